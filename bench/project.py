@@ -1,0 +1,58 @@
+"""What the project takes to rechunk a workload."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import zarr
+
+import rechunker
+from compare import differences
+from usage import Usage, measured
+from workloads import WORKLOADS, Workload
+
+__all__ = ["Outcome", "rechunk"]
+
+
+FIGURES = ("tasks", "gets", "puts", "bytes_read", "bytes_written")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Figures of one run, each as it was predicted and as it was executed."""
+
+    usage: Usage
+    figures: dict[str, tuple[int, int]]
+    different: int
+    plan: str
+
+
+def rechunk(workload: Workload, source: Path, target: Path, temp: Path) -> Outcome:
+    """Rechunk a workload with the python executor, measure it, then compare the arrays."""
+    array = zarr.open_array(source, mode="r")
+    rechunked = rechunker.rechunk(
+        array,
+        target_chunks=workload.target,
+        max_mem=workload.max_mem,
+        target_store=str(target),
+        temp_store=str(temp),
+        executor="python",
+    )
+    with measured() as usage:
+        result = rechunked.execute()
+    (plan,) = rechunked.copy_plan.values()
+    done = rechunked.traffic
+
+    figures = {
+        name: (sum(getattr(stage, name) for stage in plan.stages), getattr(done, name))
+        for name in FIGURES
+    }
+    return Outcome(usage, figures, differences(array, result), str(plan))
+
+
+if __name__ == "__main__":
+    name, small, *paths = sys.argv[1:]
+    print(json.dumps(asdict(rechunk(WORKLOADS[name].shrunk(int(small)), *map(Path, paths)))))

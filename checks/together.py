@@ -1,0 +1,40 @@
+"""Rechunk one array with every executor of the packages that are named, and compare the results."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+
+import numpy as np
+import zarr
+
+import rechunker
+from rechunker.plugins import list_executors
+
+
+def main(packages: list[str]) -> None:
+    """Fail where a package offers no executor, or one of them makes another target."""
+    executors = list_executors()
+    names = {name.removeprefix("rechunker-").replace("core", "python") for name in packages}
+    assert set(executors) == names, f"installed: {executors}, packages: {sorted(names)}"
+    values = np.random.default_rng(0).integers(1, 100, (400, 400), dtype="i4")
+    with tempfile.TemporaryDirectory() as folder:
+        source = zarr.create_array(
+            f"{folder}/source.zarr", shape=values.shape, chunks=(10, 100), dtype="i4"
+        )
+        source[...] = values
+        for name in executors:
+            result = rechunker.rechunk(
+                source,
+                target_chunks=(400, 7),
+                max_mem=40_000,
+                target_store=f"{folder}/{name}.zarr",
+                temp_store=f"{folder}/{name}.temp.zarr",
+                executor=name,
+            ).execute()
+            assert np.array_equal(result[...], values), f"{name} made another target"
+            print(f"{name}: equal")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,172 @@
+"""Sessions of nox: every package under packages/ and examples/ is found by its folder."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nox
+from nox.project import dependency_groups, load_toml
+
+ROOT = Path(__file__).resolve().parent
+CORE = ROOT / "packages" / "rechunker-core"
+SUPPORTED = ["3.11", "3.12", "3.13", "3.14"]
+
+nox.needs_version = ">=2026.4"
+nox.options.default_venv_backend = "uv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = True
+nox.options.sessions = ["lint", "typecheck", "bare", "doctests", "minimums", "together", "tests"]
+
+
+def find_packages() -> list[Path]:
+    """Return the folders of all packages, the core last."""
+    found = [*ROOT.glob("packages/*/pyproject.toml"), *ROOT.glob("examples/*/pyproject.toml")]
+    return [*sorted({path.parent for path in found} - {CORE}), CORE]
+
+
+def runs(version: str) -> bool:
+    """Whether this Python is there; a version manager may leave a program that cannot run."""
+    program = shutil.which(f"python{version}")
+    return (
+        program is not None and not subprocess.run([program, "-V"], capture_output=True).returncode
+    )
+
+
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+FOUND = [version for version in SUPPORTED if version == RUNNING or runs(version)]
+# The two ends of what is there; with nothing there, a version that nox will report as missing.
+PYTHONS = sorted({FOUND[0], FOUND[-1]}, key=SUPPORTED.index) if FOUND else SUPPORTED[-1:]
+PACKAGES = find_packages()
+EACH_PACKAGE = nox.parametrize("package", [nox.param(path, id=path.name) for path in PACKAGES])
+
+
+def build(session: nox.Session, package: Path) -> str:
+    """Build the wheel of a package, which is what the sessions install."""
+    folder = Path(session.create_tmp()) / package.name
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run_install("uv", "build", "--quiet", "--wheel", f"--out-dir={folder}", package)
+    (wheel,) = folder.glob("*.whl")
+    return str(wheel)
+
+
+def install(session: nox.Session, *packages: Path, group: str | None = "test") -> None:
+    """Install the wheels of packages and the core, and what their tests need."""
+    together = dict.fromkeys([CORE, *packages])
+    needs = [need for path in together for need in requirements(path, group)] if group else []
+    session.install(*(build(session, path) for path in together), *needs)
+
+
+def requirements(folder: Path, group: str) -> list[str]:
+    """Return the requirements of a dependency group."""
+    return list(dependency_groups(load_toml(folder / "pyproject.toml"), group))
+
+
+def declared(folder: Path) -> list[str]:
+    """Return the requirements that a package declares to its users, extras included."""
+    project: dict[str, Any] = load_toml(folder / "pyproject.toml")["project"]
+    extras = project.get("optional-dependencies", {}).values()
+    every = [*project["dependencies"], *(need for extra in extras for need in extra)]
+    return [need for need in every if not need.startswith("rechunker-")]
+
+
+def module_of(package: Path) -> str:
+    """Return the name under which a package is imported."""
+    (init,) = package.glob("src/*/__init__.py")
+    return init.parent.name
+
+
+def run_tests(session: nox.Session, package: Path) -> None:
+    """Run the tests of a package on what is installed; the source tree is not on the path."""
+    session.run("pytest", f"--rootdir={ROOT}", package / "tests", *session.posargs)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Rechunk 1.5 GB within 500 MB and show what it took."""
+    install(session, CORE, group=None)
+    session.run("python", ROOT / "bench" / "demo.py", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    session.install(*requirements(ROOT, "lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+@EACH_PACKAGE
+def typecheck(session: nox.Session, package: Path) -> None:
+    """Check the types of a package and its tests; with the core, those of the programs too."""
+    install(session, package)
+    session.install(*requirements(ROOT, "typecheck"))
+    settings = f"--config-file={ROOT / 'pyproject.toml'}"
+
+    def mypy(folder: Path, *paths: str, bases: str) -> None:
+        with session.chdir(folder):
+            session.run("mypy", settings, *paths, env={"MYPYPATH": bases})
+
+    mypy(package, "src", "tests", bases="src:tests")
+    if package == CORE:
+        mypy(ROOT / "bench", ".", bases=".")
+        mypy(ROOT, "noxfile.py", "run.py", "checks", bases="checks")
+
+
+@nox.session
+def bare(session: nox.Session) -> None:
+    """Use the core where nothing is installed but what it declares."""
+    install(session, CORE, group=None)
+    session.run("python", ROOT / "checks" / "bare.py")
+
+
+@nox.session
+@EACH_PACKAGE
+def doctests(session: nox.Session, package: Path) -> None:
+    """Run the examples in docstrings and documents."""
+    install(session, package)
+    module = module_of(package)
+    documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    session.chdir(session.create_tmp())  # examples write into the folder where they run
+    session.run(
+        *("pytest", f"--config-file={ROOT / 'pyproject.toml'}", "--doctest-modules", "--pyargs"),
+        # These are for packages that are not installed here.
+        *(f"--ignore-glob=*/executors/{name}.py" for name in ("beam", "dask", "prefect", "pywren")),
+        *("--doctest-glob=*.md", module, *(documents if package == CORE else [])),
+        success_codes=[0] if package == CORE else [0, 5],  # 5: a plugin may have no examples
+    )
+
+
+@nox.session(python=PYTHONS[0])
+def minimums(session: nox.Session) -> None:
+    """Run the tests of the core with the oldest versions that it declares."""
+    wheel = build(session, CORE)
+    # What has no wheel for this Python is not a version that anybody uses with it.
+    oldest = ["--resolution=lowest-direct", "--only-binary=:all:"]
+    session.install(*oldest, wheel, *declared(CORE))
+    session.install(wheel, *requirements(CORE, "test"))
+    session.run("uv", "pip", "list")
+    run_tests(session, CORE)
+
+
+@nox.session
+def together(session: nox.Session) -> None:
+    """Rechunk one array with the executors of all packages, installed side by side."""
+    if PACKAGES == [CORE]:
+        session.skip("the core is the only package")
+    install(session, *PACKAGES)
+    session.run("python", ROOT / "checks" / "together.py", *(path.name for path in PACKAGES))
+
+
+@nox.session(python=PYTHONS)
+@EACH_PACKAGE
+def tests(session: nox.Session, package: Path) -> None:
+    """Run the tests of a package, in an environment that holds it, the core and no other."""
+    absent = ", ".join(version for version in SUPPORTED if version not in FOUND) or "none"
+    session.log(f"Pythons that are tested: {', '.join(PYTHONS)}; not found: {absent}")
+    install(session, package)
+    run_tests(session, package)

@@ -1,0 +1,19 @@
+"""Rechunk arrays of any size, exactly, within a given memory."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from rechunker.api import Rechunked, rechunk
+from rechunker.plan import MemoryLimitError, RechunkPlan, plan_rechunk
+
+__all__ = [
+    "MemoryLimitError",
+    "RechunkPlan",
+    "Rechunked",
+    "__version__",
+    "plan_rechunk",
+    "rechunk",
+]
+
+__version__ = version("rechunker-core")

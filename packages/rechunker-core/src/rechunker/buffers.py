@@ -1,0 +1,107 @@
+"""The memory in which a task puts its box together, cell by cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rechunker.boxes import Box
+from rechunker.scatter import CellLayout, scatter
+from rechunker.scratch import Scratch
+
+__all__ = ["CellBuffer", "Cells", "ObjectCells", "PackedCells", "ViewCells", "cell_buffer"]
+
+
+class Cells(Protocol):
+    """A box, as the cells that are written from it."""
+
+    layout: CellLayout
+
+    def cell(self, cell: Box) -> npt.NDArray[Any]:
+        """Return the elements of one cell, without a copy."""
+        ...
+
+
+class CellBuffer(Cells, Protocol):
+    """A box that is put together in memory of its own; its cells are C-contiguous."""
+
+    def put(self, start: Sequence[int], data: npt.NDArray[Any]) -> None:
+        """Copy what of `data`, whose first element is `start`, lies in the box."""
+        ...
+
+    def fill(self, value: Any) -> None:
+        """Set every element."""
+        ...
+
+
+class PackedCells:
+    """Cells of fixed-size elements, back to back in one piece of memory."""
+
+    def __init__(self, layout: CellLayout, dtype: np.dtype[Any], memory: Scratch) -> None:
+        self.layout = layout
+        self.dtype = dtype
+        self.raw = memory.take(layout.box.size * dtype.itemsize)
+
+    def put(self, start: Sequence[int], data: npt.NDArray[Any]) -> None:
+        scatter(self.layout, self.raw, start, data.astype(self.dtype, copy=False))
+
+    def fill(self, value: Any) -> None:
+        self.raw.view(self.dtype)[...] = value
+
+    def cell(self, cell: Box) -> npt.NDArray[Any]:
+        first = self.layout.offset(cell) * self.dtype.itemsize
+        part = self.raw[first : first + cell.size * self.dtype.itemsize]
+        return part.view(self.dtype).reshape(cell.shape)
+
+
+class ObjectCells:
+    """Cells of elements that refer to memory of their own, such as strings of any length."""
+
+    def __init__(self, layout: CellLayout, dtype: np.dtype[Any]) -> None:
+        self.layout = layout
+        self._cells = {cell.start: np.empty(cell.shape, dtype) for cell in layout.cells()}
+
+    def put(self, start: Sequence[int], data: npt.NDArray[Any]) -> None:
+        whole = Box(tuple(start), tuple(s + n for s, n in zip(start, data.shape, strict=True)))
+        for cell in self.layout.cells(whole):
+            part = cell & whole
+            self._cells[cell.start][part.slices(cell.start)] = data[part.slices(start)]
+
+    def fill(self, value: Any) -> None:
+        for cell in self._cells.values():
+            cell[...] = value
+
+    def cell(self, cell: Box) -> npt.NDArray[Any]:
+        return self._cells[cell.start]
+
+
+class ViewCells:
+    """Cells cut out of one array that holds them all; cells are not contiguous here."""
+
+    def __init__(self, layout: CellLayout, start: Sequence[int], data: npt.NDArray[Any]) -> None:
+        self.layout = layout
+        self._start = start
+        self._data = data
+
+    def cell(self, cell: Box) -> npt.NDArray[Any]:
+        return self._data[cell.slices(self._start)]
+
+
+def cell_buffer(layout: CellLayout, dtype: np.dtype[Any], memory: Scratch) -> CellBuffer:
+    """Return a buffer for the cells of a box, with elements of any value.
+
+    Parameters
+    ----------
+    layout
+        The cells.
+    dtype
+        Type of the elements.
+    memory
+        Where elements of fixed size go; used again for the next box.
+    """
+    if dtype.hasobject or dtype.kind == "T":
+        return ObjectCells(layout, dtype)
+    return PackedCells(layout, dtype, memory)

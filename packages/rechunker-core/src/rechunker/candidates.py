@@ -1,0 +1,223 @@
+"""Candidates: the widths that the planner tries along one axis, with what each would count."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import isqrt, lcm
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from rechunker.grids import (
+    Axis,
+    axis_count,
+    axis_widest,
+    ceil_div,
+    cell_count,
+    cell_widest,
+    elements_fetched,
+)
+
+__all__ = ["AxisTable", "axis_table", "chains", "tabulate"]
+
+Chain: TypeAlias = tuple[Axis, ...]
+"""One axis of every stage's grid, from the first stage to the last."""
+
+# Combining the candidates of an irregular axis takes a pass over its blocks for each of them.
+_IRREGULAR_RUNGS = 32
+
+
+@dataclass(frozen=True)
+class AxisTable:
+    """What every candidate counts along one axis; counts of a plan are products over the axes.
+
+    All but `padded` and `fetched` have one row per stage; every column is a candidate.
+
+    Parameters
+    ----------
+    chains
+        The candidates.
+    tasks
+        Number of boxes.
+    reads
+        Number of units (stage 0) or cells of the stage before that the boxes read.
+    box
+        Elements in the largest box.
+    cell
+        Elements in the largest cell; 0 for stage 0.
+    padded
+        Elements in the largest box of the last stage, rounded up to whole target units.
+    fetched
+        Elements that stage 0 reads.
+    """
+
+    chains: tuple[Chain, ...]
+    tasks: npt.NDArray[Any]
+    reads: npt.NDArray[Any]
+    box: npt.NDArray[Any]
+    cell: npt.NDArray[Any]
+    padded: npt.NDArray[Any]
+    fetched: npt.NDArray[Any]
+
+
+def axis_table(
+    n: int, source: Axis, target: int, *, hops: int, rungs: int, whole: bool
+) -> AxisTable:
+    """Return the candidates for one axis as numbers for the search.
+
+    Parameters
+    ----------
+    n
+        Length of the axis.
+    source, target
+        Grids of the units that are read and written.
+    hops
+        Number of temporary copies.
+    rungs
+        How many widths are tried, roughly; the number of candidates is a small multiple of it.
+    whole
+        Whether no unit of the source may be read by two tasks.
+    """
+    build = _regular_table if isinstance(source, int) else _table
+    return build(n, source, target, hops, rungs, whole)
+
+
+def _table(n: int, source: Axis, target: int, hops: int, rungs: int, whole: bool) -> AxisTable:
+    found = chains(n, source, target, hops=hops, rungs=rungs, whole=whole)
+    return tabulate(n, source, target, found, dtype=np.float64)
+
+
+_regular_table = lru_cache(maxsize=128)(_table)
+
+
+def tabulate(
+    n: int, source: Axis, target: int, found: Sequence[Chain], *, dtype: npt.DTypeLike
+) -> AxisTable:
+    """Count what every chain in `found` does; `dtype` object gives exact Python integers."""
+
+    def rows(count: Callable[[int, Chain], int]) -> npt.NDArray[Any]:
+        stages = range(len(found[0]))
+        return np.array([[count(j, chain) for chain in found] for j in stages], dtype=dtype)
+
+    return AxisTable(
+        chains=tuple(found),
+        tasks=rows(lambda j, chain: axis_count(n, chain[j])),
+        reads=rows(lambda j, chain: cell_count(n, chain[j - 1] if j else source, chain[j])),
+        box=rows(lambda j, chain: axis_widest(n, chain[j])),
+        cell=rows(lambda j, chain: cell_widest(n, chain[j - 1], chain[j]) if j else 0),
+        padded=np.array([_padded(n, chain[-1], target) for chain in found], dtype=dtype),
+        fetched=np.array([elements_fetched(n, source, chain[0]) for chain in found], dtype=dtype),
+    )
+
+
+def _padded(n: int, axis: Axis, target: int) -> int:
+    return ceil_div(axis_widest(n, axis), target) * target
+
+
+def chains(n: int, source: Axis, target: int, *, hops: int, rungs: int, whole: bool) -> list[Chain]:
+    """Return the candidate widths of all stages along one axis.
+
+    They depend on the grids alone, never on the memory at hand: with more memory, more of the
+    same candidates fit, so a plan can only get cheaper.
+
+    Examples
+    --------
+    >>> chains(100, 25, 10, hops=0, rungs=6, whole=False)
+    [(10,), (20,), (30,), (40,), (50,), (100,)]
+    >>> chains(12, 12, 2, hops=1, rungs=6, whole=True)
+    [(12, 2), (12, 4), (12, 6), (12, 12)]
+    """
+    if hops == 0:
+        return [(axis,) for axis in _direct(n, source, target, rungs, whole)]
+    first = dict(_first(n, source, target, rungs))
+    last = sorted({*_ladder(n, target, rungs), *_common(n, source, target, rungs // 4)})
+    reads, found = sorted(first), set()
+    for level in {*reads, *last}:
+        end = _at_most(last, level)
+        start = _at_most(reads, level)
+        found.add((first[start], *_between(start, end, hops), end))
+        # A box that is less than half a source unit wide would read it three times or more.
+        if not whole and isinstance(source, int) and 2 * level >= source:
+            found.add((end, *_between(end, end, hops), end))
+    return sorted(found, key=lambda chain: (chain[1:], isinstance(chain[0], tuple), chain[0]))
+
+
+def _direct(n: int, source: Axis, target: int, rungs: int, whole: bool) -> list[Axis]:
+    """Widths of the only stage, without temporary copies."""
+    if not isinstance(source, int):
+        edges = np.cumsum((0, *source))
+        shared = edges[(edges % target == 0) | (edges == n)]
+        return [runs for _, runs in _run_ladder(n, tuple(np.diff(shared).tolist()), rungs)]
+    if whole:
+        return [*(_common(n, source, target, rungs) or [ceil_div(n, target) * target])]
+    return sorted({*_ladder(n, target, rungs), *_common(n, source, target, rungs // 4)})
+
+
+def _first(n: int, source: Axis, target: int, rungs: int) -> list[tuple[int, Axis]]:
+    """Grids of whole source units for the first of several stages, each with its width."""
+    if not isinstance(source, int):
+        return _run_ladder(n, source, rungs)
+    widths = {*_ladder(n, source, rungs), *_common(n, source, target, rungs // 4)}
+    return [(width, width) for width in widths]
+
+
+def _common(n: int, source: Axis, target: int, rungs: int) -> list[int]:
+    """Widths that are whole numbers of source units and of target units."""
+    both = lcm(source, target) if isinstance(source, int) else n
+    return _ladder(n, both, max(2, rungs)) if both < n else []
+
+
+def _ladder(n: int, step: int, rungs: int) -> list[int]:
+    """Return multiples of `step`: for each of up to `rungs` task counts the narrowest that do."""
+    units = ceil_div(n, step)
+    root = isqrt(units)
+    if 2 * root + 1 <= rungs:  # then every count has its rung: these are all quotients there are
+        multiples = {*range(1, root + 1), *(ceil_div(units, m) for m in range(1, root + 2))}
+    else:
+        multiples = {ceil_div(units, count) for count in _geometric(units, rungs)}
+    return [multiple * step for multiple in sorted(multiples)]
+
+
+def _geometric(stop: int, rungs: int) -> list[int]:
+    """Return about `rungs` integers from 1 to `stop`, each larger by the same factor."""
+    return sorted({max(1, round(stop ** (i / (rungs - 1)))) for i in range(rungs)})
+
+
+def _run_ladder(n: int, blocks: tuple[int, ...], rungs: int) -> list[tuple[int, Axis]]:
+    """Return grids of runs of whole blocks, from single blocks to all, with the runs' limits."""
+    rungs, widest = min(rungs, _IRREGULAR_RUNGS), max(blocks)
+    found: dict[int, Axis] = {widest: blocks}
+    for count in _geometric(len(blocks), rungs):
+        limit = max(widest + 1, ceil_div(n, count))
+        found[limit] = _runs(blocks, limit)
+    return sorted(found.items())
+
+
+def _runs(blocks: tuple[int, ...], limit: int) -> tuple[int, ...]:
+    """Put neighbouring blocks together, from the left, as long as `limit` allows."""
+    edges = np.cumsum((0, *blocks))
+    cuts = [0]
+    while cuts[-1] < len(blocks):
+        cuts.append(int(np.searchsorted(edges, edges[cuts[-1]] + limit, side="right")) - 1)
+    return tuple(np.diff(edges[cuts]).tolist())
+
+
+def _at_most(widths: Sequence[int], level: int) -> int:
+    """Return the largest of the sorted `widths` that is at most `level`, or the smallest."""
+    return widths[max(0, bisect_right(widths, level) - 1)]
+
+
+def _between(start: int, end: int, hops: int) -> tuple[int, ...]:
+    """Return widths of the ``hops - 1`` stages between two others, in geometric steps.
+
+    Counted from the narrower end, each is a multiple of the one before it: their cells are whole.
+    """
+    low, high = sorted((start, end))
+    widths = [low]
+    for step in range(1, hops):
+        ideal = low * (high / low) ** (step / hops) * (1 + 1e-12)
+        widths.append(widths[-1] * max(1, int(ideal // widths[-1])))
+    return tuple(widths[1:] if start <= end else widths[:0:-1])

@@ -1,0 +1,148 @@
+"""Turning codecs of one Zarr format into codecs of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numcodecs
+import numpy as np
+from zarr.abc.codec import ArrayArrayCodec, ArrayBytesCodec
+from zarr.errors import UnknownCodecError
+from zarr.registry import get_codec_class
+
+__all__ = ["Chain", "is_v2", "to_v2", "to_v3"]
+
+Config = dict[str, Any]
+
+_SHUFFLES = ("noshuffle", "shuffle", "bitshuffle")
+# Codecs that turn an array of objects into bytes have one name in both formats.
+_OBJECT_CODECS = ("vlen-utf8", "vlen-bytes")
+# Arguments that are dtypes of elements in memory, which v3 holds in native byte order.
+_DTYPES = ("dtype", "astype", "encode_dtype", "decode_dtype")
+
+
+class Chain(NamedTuple):
+    """The codecs of an inner chunk in v3: objects of `zarr.codecs`, or their metadata.
+
+    `serializer` is None where it follows from the dtype.
+    """
+
+    filters: tuple[Any, ...] = ()
+    serializer: Any = None
+    compressors: tuple[Any, ...] = ()
+
+
+def is_v2(codec: Any) -> bool:
+    """Say whether a codec, or its configuration, is one of numcodecs: a codec of v2."""
+    return hasattr(codec, "codec_id") or (isinstance(codec, Mapping) and "id" in codec)
+
+
+def to_v3(codecs: Iterable[Any]) -> Chain:
+    """Translate a sequence of v2 codecs: filters, and perhaps a compressor, in their order.
+
+    Arguments that zarr sets by the dtype of an array, such as Blosc's size of an element, are
+    left to it.
+
+    Parameters
+    ----------
+    codecs
+        Codecs of numcodecs, or their configurations.
+
+    Raises
+    ------
+    ValueError
+        If v3 has no such codec, or one that works on arrays comes after one that works on bytes.
+    """
+    chain = Chain()
+    for codec in codecs:
+        config = _config_v2(codec)
+        name = config.pop("id")
+        translated = _translate_v3(name, config)
+        chain = _append(chain, translated, name)
+    return chain
+
+
+def _append(chain: Chain, codec: Config, name: str) -> Chain:
+    """Add a codec behind the others, which must leave it what it expects."""
+    kind = _class_v3(codec["name"], name)
+    if not issubclass(kind, ArrayArrayCodec | ArrayBytesCodec):
+        return chain._replace(compressors=(*chain.compressors, codec))
+    if chain.serializer is not None or chain.compressors:
+        raise ValueError(f"{name!r} works on arrays, so in v3 it cannot follow one on bytes")
+    if issubclass(kind, ArrayBytesCodec):
+        return chain._replace(serializer=codec)
+    return chain._replace(filters=(*chain.filters, codec))
+
+
+def _config_v2(codec: Any) -> Config:
+    """Return the configuration of a v2 codec with all its arguments."""
+    if hasattr(codec, "codec_id"):
+        return dict(codec.get_config())
+    return dict(numcodecs.get_codec(dict(codec)).get_config())
+
+
+def _translate_v3(name: str, given: Config) -> Config:
+    """Return the v3 metadata for a v2 codec; there may be no such codec."""
+    match name:
+        case "vlen-utf8" | "vlen-bytes":
+            given = {}
+        case "blosc":
+            shuffle = given.pop("shuffle")
+            given.pop("typesize", None)
+            if shuffle != -1:  # chosen by the dtype
+                given["shuffle"] = _SHUFFLES[shuffle]
+        case "zstd":
+            given = {"level": given["level"], "checksum": bool(given.get("checksum", False))}
+        case "gzip":
+            given = {"level": given["level"]}
+        case "crc32c" if given.get("location", "end") == "end":
+            given = {}
+        case _:
+            name = f"numcodecs.{name}"
+            given = {key: _native(key, value) for key, value in given.items()}
+    return {"name": name, "configuration": given}
+
+
+def _native(key: str, value: Any) -> Any:
+    if key not in _DTYPES or not isinstance(value, str):
+        return value
+    return np.dtype(value).newbyteorder("<").str
+
+
+def _class_v3(name: str, name_v2: str) -> type:
+    try:
+        return get_codec_class(name)
+    except (KeyError, UnknownCodecError) as error:  # the former before zarr 3.2
+        raise ValueError(f"Zarr format 3 has no counterpart of codec {name_v2!r}") from error
+
+
+def to_v2(codec: Any) -> Config:
+    """Translate a v3 codec.
+
+    Parameters
+    ----------
+    codec
+        A codec of `zarr.codecs`, or its metadata.
+
+    Returns
+    -------
+    dict
+        The configuration of a codec of numcodecs.
+
+    Raises
+    ------
+    ValueError
+        If v2 has no such codec.
+    """
+    metadata: Mapping[str, Any] = codec if isinstance(codec, Mapping) else codec.to_dict()
+    name, given = metadata["name"], dict(metadata.get("configuration") or {})
+    if name == "blosc":
+        given.pop("typesize", None)  # numcodecs takes it from what it compresses
+        shuffle = given.get("shuffle")
+        given["shuffle"] = _SHUFFLES.index(shuffle) if shuffle in _SHUFFLES else -1
+    elif name.startswith("numcodecs."):
+        name = name.removeprefix("numcodecs.")
+    elif name not in ("zstd", "gzip", "crc32c", *_OBJECT_CODECS):
+        raise ValueError(f"Zarr format 2 has no counterpart of codec {name!r}")
+    return dict(numcodecs.get_codec({"id": name, **given}).get_config())

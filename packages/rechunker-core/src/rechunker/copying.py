@@ -1,0 +1,94 @@
+"""What one task of a stage does: read the units its box meets, scatter them, write the box."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rechunker.boxes import Box, blocks_meeting, task_box
+from rechunker.buffers import Cells, ViewCells, cell_buffer
+from rechunker.grids import Grid
+from rechunker.lanes import Lane, Lanes
+from rechunker.layouts import Layout
+from rechunker.reading import Reader
+from rechunker.scatter import CellLayout
+from rechunker.types import Traffic
+from rechunker.writing import Writer, ZarrWriter
+
+__all__ = ["CopyWork"]
+
+
+@dataclass(frozen=True)
+class CopyWork:
+    """The tasks of one stage, small and picklable.
+
+    Parameters
+    ----------
+    shape
+        Of the array.
+    grid
+        Task grid: each task owns one box of it.
+    reader, writer
+        Where the elements come from and where they go.
+    layout
+        How a task holds its box.
+    threads
+        Reads, or writes, in flight at a time in one task.
+    """
+
+    shape: tuple[int, ...]
+    grid: Grid
+    reader: Reader
+    writer: Writer
+    layout: Layout
+    threads: int
+
+    def __call__(self, tasks: range) -> Iterator[Traffic]:
+        with Lanes(self.threads) as lanes:
+            for task in tasks:
+                box = task_box(self.shape, self.grid, task)
+                self.writer.write(task, self._cells(box, lanes), lanes)
+                if self.layout is Layout.VIEW:
+                    lanes.box.release()  # not there while the next task reads its unit
+                yield lanes.take_traffic() + Traffic(tasks=1)
+
+    def _cells(self, box: Box, lanes: Lanes) -> Cells:
+        if self.layout is Layout.VIEW:
+            return self._single(box, lanes)
+        cells = cell_buffer(self._layout(box), self.reader.dtype, lanes.box)
+        if self.layout is Layout.PADDED and cells.layout.box != box:
+            assert isinstance(self.writer, ZarrWriter)
+            fill = self.writer.array.fill_value
+            cells.fill(fill if fill is not None else 0)
+
+        def read(index: tuple[int, ...], lane: Lane) -> None:
+            for start, data in self.reader.pieces(index, box, lane):
+                cells.put(start, data)
+
+        lanes.each(blocks_meeting(self.shape, self.reader.grid, box), read)
+        return cells
+
+    def _single(self, box: Box, lanes: Lanes) -> Cells:
+        """Read the one unit that the box meets; where that is a target's, it is the buffer."""
+        (index,) = blocks_meeting(self.shape, self.reader.grid, box)
+        lane = lanes.first
+        ((start, data),) = self.reader.pieces(index, box, lane)
+        layout = self._layout(box)
+        if isinstance(self.writer, ZarrWriter):
+            return ViewCells(layout, start, data)
+        cells = cell_buffer(layout, self.reader.dtype, lanes.box)
+        cells.put(start, data)
+        lane.scratch.release()
+        return cells
+
+    def _layout(self, box: Box) -> CellLayout:
+        widths = self.writer.grid
+        whole = self.layout is Layout.PADDED or self._same_units
+        if not (isinstance(self.writer, ZarrWriter) and whole):
+            return CellLayout(box, widths)
+        stop = tuple(-(-hi // width) * width for hi, width in zip(box.stop, widths, strict=True))
+        return CellLayout(Box(box.start, stop), widths)
+
+    @property
+    def _same_units(self) -> bool:
+        return self.layout is Layout.VIEW and self.reader.grid == self.writer.grid

@@ -1,0 +1,121 @@
+"""The metadata of a target: that of its source, but for chunks and what options name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import zarr
+from zarr.storage import MemoryStore, StorePath
+
+from rechunker.attributes import with_attributes
+from rechunker.codec_chains import codecs_of, shard
+from rechunker.encodings import REFUSALS, encode_v2, encode_v3
+from rechunker.formats import chain_v2_of, chain_v3_of
+from rechunker.metadata import Document, array_from_document, document_of, metadata_files
+from rechunker.options import ArrayOptions
+from rechunker.target_grid import TargetGrid, target_grid
+
+__all__ = [
+    "Document",
+    "array_from_document",
+    "document_of",
+    "metadata_files",
+    "target_document",
+]
+
+# Options that change codecs, and the others that Zarr has to turn into metadata.
+_CODECS = frozenset({"compressors", "filters", "order", "serializer"})
+_KEYS = frozenset({"chunk_key_encoding", "dimension_separator"})
+_TRIED = _CODECS | _KEYS | {"fill_value"}
+
+
+def target_document(
+    array: zarr.Array[Any], chunks: Sequence[int] | None, options: ArrayOptions
+) -> Document:
+    """Return the metadata of the target of an array.
+
+    Parameters
+    ----------
+    array
+        The source.
+    chunks
+        Chunks of the target, one size per axis; None: those of the source, and its shards.
+    options
+        What the user named. All the rest is as in the source: format, dtype and order of bytes,
+        fill value, codecs, names of dimensions, keys of chunks, attributes, and what other
+        programs keep in the metadata.
+
+    Returns
+    -------
+    dict
+        A document for `array_from_document` and `metadata_files`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the array cannot be stored in this way.
+
+    Examples
+    --------
+    >>> from rechunker.options import parse_options
+    >>> source = zarr.create_array({}, shape=(8, 8), chunks=(8, 1), dtype="i4", zarr_format=2)
+    >>> document = target_document(source, (1, 8), parse_options({"compressor": None}))
+    >>> document["chunks"], document["compressor"]
+    ([1, 8], None)
+    """
+    source = document_of(array)
+    zarr_format = options.zarr_format or source["zarr_format"]
+    build = _document_v2 if zarr_format == 2 else _document_v3
+    try:
+        grid = target_grid(array, source, chunks, options.named)
+        document = build(array, source, grid, options)
+        document = with_attributes(array, source, document, options.named)
+        metadata_files(StorePath(MemoryStore()), document)  # Zarr's own checks
+    except REFUSALS as error:
+        raise _refusal(error, zarr_format, options) from error
+    return document
+
+
+def _refusal(error: Exception, zarr_format: int, options: ArrayOptions) -> Exception:
+    """Return an error that says what was given."""
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    given = f"{options.where}={dict(options.named)!r} do" if options.named else "the source does"
+    return kind(f"{given} not lead to an array of Zarr format {zarr_format}: {error}")
+
+
+def _document_v3(
+    array: zarr.Array[Any], source: Document, grid: TargetGrid, options: ArrayOptions
+) -> Document:
+    same, named = source["zarr_format"] == 3, {*options.named}
+    tried = {} if same and not named & _TRIED else encode_v3(array, chain_v3_of(source), options)
+    document = dict(source) if same else {**tried, "shape": source["shape"]}
+    document |= {word: tried[word] for word in _changed(named, "chunk_key_encoding")}
+    if same and grid.kept and not named & _CODECS:
+        return document
+    codecs = codecs_of(chain_v3_of(tried if named & _CODECS else document))
+    outer = {"chunk_shape": list(grid.shards or grid.chunks)}
+    return {
+        **document,
+        "codecs": shard(codecs, grid.chunks, grid.index) if grid.shards else codecs,
+        "chunk_grid": {"name": "regular", "configuration": outer},
+    }
+
+
+def _document_v2(
+    array: zarr.Array[Any], source: Document, grid: TargetGrid, options: ArrayOptions
+) -> Document:
+    if options.named.get("shards") is not None:
+        raise ValueError("shards: Zarr format 2 has none; give zarr_format=3, or leave them out")
+    same, named = source["zarr_format"] == 2, {*options.named}
+    tried = {} if same and not named & _TRIED else encode_v2(array, chain_v2_of(source), options)
+    document = dict(source) if same else {**tried, "shape": source["shape"]}
+    document |= {word: tried[word] for word in _changed(named, "dimension_separator")}
+    if named & _CODECS:
+        document |= {word: tried[word] for word in ("filters", "compressor", "order")}
+    return {**document, "chunks": list(grid.chunks)}
+
+
+def _changed(named: set[str], keys: str) -> list[str]:
+    """Return what options change in metadata besides codecs; `keys` is how they name chunks."""
+    return [*(["fill_value"] if "fill_value" in named else []), *([keys] if named & _KEYS else [])]

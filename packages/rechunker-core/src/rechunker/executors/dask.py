@@ -1,0 +1,13 @@
+"""The documented import path of `DaskExecutor`, of the package rechunker-dask."""
+
+from __future__ import annotations
+
+from rechunker.executors._advice import advise
+
+try:
+    from rechunker_dask.executor import DaskExecutor
+except ModuleNotFoundError as error:
+    advise(error, "dask")
+    raise
+
+__all__ = ["DaskExecutor"]

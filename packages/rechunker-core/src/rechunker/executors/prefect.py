@@ -1,0 +1,13 @@
+"""The documented import path of `PrefectExecutor`, of the package rechunker-prefect."""
+
+from __future__ import annotations
+
+from rechunker.executors._advice import advise
+
+try:
+    from rechunker_prefect.executor import PrefectExecutor
+except ModuleNotFoundError as error:
+    advise(error, "prefect")
+    raise
+
+__all__ = ["PrefectExecutor"]

@@ -1,0 +1,91 @@
+"""The executor that needs nothing else: one task after another, each with several threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+from rechunker.progress import Progress, reporter
+from rechunker.types import CopySpec, Executor, Traffic, rounds
+
+__all__ = ["PythonExecutor"]
+
+Plan = Callable[..., Traffic]
+
+
+class PythonExecutor(Executor[Plan]):
+    """Run tasks in this process, one after another.
+
+    One task at a time has all of `max_mem`, so its boxes are as large as they can be; several
+    threads read, decode, encode and write its chunks. Codecs and copies let other threads run.
+
+    Parameters
+    ----------
+    threads
+        Chunks that are worked on at a time; by default one for each core that this process may
+        use.
+
+    Examples
+    --------
+    >>> PythonExecutor(threads=2).prepare_plan([])()
+    Traffic(tasks=0, gets=0, puts=0, bytes_read=0, bytes_written=0, ...)
+    """
+
+    shares_memory: ClassVar[bool] = True
+
+    def __init__(self, threads: int | None = None) -> None:
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads={threads}: at least one is needed")
+        self.threads = threads or _cores()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(threads={self.threads})"
+
+    def prepare_plan(self, specs: Iterable[CopySpec]) -> Plan:
+        """Return a function that does it all.
+
+        Its one argument, `progress`, is that of `execute_plan`.
+        """
+        stages = rounds(specs)
+
+        def plan(progress: Progress = None) -> Traffic:
+            total = Traffic()
+            with reporter(progress, stages) as report:
+                for together in stages:
+                    for stage in together:
+                        for traffic in stage.iterate(range(len(stage))):
+                            total += traffic
+                            report(traffic)
+            return total
+
+        return plan
+
+    def execute_plan(self, plan: Plan, *, progress: Progress = None, **kwargs: Any) -> Traffic:
+        """Call the plan.
+
+        Parameters
+        ----------
+        plan
+            What `prepare_plan` returned.
+        progress
+            True for a progress bar, or a function that is called after every task with the
+            number of tasks done, the number of tasks, and the (decoded) bytes read and written
+            so far.
+
+        Raises
+        ------
+        TypeError
+            If there are other keyword arguments.
+        """
+        if kwargs:
+            raise TypeError(
+                f"the python executor takes no {', '.join(kwargs)}; execute() has progress"
+            )
+        return plan(progress=progress)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,13 @@
+"""The documented import path of `PywrenExecutor`, of the package rechunker-pywren."""
+
+from __future__ import annotations
+
+from rechunker.executors._advice import advise
+
+try:
+    from rechunker_pywren.executor import PywrenExecutor
+except ModuleNotFoundError as error:
+    advise(error, "pywren")
+    raise
+
+__all__ = ["PywrenExecutor"]

@@ -1,0 +1,137 @@
+"""Figures: what is predicted for many candidate plans at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from rechunker.candidates import AxisTable, Chain
+from rechunker.costs import CostModel
+from rechunker.layouts import Load, cheapest_layout
+from rechunker.problem import Problem
+
+__all__ = ["Combinations", "StageFigures", "predict", "seconds"]
+
+Numbers = npt.NDArray[Any]  # float64 in the search, exact Python integers for the chosen plan
+
+# S3 takes at most 5 GB in one request, and a temporary object is written in one.
+_MAX_OBJECT = 5 * 10**9
+
+
+class StageFigures(NamedTuple):
+    """What is predicted for one stage: arrays with one entry per candidate plan."""
+
+    tasks: Numbers
+    gets: Numbers
+    puts: Numbers
+    bytes_read: Numbers
+    bytes_written: Numbers
+    memory: Numbers
+    layout: npt.NDArray[np.intp]  # index in LAYOUTS
+
+
+class Combinations:
+    """Some, at first all, combinations of one candidate per axis.
+
+    Parameters
+    ----------
+    tables
+        The candidates of every axis.
+    hops
+        Number of temporary copies, the same for all.
+    dtype
+        Of the numbers in the tables.
+    """
+
+    def __init__(self, tables: Sequence[AxisTable], hops: int, dtype: npt.DTypeLike = np.float64):
+        self.tables, self.hops = tables, hops
+        self._one = np.ones(1, dtype=dtype)
+        self._sizes = [len(table.chains) for table in tables]
+        self._candidates: tuple[npt.NDArray[np.intp], ...] | None = None
+
+    def __len__(self) -> int:
+        return prod(self._sizes) if self._candidates is None else self._one.size
+
+    def product(self, name: str, *stage: int) -> Numbers:
+        """Multiply a row of the tables over the axes: one number per combination."""
+        rows = [getattr(table, name)[stage] for table in self.tables]
+        if self._candidates is None:
+            return reduce(np.multiply.outer, rows, self._one.reshape(())).reshape(-1)
+        chosen = (row[at] for row, at in zip(rows, self._candidates, strict=True))
+        return reduce(np.multiply, chosen, self._one)
+
+    def keep(self, mask: npt.NDArray[np.bool_]) -> None:
+        """Drop the combinations for which `mask` is false; can be done once."""
+        rows = np.flatnonzero(mask)
+        self._candidates = np.unravel_index(rows, self._sizes) if self._sizes else ()
+        self._one = np.ones(rows.size, dtype=self._one.dtype)
+
+    def chains(self, row: int) -> list[Chain]:
+        """Return the chain of every axis in one combination that was kept."""
+        kept = zip(self.tables, self._candidates or (), strict=True)
+        return [table.chains[at[row]] for table, at in kept]
+
+
+def within(problem: Problem, combinations: Combinations, max_mem: float) -> npt.NDArray[np.bool_]:
+    """Tell which combinations have boxes that fit in memory, and in temporary objects."""
+    fits = np.ones(len(combinations), dtype=np.bool_)
+    for stage in range(combinations.hops + 1):
+        limit = max_mem if stage == combinations.hops else min(max_mem, _MAX_OBJECT)
+        fits &= problem.itemsize * combinations.product("box", stage) <= limit
+    return fits
+
+
+def predict(problem: Problem, combinations: Combinations) -> Iterator[StageFigures]:
+    """Yield what is predicted for every stage, from the first to the last."""
+    for stage in range(combinations.hops + 1):
+        yield _predict_stage(problem, combinations, stage)
+
+
+def _predict_stage(problem: Problem, combinations: Combinations, stage: int) -> StageFigures:
+    last = stage == combinations.hops
+    tasks = combinations.product("tasks", stage)
+    gets = combinations.product("reads", stage)
+    once = problem.nbytes + 0 * tasks  # every element, by one task
+    memory, layout = cheapest_layout(
+        Load(
+            box=problem.itemsize * combinations.product("box", stage),
+            padded=problem.itemsize * combinations.product("padded"),
+            cell=problem.itemsize * combinations.product("cell", stage),
+            single=(gets == tasks).astype(np.bool_),
+            first=stage == 0,
+            last=last,
+            cut=problem.cut,
+            same=problem.same,
+        ),
+        problem.footprint,
+    )
+    return StageFigures(
+        tasks=tasks,
+        gets=gets,
+        puts=problem.target_units + 0 * tasks if last else tasks,
+        bytes_read=once if stage else problem.itemsize * combinations.product("fetched"),
+        bytes_written=once,
+        memory=memory,
+        layout=layout,
+    )
+
+
+def seconds(cost: CostModel, stages: Sequence[StageFigures]) -> Numbers:
+    """Return the modelled time of whole plans."""
+    each = (_stage_seconds(cost, figures, i, len(stages)) for i, figures in enumerate(stages))
+    return reduce(np.add, each)
+
+
+def _stage_seconds(cost: CostModel, figures: StageFigures, stage: int, stages: int) -> Numbers:
+    reads = cost.requests_per_cell() if stage else 1
+    out_of = cost.temp if stage else cost.stored
+    into = cost.temp if stage < stages - 1 else cost.stored
+    return cost.seconds(
+        tasks=figures.tasks,
+        requests=reads * figures.gets + figures.puts,
+        stored_bytes=out_of * figures.bytes_read + into * figures.bytes_written,
+    )

@@ -1,0 +1,99 @@
+"""Reading the codecs of a metadata document in the words of either Zarr format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from rechunker.codec_chains import chain_of
+from rechunker.codec_translation import Chain, to_v2, to_v3
+
+__all__ = ["ChainV2", "chain_v2_of", "chain_v3_of"]
+
+
+class ChainV2(NamedTuple):
+    """The codecs of a chunk in v2: objects of numcodecs, or their configurations.
+
+    `filters` may be "auto". `big_endian` says that the dtype, whose order of bytes is its own in
+    v3, must be one of big-endian elements.
+    """
+
+    filters: Any = ()
+    compressor: Any = None
+    order: str = "C"
+    big_endian: bool = False
+
+
+def chain_v3_of(document: Mapping[str, Any]) -> Chain:
+    """Return the codecs of an inner chunk in v3.
+
+    Parameters
+    ----------
+    document
+        Metadata of either format.
+
+    Raises
+    ------
+    ValueError
+        If v3 has no counterpart of a v2 codec.
+    """
+    if document["zarr_format"] == 3:
+        return chain_of(document["codecs"])
+    compressor = document["compressor"]
+    chain = to_v3([*(document["filters"] or ()), *([] if compressor is None else [compressor])])
+    if document["order"] == "F" and len(document["shape"]) > 1:
+        reverse = list(range(len(document["shape"])))[::-1]
+        transpose = {"name": "transpose", "configuration": {"order": reverse}}
+        chain = chain._replace(filters=(transpose, *chain.filters))
+    if chain.serializer is None and str(document["dtype"]).startswith(">"):
+        big = {"name": "bytes", "configuration": {"endian": "big"}}
+        chain = chain._replace(serializer=big)
+    return chain
+
+
+def chain_v2_of(document: Mapping[str, Any]) -> ChainV2:
+    """Return the codecs of an inner chunk in v2.
+
+    Parameters
+    ----------
+    document
+        Metadata of either format.
+
+    Raises
+    ------
+    ValueError
+        If v2 has no counterpart of a v3 codec.
+    """
+    if document["zarr_format"] == 2:
+        return ChainV2(document["filters"] or (), document["compressor"], document["order"])
+    chain = chain_of(document["codecs"])
+    order, others = _order_of(chain.filters, len(document["shape"]))
+    filters = [to_v2(codec) for codec in others]
+    big_endian = False
+    if chain.serializer["name"] != "bytes":
+        filters.append(to_v2(chain.serializer))
+    else:
+        endian = (chain.serializer.get("configuration") or {}).get("endian")
+        # Filters work on elements in native order, and their arguments say so.
+        big_endian = endian == "big" and not filters
+    *first, last = [to_v2(codec) for codec in chain.compressors] or [None]
+    return ChainV2((*filters, *first), last, order, big_endian)
+
+
+def _order_of(filters: tuple[Any, ...], ndim: int) -> tuple[str, list[Any]]:
+    """Return the order of elements that transpose codecs lead to, and the other filters."""
+    axes = list(range(ndim))
+    others = []
+    for codec in filters:
+        if codec["name"] == "transpose" and not others:
+            axes = [axes[i] for i in codec["configuration"]["order"]]
+        else:
+            others.append(codec)
+    if axes == sorted(axes):
+        return "C", others
+    if axes == sorted(axes)[::-1]:
+        return "F", others
+    raise ValueError(
+        f"Zarr format 2 has no counterpart of chunks with axes in the order {axes}; "
+        "name the order of elements, 'C' or 'F'"
+    )

@@ -1,0 +1,212 @@
+"""Grids: where the blocks of a partition lie along one axis, counted without listing them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import accumulate
+from math import lcm
+from typing import TypeAlias
+
+import numpy as np
+
+__all__ = [
+    "Axis",
+    "Grid",
+    "axis_bounds",
+    "axis_count",
+    "axis_meets",
+    "axis_widest",
+    "ceil_div",
+    "cell_count",
+    "cell_widest",
+    "elements_fetched",
+    "simplify_axis",
+    "unravel",
+]
+
+Axis: TypeAlias = int | tuple[int, ...]
+"""One axis of a grid: the width of all blocks, or the sizes of the blocks one by one."""
+
+Grid: TypeAlias = tuple[Axis, ...]
+"""One axis per dimension of an array."""
+
+
+def ceil_div(a: int, b: int) -> int:
+    """Return `a` divided by `b`, rounded up.
+
+    Examples
+    --------
+    >>> ceil_div(10, 3), ceil_div(9, 3), ceil_div(0, 3)
+    (4, 3, 0)
+    """
+    return -(-a // b)
+
+
+@lru_cache(maxsize=64)
+def _edges(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    return (0, *accumulate(sizes))
+
+
+def _edge_array(n: int, axis: Axis) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    if isinstance(axis, int):
+        return np.append(np.arange(0, n, axis, dtype=np.int64), np.int64(n))
+    return np.cumsum((0, *axis), dtype=np.int64)
+
+
+def axis_count(n: int, axis: Axis) -> int:
+    """Return the number of blocks along an axis.
+
+    Parameters
+    ----------
+    n
+        Length of the axis, in elements.
+    axis
+        Width of the blocks (the last one may be cut off), or all their sizes, which add up to `n`.
+
+    Examples
+    --------
+    >>> axis_count(10, 4), axis_count(10, (5, 2, 3)), axis_count(0, 4)
+    (3, 3, 0)
+    """
+    return ceil_div(n, axis) if isinstance(axis, int) else len(axis)
+
+
+def axis_bounds(n: int, axis: Axis, i: int) -> tuple[int, int]:
+    """Return the first element of block `i` and the one after its last.
+
+    Examples
+    --------
+    >>> axis_bounds(10, 4, 2), axis_bounds(10, (5, 2, 3), 1)
+    ((8, 10), (5, 7))
+    """
+    if isinstance(axis, int):
+        return i * axis, min((i + 1) * axis, n)
+    edges = _edges(axis)
+    return edges[i], edges[i + 1]
+
+
+def axis_meets(n: int, axis: Axis, lo: int, hi: int) -> range:
+    """Return the indices of the blocks that have an element in ``[lo, hi)``.
+
+    Examples
+    --------
+    >>> axis_meets(10, 4, 3, 9), axis_meets(10, (5, 2, 3), 5, 7), axis_meets(10, 4, 3, 3)
+    (range(0, 3), range(1, 2), range(0, 0))
+    """
+    hi = min(hi, n)
+    if lo >= hi:
+        return range(0)
+    if isinstance(axis, int):
+        return range(lo // axis, ceil_div(hi, axis))
+    edges = _edges(axis)
+    return range(bisect_right(edges, lo) - 1, bisect_left(edges, hi))
+
+
+def axis_widest(n: int, axis: Axis) -> int:
+    """Return the number of elements in the largest block.
+
+    Examples
+    --------
+    >>> axis_widest(10, 4), axis_widest(10, 40), axis_widest(10, (5, 2, 3))
+    (4, 10, 5)
+    """
+    return min(axis, n) if isinstance(axis, int) else max(axis, default=0)
+
+
+def simplify_axis(n: int, axis: Axis) -> Axis:
+    """Return the width of the blocks where they all have the same, but for a shorter last one.
+
+    Examples
+    --------
+    >>> simplify_axis(10, (4, 4, 2)), simplify_axis(10, (4, 2, 4)), simplify_axis(10, 40)
+    (4, (4, 2, 4), 10)
+    """
+    if isinstance(axis, int):
+        return min(axis, max(n, 1))
+    if n == 0:
+        return 1
+    first, *rest = axis
+    regular = all(size == first for size in rest[:-1]) and all(size <= first for size in rest)
+    return first if regular else axis
+
+
+def cell_count(n: int, a: Axis, b: Axis) -> int:
+    """Return the number of cells along an axis: overlaps of a block of `a` and a block of `b`.
+
+    Every edge of either grid starts a cell, and two regular grids share an edge at every common
+    multiple of their widths.
+
+    Examples
+    --------
+    >>> cell_count(12, 4, 6), cell_count(12, 4, 4), cell_count(12, (5, 7), 6)
+    (4, 3, 3)
+    """
+    if isinstance(a, int) and isinstance(b, int):
+        return ceil_div(n, a) + ceil_div(n, b) - ceil_div(n, lcm(a, b))
+    return len(np.union1d(_edge_array(n, a), _edge_array(n, b))) - 1
+
+
+def cell_widest(n: int, a: Axis, b: Axis) -> int:
+    """Return the number of elements in the largest cell of two grids.
+
+    Examples
+    --------
+    >>> cell_widest(12, 4, 6), cell_widest(12, (5, 7), 6)
+    (4, 6)
+    """
+    if isinstance(a, int) and isinstance(b, int):
+        return min(a, b, n)  # both grids start at 0, so the first cell is as large as any
+    return int(np.diff(np.union1d(_edge_array(n, a), _edge_array(n, b))).max(initial=0))
+
+
+def elements_fetched(n: int, units: Axis, boxes: Axis) -> int:
+    """Return how many elements are read where every box reads, whole, the units it meets.
+
+    Parameters
+    ----------
+    n
+        Length of the axis, in elements.
+    units
+        Grid of what can only be read as a whole.
+    boxes
+        Grid of the readers.
+
+    Examples
+    --------
+    Boxes [0, 6) and [6, 10) both read the unit [4, 8):
+
+    >>> elements_fetched(10, 4, 6), elements_fetched(10, 4, 8), elements_fetched(10, (4, 6), 5)
+    (14, 10, 16)
+    """
+    if not (isinstance(units, int) and isinstance(boxes, int)):
+        return _elements_fetched_irregular(n, units, boxes)
+    if n == 0:
+        return 0
+    last = (ceil_div(n, units) - 1) * units  # where the last, shorter unit starts
+    readers_of_last = ceil_div(n, boxes) - last // boxes
+    whole = cell_count(n, units, boxes) - readers_of_last
+    return units * whole + (n - last) * readers_of_last
+
+
+def _elements_fetched_irregular(n: int, units: Axis, boxes: Axis) -> int:
+    edges, readers = _edge_array(n, units), _edge_array(n, boxes)
+    first = np.searchsorted(readers, edges[:-1], side="right") - 1
+    stop = np.searchsorted(readers, edges[1:], side="left")
+    return int(np.dot(np.diff(edges), stop - first))
+
+
+def unravel(index: int, counts: Sequence[int]) -> tuple[int, ...]:
+    """Return the position, in C order, of block `index` in a grid of ``counts`` blocks.
+
+    Examples
+    --------
+    >>> unravel(5, (2, 3)), unravel(0, ())
+    ((1, 2), ())
+    """
+    position: list[int] = []
+    for count in reversed(counts):
+        index, along = divmod(index, count)
+        position.append(along)
+    return tuple(reversed(position))

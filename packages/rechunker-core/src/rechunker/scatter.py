@@ -1,0 +1,204 @@
+"""Copying one region of an array into cells that lie back to back in one buffer."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rechunker.boxes import Box
+
+__all__ = ["CellLayout", "scatter"]
+
+Bytes = npt.NDArray[np.uint8]
+
+# A block of the source that stays in the processor's cache while its rows go to many cells.
+_CACHE_BYTES = 1 << 18
+# Elements of these sizes are moved as integers, with numpy's fastest loops.
+_WORDS = {1: "u1", 2: "u2", 4: "u4", 8: "u8"}
+
+
+@dataclass(frozen=True)
+class CellLayout:
+    """Where the cells of a box lie in its buffer: back to back, in C order, each in C order.
+
+    Parameters
+    ----------
+    box
+        The region that the buffer holds. For cells that are padded to their full width its stop
+        lies beyond the end of the array.
+    widths
+        Width of the cells' grid along every axis, in elements; the grid starts at 0.
+    """
+
+    box: Box
+    widths: tuple[int, ...]
+
+    def cells(self, region: Box | None = None) -> Iterator[Box]:
+        """Yield the cells, or those that meet a region, in the order they lie in the buffer."""
+        part = self.box if region is None else self.box & region
+        axes = zip(self.widths, part.start, part.stop, strict=True)
+        for index in itertools.product(*(_meeting(w, lo, hi) for w, lo, hi in axes)):
+            yield self.cell(index)
+
+    def cell(self, index: Sequence[int]) -> Box:
+        """Return the cell that is the overlap of the box and the block of the grid at `index`."""
+        block = Box(
+            tuple(i * w for i, w in zip(index, self.widths, strict=True)),
+            tuple((i + 1) * w for i, w in zip(index, self.widths, strict=True)),
+        )
+        return block & self.box
+
+    def offset(self, cell: Box) -> int:
+        """Return the number of elements that lie before `cell` in the buffer.
+
+        Those are, for every axis, the cells to the left of it, which are as wide as this one on
+        the axes before and as wide as the box on the axes after.
+        """
+        before, rest, total = 1, self.box.size, 0
+        for lo, first, extent, width in zip(
+            self.box.start, cell.start, self.box.shape, cell.shape, strict=True
+        ):
+            rest //= max(1, extent)
+            total += before * (first - lo) * rest
+            before *= width
+        return total
+
+    def position(self, cell: Box) -> int:
+        """Return how many cells lie before `cell` in the buffer."""
+        position = 0
+        for w, lo, hi, first in zip(
+            self.widths, self.box.start, self.box.stop, cell.start, strict=True
+        ):
+            position = position * len(_meeting(w, lo, hi)) + first // w - lo // w
+        return position
+
+    @property
+    def count(self) -> int:
+        """Number of cells."""
+        axes = zip(self.widths, self.box.start, self.box.stop, strict=True)
+        return prod(len(_meeting(w, lo, hi)) for w, lo, hi in axes)
+
+
+def _meeting(width: int, lo: int, hi: int) -> range:
+    return range(lo // width, -(-hi // width)) if hi > lo else range(0)
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """Part of an axis that meets either one cell, or several whole ones of the same width."""
+
+    start: int  # first element of it
+    cell: int  # first element of its first cell
+    cells: int  # number of cells
+    extent: int  # width of each of them
+    length: int  # elements taken from each
+
+
+def _segments(lo: int, hi: int, width: int, start: int, stop: int) -> list[_Segment]:
+    """Cut [start, stop) of an axis, whose box is [lo, hi), at the cells that are not whole."""
+    out: list[_Segment] = []
+    while start < stop:
+        first = start // width * width
+        left, right = max(first, lo), min(first + width, hi)
+        whole = (stop - start) // width if left == first == start else 0
+        if whole:
+            out.append(_Segment(start, start, whole, width, width))
+            start += whole * width
+        else:
+            out.append(_Segment(start, left, 1, right - left, min(stop, right) - start))
+            start += out[-1].length
+    return out
+
+
+def scatter(layout: CellLayout, buffer: Bytes, start: Sequence[int], data: npt.NDArray[Any]) -> int:
+    """Copy `data`, as far as it lies in the box, into the cells of `buffer`.
+
+    Parameters
+    ----------
+    layout
+        The cells.
+    buffer
+        Bytes of the cells, contiguous.
+    start
+        Position of the first element of `data` in the whole array.
+    data
+        Any numpy array of fixed-size elements.
+
+    Returns
+    -------
+    int
+        Number of elements copied.
+    """
+    whole = Box(tuple(start), tuple(s + n for s, n in zip(start, data.shape, strict=True)))
+    region = whole & layout.box
+    if not region.size:
+        return 0
+    axes = zip(
+        layout.box.start, layout.box.stop, layout.widths, region.start, region.stop, strict=True
+    )
+    for parts in itertools.product(*(_segments(*axis) for axis in axes)):
+        _copy_part(layout, buffer, whole.start, data, parts)
+    return region.size
+
+
+def _copy_part(
+    layout: CellLayout,
+    buffer: Bytes,
+    start: Sequence[int],
+    data: npt.NDArray[Any],
+    parts: Sequence[_Segment],
+) -> None:
+    """Copy where every axis meets cells of one width: that is regular, so one strided copy."""
+    item = data.itemsize
+    first = Box(tuple(p.cell for p in parts), tuple(p.cell + p.extent for p in parts))
+    offset = layout.offset(first)
+    corner = [p.start - base for p, base in zip(parts, start, strict=True)]
+    shape, into, out_of = [], [], []
+    before, rest, inner = item, layout.box.size, first.size
+    for p, extent, stride in zip(parts, layout.box.shape, data.strides, strict=True):
+        rest //= extent
+        inner //= p.extent
+        offset += (p.start - p.cell) * inner
+        shape += [p.cells, p.length]
+        into += [before * p.extent * rest, inner * item]
+        out_of += [p.extent * stride, stride]
+        before *= p.extent
+    _strided_copy(buffer, offset * item, into, data, corner, out_of, shape)
+
+
+def _strided_copy(
+    buffer: Bytes,
+    offset: int,
+    into: list[int],
+    data: npt.NDArray[Any],
+    corner: list[int],
+    out_of: list[int],
+    shape: list[int],
+) -> None:
+    """Copy elements from `corner` on, between views whose strides are given in bytes."""
+    item, flat = data.itemsize, data.flags.c_contiguous
+    axes = [axis for axis in zip(shape, into, out_of, strict=True) if axis[0] > 1]
+    if flat and axes and axes[-1][1] == axes[-1][2] == item:
+        item *= axes.pop()[0]  # a run of elements moves as one: half the time of numpy's own loop
+    dims, strides = [n for n, _, _ in axes], [s for _, _, s in axes]
+    dtype = np.dtype(_WORDS.get(item) or f"V{item}")
+    target = np.ndarray(dims, dtype, buffer, offset, [s for _, s, _ in axes])
+    if flat:
+        first = sum(i * stride for i, stride in zip(corner, data.strides, strict=True))
+        origin = np.ndarray(dims, dtype, data.reshape(-1).view(np.uint8), first, strides)
+    else:
+        view = data[tuple(slice(i, None) for i in corner)]
+        origin = np.lib.stride_tricks.as_strided(view, dims, strides, writeable=False)
+        target = target.view(data.dtype)
+    if len(dims) < 2:
+        target[...] = origin
+        return
+    step = max(1, _CACHE_BYTES // (prod(dims[1:]) * item))
+    for row in range(0, dims[0], step):
+        target[row : row + step] = origin[row : row + step]

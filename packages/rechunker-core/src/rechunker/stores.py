@@ -1,0 +1,237 @@
+"""Finding the place that a store-like object stands for, and looking at it without a trace."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+import zarr
+from zarr.abc.store import Store
+from zarr.buffer.cpu import Buffer
+from zarr.storage import (
+    FsspecStore,
+    LocalStore,
+    MemoryStore,
+    ObjectStore,
+    StorePath,
+    ZipStore,
+)
+
+from rechunker import storage
+from rechunker.locations import overlap, unwrap
+from rechunker.mapping_store import MappingStore
+
+__all__ = [
+    "group_format",
+    "is_process_local",
+    "node_kind",
+    "overlap",
+    "read_json",
+    "resolve_store",
+]
+
+_KINDS = (
+    "a path, a URL, a mutable mapping, a zarr store or StorePath, a zarr.Group, "
+    "an fsspec mapping or an obstore store"
+)
+# File systems of fsspec whose files live in this process, or in a cache on this machine.
+_LOCAL_PROTOCOLS = {"memory", "simplecache", "filecache", "blockcache", "cached"}
+
+
+def resolve_store(
+    store_like: Any, *, storage_options: Mapping[str, Any] | None = None
+) -> StorePath:
+    """Return the place that `store_like` stands for; nothing is created, opened or written.
+
+    Parameters
+    ----------
+    store_like
+        A path, a URL, a mutable mapping, a zarr store or `StorePath`, a `zarr.Group`, an fsspec
+        mapping or an obstore store.
+    storage_options
+        What fsspec is given to open a URL.
+
+    Returns
+    -------
+    zarr.storage.StorePath
+
+    Raises
+    ------
+    TypeError
+        If `store_like` is something else, or options are given for something that is no URL.
+    ValueError
+        If a path leads to a file.
+
+    Examples
+    --------
+    >>> resolve_store("target.zarr")
+    StorePath(LocalStore, 'file://target.zarr')
+    """
+    if isinstance(store_like, str) and _is_remote(store_like):
+        return StorePath(_open_url(store_like, dict(storage_options or {})))
+    if storage_options:
+        raise TypeError(
+            f"storage_options are for URLs such as 's3://bucket/key', not for {store_like!r}; "
+            "leave them out"
+        )
+    if isinstance(store_like, StorePath):
+        return store_like
+    if isinstance(store_like, zarr.Group):
+        return store_like.store_path
+    return StorePath(_make_store(store_like))
+
+
+def _make_store(store_like: Any) -> Store:
+    """Return a store of anything but a URL."""
+    if isinstance(store_like, Store):
+        return store_like
+    if isinstance(store_like, str | os.PathLike):
+        return _path_store(store_like)
+    module = type(store_like).__module__
+    if module.startswith("fsspec.") and isinstance(store_like, MutableMapping):
+        return FsspecStore.from_mapper(store_like)  # type: ignore[arg-type]
+    if module.startswith("obstore"):
+        return ObjectStore(store_like)
+    if isinstance(store_like, dict) and all(isinstance(v, Buffer) for v in store_like.values()):
+        return MemoryStore(store_like)
+    if isinstance(store_like, MutableMapping):
+        return MappingStore(store_like)
+    raise TypeError(f"not a place to store arrays: {store_like!r}; give {_KINDS}")
+
+
+def _path_store(path: str | os.PathLike[str]) -> Store:
+    if type(path).__module__.startswith("upath") and getattr(path, "protocol", "") not in (
+        "",
+        "file",
+        "local",
+    ):
+        return FsspecStore.from_upath(path)
+    name = os.fspath(path)
+    if name.startswith("file:"):
+        name = url2pathname(unquote(urlsplit(name).path))
+    root = Path(name)
+    if root.is_file():
+        raise ValueError(
+            f"{str(root)!r} is a file, not a folder; for a zip archive give "
+            "zarr.storage.ZipStore(path, mode=...)"
+        )
+    return LocalStore(root)
+
+
+def _is_remote(text: str) -> bool:
+    # As fsspec tells them apart: "s3://...", and chains such as "simplecache::s3://...".
+    return ("://" in text or "::" in text) and not text.startswith("file:")
+
+
+def _open_url(url: str, options: dict[str, Any]) -> Store:
+    try:
+        return FsspecStore.from_url(url, storage_options=options)
+    except ImportError as error:
+        if error.name != "fsspec":
+            raise
+        raise ImportError(f"{url!r} needs fsspec: pip install fsspec", name="fsspec") from error
+
+
+def is_process_local(store: Store) -> bool:
+    """Say whether the bytes of a store live in this process alone.
+
+    Such a store pickles as a silent copy, so what another process writes is lost.
+
+    Parameters
+    ----------
+    store
+        Any store; wrappers are looked into.
+
+    Examples
+    --------
+    >>> is_process_local(MemoryStore()), is_process_local(LocalStore("data.zarr"))
+    (True, False)
+    """
+    store = unwrap(store)
+    if isinstance(store, MemoryStore | MappingStore):
+        return True
+    if isinstance(store, ZipStore):
+        return not store.read_only
+    if isinstance(store, FsspecStore):
+        return _is_local_filesystem(store.fs)
+    return isinstance(store, ObjectStore) and type(store.store).__name__ == "MemoryStore"
+
+
+def _is_local_filesystem(fs: Any) -> bool:
+    """Look at the protocol of a file system of fsspec, and of those that it wraps."""
+    while fs is not None:
+        protocol = getattr(fs, "protocol", ())
+        names = {protocol} if isinstance(protocol, str) else set(protocol)
+        if names & _LOCAL_PROTOCOLS:
+            return True
+        fs = getattr(fs, "sync_fs", None) or getattr(fs, "fs", None)
+    return False
+
+
+def node_kind(path: StorePath) -> Literal["array", "group"] | None:
+    """Say what there is at a place, of either Zarr format; nothing is created by looking.
+
+    Parameters
+    ----------
+    path
+        A place in a store.
+
+    Returns
+    -------
+    "array", "group" or None
+        None where there is no metadata of a node.
+    """
+    kind = read_json(path / "zarr.json").get("node_type")
+    if kind in ("array", "group"):
+        return kind
+    if _exists(path / ".zarray"):
+        return "array"
+    return "group" if _exists(path / ".zgroup") else None
+
+
+def group_format(path: StorePath) -> Literal[2, 3] | None:
+    """Return the Zarr format of the group at a place, or None if there is no group.
+
+    Parameters
+    ----------
+    path
+        A place in a store; nothing is created by looking.
+    """
+    if read_json(path / "zarr.json").get("node_type") == "group":
+        return 3
+    return 2 if _exists(path / ".zgroup") else None
+
+
+def read_json(path: StorePath) -> dict[str, Any]:
+    """Return the JSON object at a place; an empty one if there is none.
+
+    Parameters
+    ----------
+    path
+        Place of an object in a store; nothing is created by looking.
+    """
+    found = storage.get(path.store, path.path) if _is_readable(path.store) else None
+    try:
+        content = json.loads(found.to_bytes()) if found is not None else {}
+    except ValueError:  # no JSON, and so no metadata, which is what Zarr finds there, too
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _exists(path: StorePath) -> bool:
+    return _is_readable(path.store) and storage.exists(path.store, path.path)
+
+
+def _is_readable(store: Store) -> bool:
+    """Say whether a store can be read without being created: to open one may create it."""
+    store = unwrap(store)
+    if isinstance(store, LocalStore):
+        return store.root.is_dir()
+    if isinstance(store, ZipStore) and not store._is_open:
+        return store.path is not None and store.path.is_file() and store._zmode in ("r", "a")
+    return True

@@ -1,0 +1,163 @@
+"""Temporary objects: one per task, the cells of its box back to back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from zarr.abc.store import RangeByteRequest, Store, SuffixByteRequest
+from zarr.buffer.cpu import Buffer
+from zarr.storage import LocalStore
+
+from rechunker import storage
+from rechunker.boxes import Box, block, counts, task_box
+from rechunker.buffers import Cells, PackedCells
+from rechunker.cell_codecs import CellCodec
+from rechunker.grids import Grid
+from rechunker.lanes import Lane, Lanes
+from rechunker.reading import Piece
+from rechunker.scatter import CellLayout
+
+__all__ = ["TempObjects", "TempReader", "TempWriter", "keeps_its_buffer", "spill"]
+
+_LENGTH = np.dtype("<u8")
+
+
+@dataclass(frozen=True)
+class TempObjects:
+    """The objects that the tasks of one stage write and those of the next one read.
+
+    An object holds the cells of one box: the overlaps with the boxes of the next stage, in C
+    order. Raw cells lie where arithmetic says. Encoded cells are followed by their lengths, 8
+    bytes each, little-endian.
+
+    Parameters
+    ----------
+    store
+        Any Zarr store.
+    prefix
+        Key of the objects without their number.
+    shape
+        Of the array.
+    boxes, grid
+        Task grids of the stage that writes and of the stage that reads.
+    dtype
+        Type of the elements.
+    codec
+        How cells are encoded; None where they are stored as they are in memory.
+    """
+
+    store: Store
+    prefix: str
+    shape: tuple[int, ...]
+    boxes: Grid
+    grid: tuple[int, ...]
+    dtype: np.dtype[Any]
+    codec: CellCodec | None
+    itemsize: int
+
+    def key(self, task: int) -> str:
+        """Return the key of the object that a task writes."""
+        return f"{self.prefix}/{task}"
+
+    def layout(self, task: int) -> CellLayout:
+        """Return where the cells lie in the object that a task writes."""
+        return CellLayout(task_box(self.shape, self.boxes, task), self.grid)
+
+
+def keeps_its_buffer(store: Store) -> bool:
+    """Say whether `store` may hold on to the memory it is given, or copy it, when it writes."""
+    return type(store) is not LocalStore  # which has written it to a file when it returns
+
+
+def spill(store: Store, codec: CellCodec | None) -> float:
+    """Return what is held besides a box while it is stored, relative to the box."""
+    return 1.05 if codec is not None else float(keeps_its_buffer(store))
+
+
+@dataclass(frozen=True)
+class TempWriter:
+    """Writes a task's box as one temporary object."""
+
+    objects: TempObjects
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        return self.objects.grid
+
+    def write(self, task: int, cells: Cells, lanes: Lanes) -> None:
+        lanes.each([task], lambda task, lane: self._store(task, cells, lane))
+
+    def _store(self, task: int, cells: Cells, lane: Lane) -> None:
+        objects = self.objects
+        encoded = self._encoded(cells)
+        written = cells.layout.box.size * objects.itemsize
+        lane.count(puts=1, bytes_written=written, stored_written=len(encoded))
+        storage.put(objects.store, objects.key(task), encoded)
+
+    def _encoded(self, cells: Cells) -> Buffer:
+        if self.objects.codec is not None:
+            return _with_lengths(
+                [self.objects.codec.encode(cells.cell(c)) for c in cells.layout.cells()]
+            )
+        assert isinstance(cells, PackedCells)
+        if keeps_its_buffer(self.objects.store):
+            return Buffer.from_bytes(cells.raw.tobytes())
+        return Buffer.from_array_like(cells.raw)
+
+
+def _with_lengths(parts: list[bytes]) -> Buffer:
+    lengths = np.array([len(part) for part in parts], _LENGTH)
+    return Buffer.from_bytes(b"".join([*parts, lengths.tobytes()]))
+
+
+@dataclass(frozen=True)
+class TempReader:
+    """Reads from a temporary object the one cell that lies in the box of the reading task."""
+
+    objects: TempObjects
+
+    @property
+    def grid(self) -> Grid:
+        return self.objects.boxes
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.objects.dtype
+
+    def pieces(self, index: tuple[int, ...], box: Box, lane: Lane) -> Iterator[Piece]:
+        objects = self.objects
+        task = (
+            int(np.ravel_multi_index(index, counts(objects.shape, objects.boxes))) if index else 0
+        )
+        layout = CellLayout(block(objects.shape, objects.boxes, index), objects.grid)
+        cell = layout.box & box
+        lane.count(bytes_read=cell.size * objects.itemsize)
+        yield cell.start, self._cell(task, layout, cell, lane)
+
+    def _cell(self, task: int, layout: CellLayout, cell: Box, lane: Lane) -> npt.NDArray[Any]:
+        objects = self.objects
+        if objects.codec is None:
+            item = objects.dtype.itemsize
+            first = layout.offset(cell) * item
+            raw = self._get(task, RangeByteRequest(first, first + cell.size * item), lane)
+            return raw.view(objects.dtype).reshape(cell.shape)
+        footer = self._get(task, SuffixByteRequest(layout.count * _LENGTH.itemsize), lane)
+        lengths, position = footer.view(_LENGTH), layout.position(cell)
+        first = int(lengths[:position].sum())
+        encoded = self._get(task, RangeByteRequest(first, first + int(lengths[position])), lane)
+        return objects.codec.decode(encoded, cell.shape, lane.scratch)
+
+    def _get(self, task: int, part: Any, lane: Lane) -> npt.NDArray[np.uint8]:
+        objects = self.objects
+        found = storage.get(objects.store, objects.key(task), part)
+        if found is None:
+            raise FileNotFoundError(
+                f"temporary object {objects.key(task)!r} is not in {objects.store}: something "
+                "removed it while rechunking; run execute() again"
+            )
+        lane.count(gets=1, stored_read=len(found))
+        return np.asarray(found.as_numpy_array()).view(np.uint8)

@@ -1,0 +1,94 @@
+"""What `temp_options` mean: how the cells of temporary objects are encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.storage import MemoryStore
+
+from rechunker.cell_codecs import CellCodec, CompressedCells, ObjectCellCodec
+from rechunker.direct_codecs import byte_codec
+from rechunker.jobs import TempPlace
+from rechunker.metadata import document_of, quiet
+from rechunker.options import parse_options
+from rechunker.reading import ZarrReader
+from rechunker.sources.base import ArrayRequest, Hierarchy
+from rechunker.stores import resolve_store
+
+__all__ = ["temp_places"]
+
+
+def temp_places(
+    hierarchy: Hierarchy,
+    temp_store: Any,
+    temp_options: Mapping[str, Any] | None,
+    target_options: Mapping[str, Any] | None,
+) -> dict[str, TempPlace] | None:
+    """Return where the temporary objects of every array go; None if no place is given.
+
+    Parameters
+    ----------
+    hierarchy
+        The arrays.
+    temp_store
+        As the user gave it.
+    temp_options, target_options
+        As the user gave them. Where the former is None the latter counts, as far as it can.
+
+    Raises
+    ------
+    ValueError
+        If the options make no sense.
+    """
+    strict = temp_options is not None
+    options = temp_options if strict else target_options
+    if temp_store is None:
+        return None
+    path = resolve_store(temp_store)
+    places = {}
+    for request in hierarchy.arrays:
+        own = (options or {}).get(request.name) if hierarchy.groups is not None else options
+        places[request.name] = TempPlace(path, _cell_codec(request, own, strict))
+    return places
+
+
+def _cell_codec(
+    request: ArrayRequest, options: Mapping[str, Any] | None, strict: bool
+) -> CellCodec | None:
+    reader = request.source.reader
+    given = parse_options(options, where="temp_options").named.get("compressors")
+    if reader.dtype.hasobject or reader.dtype.kind == "T":
+        assert isinstance(reader, ZarrReader)
+        return ObjectCellCodec(reader.array.metadata)
+    codecs = list(given) if isinstance(given, list | tuple) else [given]
+    if not codecs or codecs[0] is None:
+        return None
+    config = _config(codecs[0], reader.dtype) if len(codecs) == 1 else None
+    found = byte_codec(config, reader.dtype.itemsize) if config else None
+    if found is not None:
+        return CompressedCells(reader.dtype, found)
+    if not strict:
+        return None
+    raise ValueError(
+        f"temp_options: {given!r} cannot compress temporary objects; give one of blosc, zstd, "
+        "lz4, gzip, zlib, bz2 or lzma, or None"
+    )
+
+
+def _config(codec: Any, dtype: np.dtype[Any]) -> Mapping[str, Any] | None:
+    """Return a codec's configuration, as Zarr would write it for elements of this type."""
+    old = hasattr(codec, "codec_id") or (isinstance(codec, Mapping) and "id" in codec)
+    with quiet():
+        array = zarr.create_array(
+            MemoryStore(),
+            shape=(1,),
+            chunks=(1,),
+            dtype=dtype,
+            compressors=codec,
+            zarr_format=2 if old else 3,
+        )
+        document = document_of(array)
+    return document["compressor"] if old else document["codecs"][-1]  # type: ignore[no-any-return]

@@ -1,0 +1,102 @@
+"""Writers: what the tasks of a stage write, each object whole and by one task alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rechunker import storage
+from rechunker.boxes import Box, block
+from rechunker.buffers import Cells
+from rechunker.lanes import Lane, Lanes
+from rechunker.stored import StoredArray
+
+__all__ = ["Writer", "ZarrWriter"]
+
+
+class Writer(Protocol):
+    """Where a stage's boxes go.
+
+    Attributes
+    ----------
+    grid
+        The cells that a box is put together from; widths in elements.
+    """
+
+    @property
+    def grid(self) -> tuple[int, ...]: ...
+
+    def write(self, task: int, cells: Cells, lanes: Lanes) -> None:
+        """Write the box of a task."""
+        ...
+
+
+@dataclass(frozen=True)
+class ZarrWriter:
+    """Writes chunks, or shards, of a Zarr array.
+
+    Parameters
+    ----------
+    array
+        The array; its metadata may not be in the store yet.
+    write_empty
+        Whether to store chunks that hold nothing but the fill value.
+    """
+
+    array: StoredArray
+    write_empty: bool = False
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        return self.array.unit
+
+    def write(self, task: int, cells: Cells, lanes: Lanes) -> None:
+        lanes.each(cells.layout.cells(), lambda cell, lane: self._store(cell, cells, lane))
+
+    def _store(self, cell: Box, cells: Cells, lane: Lane) -> None:
+        array = self.array
+        index = tuple(i // width for i, width in zip(cell.start, self.grid, strict=True))
+        chunk = self._whole(cells.cell(cell))
+        if (
+            not self.write_empty
+            and array.fill_value is not None
+            and _holds(chunk, array.fill_value)
+        ):
+            lane.count(empty=1)
+            if array.store.supports_deletes:
+                storage.delete(array.store, array.key(index))  # of a run that was given up
+            return
+        encoded = array.codec.encode(chunk)
+        elements = block(array.shape, self.grid, index).size
+        lane.count(puts=1, bytes_written=elements * array.itemsize, stored_written=len(encoded))
+        storage.put(array.store, array.key(index), encoded)
+
+    def _whole(self, part: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return a contiguous chunk of full size that starts with `part`."""
+        if part.shape == self.grid and part.flags.c_contiguous:
+            return part
+        fill = self.array.fill_value
+        chunk = np.zeros(self.grid, part.dtype)
+        if part.shape != self.grid and fill is not None:
+            chunk[...] = fill
+        chunk[tuple(slice(0, n) for n in part.shape)] = part
+        return chunk
+
+
+def _holds(chunk: npt.NDArray[Any], fill: npt.NDArray[Any]) -> bool:
+    """Say whether every element of `chunk` has the very bits of `fill`."""
+    value = fill.astype(chunk.dtype).reshape(1)
+    if value.dtype.hasobject or value.dtype.kind == "T":
+        return bool((chunk == value).all())
+    words = np.dtype(f"V{value.itemsize}")
+    flat, bits = chunk.reshape(-1).view(words), value.view(words)
+    # Few chunks are empty, and most of those that are not show it in their first element.
+    steps = range(0, flat.size, _COMPARED)
+    return bool(flat[:1] == bits) and all((flat[i : i + _COMPARED] == bits).all() for i in steps)
+
+
+# Elements compared at a time, so that the comparison needs next to no memory.
+_COMPARED = 1 << 16

@@ -1,0 +1,122 @@
+"""What must hold for every plan, whatever the array, its chunks, the memory and the prices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plan_model import Model, predicted, spans
+from plan_strategies import Case, cases, footprints
+
+from rechunker.plan import Footprint, MemoryLimitError, RechunkPlan
+
+FACTORS = (2, 2.1, 2.5, 3, 4, 5, 7, 10, 20, 50, 200)
+
+memory_factors = st.sampled_from(FACTORS)
+any_case = st.booleans().flatmap(lambda irregular: cases(irregular=irregular))
+import os
+few = settings(max_examples=int(os.environ.get("NEX","150")), deadline=None)
+
+
+def planned(case: Case, factor: float) -> RechunkPlan:
+    return case.plan(int(case.largest_unit * factor))
+
+
+@few
+@given(any_case, memory_factors)
+def test_every_element_is_copied_once_per_stage(case: Case, factor: float) -> None:
+    model = Model(planned(case, factor))
+    assert all((done.copies == 1).all() for done in model.run())
+
+
+@few
+@given(any_case, memory_factors)
+def test_target_equals_source_and_no_object_has_two_writers(case: Case, factor: float) -> None:
+    model = Model(planned(case, factor))
+    model.run()
+    np.testing.assert_array_equal(model.result(), model.array)
+
+
+@few
+@given(any_case, memory_factors)
+def test_executed_counts_equal_the_prediction(case: Case, factor: float) -> None:
+    plan = planned(case, factor)
+    assert [done.counts() for done in Model(plan).run()] == [*map(predicted, plan.stages)]
+
+
+@few
+@given(any_case, memory_factors)
+def test_live_bytes_stay_within_prediction_and_limit(case: Case, factor: float) -> None:
+    plan = planned(case, factor)
+    assert plan.peak_memory <= plan.max_mem
+    for done, stage in zip(Model(plan).run(), plan.stages, strict=True):
+        assert done.peak <= stage.memory
+
+
+@few
+@given(any_case, footprints, st.integers(1, 8))
+def test_live_bytes_stay_within_prediction_for_any_footprint(
+    case: Case, footprint: Footprint, factor: int
+) -> None:
+    plan = case.plan(needed_by(case, footprint) * factor, footprint=footprint)
+    for done, stage in zip(Model(plan).run(), plan.stages, strict=True):
+        assert done.peak <= stage.memory <= plan.max_mem
+
+
+def needed_by(case: Case, footprint: Footprint | None = None, *, temp: bool = True) -> int:
+    with pytest.raises(MemoryLimitError) as caught:
+        case.plan(1, footprint=footprint, temp=temp)
+    return caught.value.needed
+
+
+@few
+@given(any_case, footprints, st.booleans())
+def test_memory_said_to_be_needed_is_enough(case: Case, footprint: Footprint, temp: bool) -> None:
+    needed = needed_by(case, footprint, temp=temp)
+    assert case.plan(needed, footprint=footprint, temp=temp).peak_memory == needed
+
+
+@few
+@given(any_case, footprints, st.booleans())
+def test_less_memory_than_needed_is_refused(case: Case, footprint: Footprint, temp: bool) -> None:
+    needed = needed_by(case, footprint, temp=temp)
+    with pytest.raises(MemoryLimitError):
+        case.plan(needed - 1, footprint=footprint, temp=temp)
+
+
+@few
+@given(any_case)
+def test_more_memory_never_costs_more(case: Case) -> None:
+    costs = [planned(case, factor).cost for factor in FACTORS]
+    assert all(more <= less * (1 + 1e-9) for less, more in zip(costs, costs[1:], strict=False))
+
+
+@few
+@given(any_case, st.integers(1, 4))
+def test_twice_the_larger_unit_is_enough_with_a_temporary_store(case: Case, max_hops: int) -> None:
+    limit = 2 * case.largest_unit
+    assert case.plan(limit, max_hops=max_hops).peak_memory <= limit
+
+
+@few
+@given(cases(irregular=True), memory_factors)
+def test_no_irregular_block_is_read_twice(case: Case, factor: float) -> None:
+    first = Model(planned(case, factor)).run()[0]
+    assert set(first.unit_reads.values()) == {1}
+
+
+@few
+@given(any_case, memory_factors)
+def test_without_temporary_store_there_is_one_stage(case: Case, factor: float) -> None:
+    needed = needed_by(case, temp=False)
+    plan = case.plan(int(needed * factor), temp=False)
+    assert (plan.hops, len(plan.stages)) == (0, 1)
+
+
+@few
+@given(any_case, memory_factors)
+def test_last_grid_starts_at_multiples_of_the_target_chunks(case: Case, factor: float) -> None:
+    plan = planned(case, factor)
+    for n, axis, chunk in zip(plan.shape, plan.stages[-1].grid, plan.target_chunks, strict=True):
+        assert all(start % chunk == 0 for start, _ in spans(n, axis))

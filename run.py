@@ -1,0 +1,74 @@
+"""Make an environment with nox and run sessions in it: `python run.py demo`, `python run.py tests`.
+
+Needs Python 3.11 or newer and its pip, nothing else; whatever is installed goes into `.nox`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import venv
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+HOME = ROOT / ".nox" / "nox"
+BIN = HOME / ("Scripts" if os.name == "nt" else "bin")
+# Those that end within seconds come first, those whose last words count come last.
+GROUPS = {
+    "demo": ["demo"],
+    "tests": ["lint", "typecheck", "bare", "doctests", "minimums", "together", "tests"],
+}
+CLOSING = re.compile(r"=+ .*\b(passed|failed|error|errors|no tests ran)\b.* in [\d.]+s.* =+")
+
+
+def install() -> None:
+    """Install nox, if it is not there yet."""
+    if (HOME / "ready").exists():
+        return
+    # Without pip of its own the environment can be made where ensurepip is packaged apart, and
+    # a pip that serves another environment may do so even where its own is managed by others.
+    venv.create(HOME, with_pip=False, clear=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(BIN / "python")]
+    subprocess.run([*pip, "install", "--quiet", "nox[uv]>=2026.4"], check=True)
+    (HOME / "ready").touch()
+
+
+def echo(lines: Iterable[str]) -> None:
+    """Print lines as they come, but keep the closing line of the last test run for the end."""
+    held: list[str] = []
+    for line in lines:
+        if CLOSING.match(line):
+            print(*held, sep="", end="")
+            held = [line]
+        elif held and line.startswith("nox > "):
+            held.append(line)
+        else:
+            print(*held, line, sep="", end="", flush=True)
+            held = []
+    print(*held[1:], *held[:1], sep="", end="", flush=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one group of sessions, or nox itself with whatever else is given."""
+    install()
+    group = GROUPS.get(arguments[0] if arguments else "tests")
+    chosen = ["--session", *group, *arguments[1:]] if group else arguments
+    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    with subprocess.Popen(
+        [BIN / "nox", "--noxfile", ROOT / "noxfile.py", *chosen],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as nox:
+        assert nox.stdout is not None
+        echo(nox.stdout)
+    return nox.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
