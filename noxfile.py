@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -107,14 +108,16 @@ def typecheck(session: nox.Session, package: Path) -> None:
     session.install(*requirements(ROOT, "typecheck"))
     settings = f"--config-file={ROOT / 'pyproject.toml'}"
 
-    def mypy(folder: Path, *paths: str, bases: str) -> None:
-        with session.chdir(folder):
-            session.run("mypy", settings, *paths, env={"MYPYPATH": bases})
+    bench, checks = ROOT / "bench", ROOT / "checks"
 
-    mypy(package, "src", "tests", bases="src:tests")
+    def mypy(*paths: Path, bases: list[Path]) -> None:
+        session.run("mypy", settings, *paths, env={"MYPYPATH": os.pathsep.join(map(str, bases))})
+
+    source, tests = package / "src", package / "tests"
+    mypy(source, tests, bases=[source, tests, bench])
     if package == CORE:
-        mypy(ROOT / "bench", ".", bases=".")
-        mypy(ROOT, "noxfile.py", "run.py", "checks", bases="checks")
+        mypy(bench, bases=[bench])
+        mypy(ROOT / "noxfile.py", ROOT / "run.py", checks, bases=[checks])
 
 
 @nox.session
@@ -130,13 +133,13 @@ def doctests(session: nox.Session, package: Path) -> None:
     """Run the examples in docstrings and documents."""
     install(session, package)
     module = module_of(package)
-    documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    session.chdir(session.create_tmp())  # examples write into the folder where they run
+    documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), CORE / "README.md"]
     session.run(
-        *("pytest", f"--config-file={ROOT / 'pyproject.toml'}", "--doctest-modules", "--pyargs"),
+        *("pytest", "-p", "doctest_folder", "--doctest-modules", "--doctest-glob=*.md"),
         # These are for packages that are not installed here.
         *(f"--ignore-glob=*/executors/{name}.py" for name in ("beam", "dask", "prefect", "pywren")),
-        *("--doctest-glob=*.md", module, *(documents if package == CORE else [])),
+        *("--pyargs", module, *(documents if package == CORE else [])),
+        env={"PYTHONPATH": str(ROOT / "checks")},
         success_codes=[0] if package == CORE else [0, 5],  # 5: a plugin may have no examples
     )
 

@@ -6,9 +6,9 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
+import rechunker
 from climate import write_source
 from project import Outcome, rechunk
 from rechunker.memory import format_bytes
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 def introduction(workload: Workload) -> str:
     """Say what will be done."""
     return (
-        f"rechunker {version('rechunker-core')}: float32 {workload.shape}, "
+        f"rechunker {rechunker.__version__}: float32 {workload.shape}, "
         f"{format_bytes(workload.nbytes)}\n"
         f"from chunks {workload.source}\n"
         f"  to chunks {workload.target} with max_mem = {format_bytes(workload.max_mem)}\n"

@@ -43,6 +43,7 @@ def rechunk(workload: Workload, source: Path, target: Path, temp: Path) -> Outco
     )
     with measured() as usage:
         result = rechunked.execute()
+    assert isinstance(result, zarr.Array)
     (plan,) = rechunked.copy_plan.values()
     done = rechunked.traffic
 

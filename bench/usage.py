@@ -40,7 +40,8 @@ def measured() -> Iterator[Usage]:
 
 
 def _cpu() -> float:
-    return sum(os.times()[:4])
+    children = os.times()
+    return time.process_time() + children.children_user + children.children_system
 
 
 def _reset_peak() -> int:

@@ -16,7 +16,8 @@ FACTORS = (2, 2.1, 2.5, 3, 4, 5, 7, 10, 20, 50, 200)
 memory_factors = st.sampled_from(FACTORS)
 any_case = st.booleans().flatmap(lambda irregular: cases(irregular=irregular))
 import os
-few = settings(max_examples=int(os.environ.get("NEX","150")), deadline=None)
+
+few = settings(max_examples=int(os.environ.get("NEX", "150")), deadline=None)
 
 
 def planned(case: Case, factor: float) -> RechunkPlan:

@@ -8,8 +8,8 @@ from textwrap import dedent
 
 import pytest
 from pluggy import PluginValidationError
-from rechunker.executors.python import PythonExecutor
 
+from rechunker.executors.python import PythonExecutor
 from rechunker.plugins import get_executor, list_executors
 from rechunker.types import Executor
 

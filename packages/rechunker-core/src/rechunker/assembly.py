@@ -64,7 +64,7 @@ class Assembly:
             self.place.store,
             tuple(self._documents()),
             tuple(self._consolidated()),
-            tuple(dict.fromkeys(temp)),
+            tuple(temp),
         )
 
     def _documents(self) -> Iterator[tuple[str, bytes]]:

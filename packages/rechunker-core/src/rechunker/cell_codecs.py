@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from zarr.buffer.cpu import Buffer
 
 from rechunker.codecs import ZarrCodec
 from rechunker.direct_codecs import ByteCodec
@@ -63,7 +62,7 @@ class ObjectCellCodec:
     def decode(
         self, encoded: npt.NDArray[np.uint8], shape: tuple[int, ...], scratch: Scratch
     ) -> npt.NDArray[Any]:
-        pieces = self._codec(shape).decode(Buffer.from_array_like(encoded), scratch)
+        pieces = self._codec(shape).decode(encoded, scratch)
         return next(pieces)[1]
 
     def _codec(self, shape: tuple[int, ...]) -> ZarrCodec:

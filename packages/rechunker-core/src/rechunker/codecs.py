@@ -43,7 +43,7 @@ class ChunkCodec(Protocol):
     @property
     def whole(self) -> bool: ...
 
-    def decode(self, encoded: Buffer, scratch: Scratch) -> Iterator[Piece]:
+    def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
         """Yield the parts of an object, each with its position within it.
 
         A part is void as soon as the next one is asked for.
@@ -93,8 +93,8 @@ class ZarrCodec:
         key = str(_lone_array(lone, {}).metadata.encode_chunk_key((0,) * len(shape)))
         return cls(lone, key, inner, bound + 3 * part, 2 * bound + size, shape == inner)
 
-    def decode(self, encoded: Buffer, scratch: Scratch) -> Iterator[Piece]:
-        objects = {self.key: encoded}
+    def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
+        objects: dict[str, Buffer] = {self.key: Buffer.from_array_like(encoded)}
         del encoded
         array = _lone_array(self.document, objects)
         starts = [range(0, n, w) for n, w in zip(array.shape, self.inner, strict=True)]

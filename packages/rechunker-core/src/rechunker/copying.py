@@ -76,9 +76,10 @@ class CopyWork:
         layout = self._layout(box)
         if isinstance(self.writer, ZarrWriter):
             return ViewCells(layout, start, data)
+        lane.encoded.release()  # the box takes its place
         cells = cell_buffer(layout, self.reader.dtype, lanes.box)
         cells.put(start, data)
-        lane.scratch.release()
+        lane.release()
         return cells
 
     def _layout(self, box: Box) -> CellLayout:

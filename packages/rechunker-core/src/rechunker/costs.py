@@ -59,8 +59,8 @@ class CostModel:
         rounds = -(-tasks // self.workers)
         return work * rounds / tasks
 
-    def floor(self, nbytes: int, units: int, hops: int) -> float:
-        """Return a time that no plan with so many temporary copies beats, whatever its boxes.
+    def floor(self, nbytes: int, units: int, boxes: float, hops: int) -> float:
+        """Return a time that no plan with so many temporary copies beats.
 
         Parameters
         ----------
@@ -68,11 +68,14 @@ class CostModel:
             Decoded bytes of the array.
         units
             Number of source units and target units: each takes at least one request.
+        boxes
+            Number of tasks that a stage has at least. Each hop writes and reads as many objects.
         hops
             Number of temporary copies.
         """
-        stored_bytes = 2 * nbytes * (self.stored + hops * self.temp)
-        return (self.request * units + self.byte * stored_bytes) / self.workers
+        requests = self.request * (units + 2 * hops * boxes)
+        stored = self.byte * 2 * nbytes * (self.stored + hops * self.temp)
+        return (requests + stored + self.task * (hops + 1) * boxes) / self.workers
 
     def requests_per_cell(self) -> int:
         """Return the number of requests that reading one cell of a temporary object takes."""

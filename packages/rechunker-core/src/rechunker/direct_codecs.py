@@ -112,9 +112,9 @@ class DirectCodec:
         turned = self.nbytes if self.order == "F" else 0
         return turned + (ByteCodec.bound(self.nbytes) if self.compressor else 0)
 
-    def decode(self, encoded: Buffer, scratch: Scratch) -> Iterator[Piece]:
-        raw: Any = encoded.as_numpy_array()
-        del encoded  # so that it is gone while the chunk is used
+    def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
+        raw: Any = encoded
+        del encoded  # so that it can go while the chunk is used
         if self.compressor is not None:
             raw = self.compressor.decode(raw, self.nbytes, scratch)
         flat = np.frombuffer(raw, self.dtype, prod(self.shape))

@@ -12,7 +12,7 @@ from zarr.dtype import parse_dtype
 from zarr.storage import MemoryStore
 
 from rechunker.codec_chains import chain_of
-from rechunker.codec_translation import Chain, is_v2, to_v2, to_v3
+from rechunker.codec_translation import Chain, check_codecs, is_v2, to_v2, to_v3
 from rechunker.formats import ChainV2
 from rechunker.metadata import Document, document_of, quiet
 from rechunker.options import ArrayOptions, ZarrFormat
@@ -72,11 +72,13 @@ def _name_codecs(array: zarr.Array[Any], chain: Chain, words: Mapping[str, Any])
     return Chain(filters, serializer, (*first.compressors, *compressors))
 
 
-def _listed(codecs: Any) -> tuple[Any, ...]:
+def _listed(codecs: Any, word: str) -> tuple[Any, ...]:
     """Return one codec, several, or none (None) as a tuple."""
     if codecs is None:
         return ()
-    return tuple(codecs) if isinstance(codecs, list | tuple) else (codecs,)
+    listed = tuple(codecs) if isinstance(codecs, list | tuple) else (codecs,)
+    check_codecs(listed, word)
+    return listed
 
 
 def _mixed_v3(codecs: Any) -> Chain:

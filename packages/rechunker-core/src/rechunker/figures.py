@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
 from rechunker.candidates import AxisTable, Chain
 from rechunker.costs import CostModel
 from rechunker.layouts import Load, cheapest_layout
@@ -35,7 +36,7 @@ class StageFigures(NamedTuple):
 
 
 class Combinations:
-    """Some, at first all, combinations of one candidate per axis.
+    """Combinations of one candidate per axis, all of them or some.
 
     Parameters
     ----------
@@ -45,35 +46,42 @@ class Combinations:
         Number of temporary copies, the same for all.
     dtype
         Of the numbers in the tables.
+    rows
+        Which combinations these are, by their numbers in C order; all by default.
     """
 
-    def __init__(self, tables: Sequence[AxisTable], hops: int, dtype: npt.DTypeLike = np.float64):
-        self.tables, self.hops = tables, hops
-        self._one = np.ones(1, dtype=dtype)
-        self._sizes = [len(table.chains) for table in tables]
-        self._candidates: tuple[npt.NDArray[np.intp], ...] | None = None
+    def __init__(
+        self,
+        tables: Sequence[AxisTable],
+        hops: int,
+        dtype: npt.DTypeLike = np.float64,
+        rows: npt.NDArray[np.intp] | None = None,
+    ) -> None:
+        self.tables, self.hops, self._dtype = tables, hops, dtype
+        sizes = tuple(len(table.chains) for table in tables)
+        self._size = prod(sizes) if rows is None else rows.size
+        self._at = None if rows is None else np.unravel_index(rows, sizes) if sizes else ()
 
     def __len__(self) -> int:
-        return prod(self._sizes) if self._candidates is None else self._one.size
+        return self._size
 
     def product(self, name: str, *stage: int) -> Numbers:
         """Multiply a row of the tables over the axes: one number per combination."""
         rows = [getattr(table, name)[stage] for table in self.tables]
-        if self._candidates is None:
-            return reduce(np.multiply.outer, rows, self._one.reshape(())).reshape(-1)
-        chosen = (row[at] for row, at in zip(rows, self._candidates, strict=True))
-        return reduce(np.multiply, chosen, self._one)
+        if self._at is None:
+            one = np.ones((), dtype=self._dtype)
+            return reduce(np.multiply.outer, rows, one).reshape(-1)
+        chosen = (row[at] for row, at in zip(rows, self._at, strict=True))
+        return reduce(np.multiply, chosen, np.ones(self._size, dtype=self._dtype))
 
-    def keep(self, mask: npt.NDArray[np.bool_]) -> None:
-        """Drop the combinations for which `mask` is false; can be done once."""
-        rows = np.flatnonzero(mask)
-        self._candidates = np.unravel_index(rows, self._sizes) if self._sizes else ()
-        self._one = np.ones(rows.size, dtype=self._one.dtype)
+    def take(self, rows: npt.NDArray[np.intp]) -> Combinations:
+        """Return some of all combinations, by their numbers in C order."""
+        return Combinations(self.tables, self.hops, self._dtype, rows)
 
     def chains(self, row: int) -> list[Chain]:
-        """Return the chain of every axis in one combination that was kept."""
-        kept = zip(self.tables, self._candidates or (), strict=True)
-        return [table.chains[at[row]] for table, at in kept]
+        """Return the chain of every axis in one combination of those that were taken."""
+        taken = zip(self.tables, self._at or (), strict=True)
+        return [table.chains[at[row]] for table, at in taken]
 
 
 def within(problem: Problem, combinations: Combinations, max_mem: float) -> npt.NDArray[np.bool_]:

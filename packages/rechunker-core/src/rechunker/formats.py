@@ -76,14 +76,15 @@ def chain_v2_of(document: Mapping[str, Any]) -> ChainV2:
         endian = (chain.serializer.get("configuration") or {}).get("endian")
         # Filters work on elements in native order, and their arguments say so.
         big_endian = endian == "big" and not filters
-    *first, last = [to_v2(codec) for codec in chain.compressors] or [None]
-    return ChainV2((*filters, *first), last, order, big_endian)
+    compressors = [to_v2(codec) for codec in chain.compressors]
+    last = compressors.pop() if compressors else None  # v2 has one; those before it are filters
+    return ChainV2((*filters, *compressors), last, order, big_endian)
 
 
 def _order_of(filters: tuple[Any, ...], ndim: int) -> tuple[str, list[Any]]:
     """Return the order of elements that transpose codecs lead to, and the other filters."""
     axes = list(range(ndim))
-    others = []
+    others: list[Any] = []
     for codec in filters:
         if codec["name"] == "transpose" and not others:
             axes = [axes[i] for i in codec["configuration"]["order"]]

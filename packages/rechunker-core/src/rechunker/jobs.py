@@ -27,6 +27,9 @@ from rechunker.writing import ZarrWriter
 
 __all__ = ["ArrayJob", "TempPlace", "plan_job"]
 
+# Codecs move about as many decoded bytes in a second as a store moves of these parts of them,
+# however few the stored bytes are.
+FASTEST_CODEC = 0.3
 # Without a temporary store, reading everything twice is still cheaper than finding one.
 MAX_AMPLIFICATION = 2.0
 
@@ -160,7 +163,11 @@ def plan_job(
         source,
         target,
         _footprint(source, target, temp),
-        replace(_cost(stores), workers=executor.workers),
+        replace(
+            _cost(stores),
+            workers=executor.workers,
+            stored=min(1.0, max(source.stored_ratio, FASTEST_CODEC)),
+        ),
         executor.threads,
         temp is not None,
     )

@@ -17,11 +17,17 @@ T = TypeVar("T")
 
 
 class Lane:
-    """What one thread of a task has for itself: memory to decode into, and its counts."""
+    """What one thread of a task has for itself: memory to read into, and its counts."""
 
     def __init__(self) -> None:
-        self.scratch = Scratch()
+        self.encoded = Scratch()
+        self.decoded = Scratch()
         self.traffic = Traffic()
+
+    def release(self) -> None:
+        """Give the memory back."""
+        self.encoded.release()
+        self.decoded.release()
 
     def count(self, **counts: int) -> None:
         """Add to what this lane has done."""
@@ -77,7 +83,7 @@ class Lanes:
                 work(item[0], lane)
         finally:
             pending.stop()  # either all are taken, or this one failed
-            lane.scratch.release()
+            lane.release()
 
     def take_traffic(self) -> Traffic:
         """Return what all lanes have done since the last call."""

@@ -100,9 +100,14 @@ LAYOUTS = (Layout.PACKED, Layout.PADDED, Layout.VIEW)  # of equally cheap ones t
 def cheapest_layout(load: Load, footprint: Footprint) -> tuple[Numbers, npt.NDArray[np.intp]]:
     """Return the bytes that one task holds, and the index in `LAYOUTS` that needs no more."""
     fetch = footprint.read + 0 * load.box if load.first else load.cell
-    layouts = (_packed, _padded, _view)
-    table = np.stack([layout(load, fetch, footprint) for layout in layouts])
-    return table.min(axis=0), table.argmin(axis=0)
+    least = _packed(load, fetch, footprint)
+    chosen = np.zeros(least.shape, dtype=np.intp)
+    for index, layout in enumerate((_padded, _view), start=1):
+        held = layout(load, fetch, footprint)
+        if held is not None:
+            less = np.asarray(held < least, dtype=np.bool_)
+            least, chosen = np.where(less, held, least), np.where(less, index, chosen)
+    return least, chosen
 
 
 def _packed(load: Load, fetch: Numbers, held: Footprint) -> Numbers:
@@ -110,31 +115,34 @@ def _packed(load: Load, fetch: Numbers, held: Footprint) -> Numbers:
         store = held.write + (held.pad if load.cut else 0)
         beside: Numbers = held.concurrency * np.maximum(fetch, store)
     else:
-        beside = np.maximum(held.concurrency * fetch, _round_up(held.spill * load.box))
+        beside = np.maximum(held.concurrency * fetch, _spilled(load, held))
     return load.box + beside
 
 
-def _padded(load: Load, fetch: Numbers, held: Footprint) -> Numbers:
-    if not load.last:
-        return np.full_like(load.box, np.inf)
+def _padded(load: Load, fetch: Numbers, held: Footprint) -> Numbers | None:
+    if not (load.last and load.cut):
+        return None
     beside: Numbers = held.concurrency * np.maximum(fetch, held.write)
     return load.padded + beside
 
 
-def _view(load: Load, fetch: Numbers, held: Footprint) -> Numbers:
-    if load.first and held.unit is None:
-        return np.full_like(load.box, np.inf)
+def _view(load: Load, fetch: Numbers, held: Footprint) -> Numbers | None:
+    if (load.first and held.unit is None) or not load.single.any():
+        return None
     # A unit is at least as large as the box that is cut out of it.
     unit = np.maximum(held.unit or 0, load.box) if load.first else load.cell
     if load.last:
         # Only a unit of the source is, if it is equal, already what has to be encoded.
         copy = 0 if load.first and load.same else held.pad
-        store = held.concurrency * (held.write + copy) + 0 * load.box
+        store: Numbers | int = held.concurrency * (held.write + copy)
     else:
-        store = load.box + _round_up(held.spill * load.box)
+        store = load.box + _spilled(load, held)
     return np.where(load.single, np.maximum(fetch, unit + store), np.inf)
 
 
-def _round_up(x: Numbers) -> Numbers:
-    whole: Numbers = -(-x // 1)
+def _spilled(load: Load, held: Footprint) -> Numbers | int:
+    """Return the bytes that are held besides the box while it is stored, rounded up."""
+    if not held.spill:
+        return 0
+    whole: Numbers = -(-held.spill * load.box // 1)
     return whole

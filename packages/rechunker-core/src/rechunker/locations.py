@@ -20,11 +20,17 @@ from zarr.storage import (
 
 from rechunker.mapping_store import MappingStore
 
-__all__ = ["contains", "overlap", "unwrap"]
+__all__ = ["CACHES", "contains", "inner_filesystem", "overlap", "unwrap"]
+
+# Protocols of fsspec's file systems that keep copies of another one's files on this machine.
+CACHES = frozenset({"simplecache", "filecache", "blockcache", "cached"})
+# Options that make equal paths different places; credentials do not.
+_SERVICE = ("account_name", "endpoint_url", "fo", "host", "org", "port", "repo")
+_OBSTORE = ("account_name", "bucket", "container_name", "endpoint")
 
 
 class _Location(NamedTuple):
-    """A name space (a disk, a bucket's service, a dictionary), and the way to a place in it."""
+    """A name space (the disk, a service of buckets, a dictionary), and the way in it."""
 
     space: Hashable
     parts: tuple[str, ...]
@@ -36,9 +42,9 @@ def overlap(a: StorePath, b: StorePath) -> bool:
     Parameters
     ----------
     a, b
-        Places in stores: of files by their resolved paths, in memory by the dictionary, in
-        fsspec by protocol and path, in obstore by the store and its prefix. Stores of unknown
-        kinds are the same place if they are equal.
+        Places in stores. Files are compared by their resolved paths, memory by the dictionary,
+        files of fsspec by protocol and path, objects of obstore by bucket and prefix, and stores
+        of unknown kinds by their equality.
 
     Examples
     --------
@@ -52,7 +58,7 @@ def overlap(a: StorePath, b: StorePath) -> bool:
 
 
 def contains(outer: StorePath, inner: StorePath) -> bool:
-    """Say whether `inner` is `outer`, or lies in it; see `overlap`.
+    """Say whether `inner` is `outer`, or lies in it; places are compared as in `overlap`.
 
     Parameters
     ----------
@@ -69,7 +75,7 @@ def contains(outer: StorePath, inner: StorePath) -> bool:
     """
     one, other = _locate(outer), _locate(inner)
     if one is None or other is None:
-        if not _same_store(unwrap(outer.store), unwrap(inner.store)):
+        if not _are_equal(unwrap(outer.store), unwrap(inner.store)):
             return False
         one, other = _Location(None, _parts(outer.path)), _Location(None, _parts(inner.path))
     return one.space == other.space and other.parts[: len(one.parts)] == one.parts
@@ -84,8 +90,26 @@ def unwrap(store: Store) -> Store:
         Any store.
     """
     while isinstance(store, WrapperStore):
-        store = store._store  # documented: "accessible via the ._store attribute"
+        # Its documentation says: "accessible via the ._store attribute of this class".
+        store = store._store
     return store
+
+
+def inner_filesystem(fs: Any) -> Any:
+    """Return the file system of fsspec that another one passes its work on to, or None.
+
+    Parameters
+    ----------
+    fs
+        A file system of fsspec.
+    """
+    if hasattr(fs, "sync_fs"):  # a synchronous one that is called in threads
+        return fs.sync_fs
+    return fs.fs if _protocols(fs) & (CACHES | {"dir"}) else None
+
+
+def _protocols(fs: Any) -> frozenset[str]:
+    return frozenset([fs.protocol] if isinstance(fs.protocol, str) else fs.protocol)
 
 
 def _locate(path: StorePath) -> _Location | None:
@@ -94,7 +118,7 @@ def _locate(path: StorePath) -> _Location | None:
     match store:
         case LocalStore():
             return _on_disk(store.root, inner)
-        case ZipStore() if store.path is not None:
+        case ZipStore() if store.path is not None:  # zarr 3.4 has archives without a path
             return _on_disk(store.path, inner)
         case MappingStore():
             return _Location(("mapping", id(store.mapping)), inner)
@@ -116,48 +140,30 @@ def _on_disk(root: str | os.PathLike[str], inner: tuple[str, ...]) -> _Location:
 
 
 def _in_filesystem(fs: Any, root: str, inner: tuple[str, ...]) -> _Location:
-    """Locate a path in a file system of fsspec, through those that wrap another."""
-    while True:
-        if hasattr(fs, "sync_fs"):
-            fs = fs.sync_fs
-        elif getattr(fs, "fs", None) is not None:
-            root = f"{getattr(fs, 'path', '')}/{root}"  # a DirFileSystem starts at its path
-            fs = fs.fs
-        else:
-            break
-    protocol = fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0]
-    if protocol in ("file", "local"):
+    while (below := inner_filesystem(fs)) is not None:
+        root = f"{fs.path}/{root}" if "dir" in _protocols(fs) else root
+        fs = below
+    if "file" in _protocols(fs):
         return _on_disk(root, inner)
-    return _Location((protocol, *_service(fs)), (*_parts(root), *inner))
-
-
-def _service(fs: Any) -> tuple[Hashable, ...]:
-    """Options that make equal paths different places; credentials do not."""
-    options = getattr(fs, "storage_options", {})
-    endpoint = options.get("endpoint_url") or (options.get("client_kwargs") or {}).get(
-        "endpoint_url"
-    )
-    names = ("host", "port", "account_name", "org", "repo", "fo")
-    return (endpoint, *(str(options.get(name)) for name in names))
+    options = {**fs.storage_options, **(fs.storage_options.get("client_kwargs") or {})}
+    service = tuple(str(options.get(name)) for name in _SERVICE)
+    return _Location((min(_protocols(fs)), *service), (*_parts(root), *inner))
 
 
 def _in_object_store(store: Any, inner: tuple[str, ...]) -> _Location | None:
-    prefix = getattr(store, "prefix", None)
-    if type(store).__name__ == "LocalStore":
+    """Locate a path in a store of obstore, by attributes that some of its classes have."""
+    name, prefix = type(store).__name__, getattr(store, "prefix", None)
+    if name == "LocalStore":
         return _on_disk(prefix or "/", inner)
-    config = getattr(store, "config", None)
-    if config is None:
+    if not hasattr(store, "config"):
         return None
-    place = {k: v for k, v in dict(config).items() if k in ("bucket", "container_name", "endpoint")}
-    space = (type(store).__name__, *sorted(place.items()))
-    return _Location(space, (*_parts(str(prefix or "")), *inner))
+    service = tuple(str(store.config.get(key)) for key in _OBSTORE)
+    return _Location((name, *service), (*_parts(prefix or ""), *inner))
 
 
-def _same_store(a: Store, b: Store) -> bool:
-    if type(a) is not type(b):
-        return False
+def _are_equal(a: Store, b: Store) -> bool:
     if isinstance(a, ObjectStore) and isinstance(b, ObjectStore):
-        return bool(a.store == b.store)
+        return bool(a.store == b.store)  # zarr's own comparison looks at read_only, too
     return a is b or a == b
 
 

@@ -9,7 +9,8 @@ from math import prod
 
 import numpy as np
 import numpy.typing as npt
-from rechunker.candidates import AxisTable, axis_table, tabulate
+
+from rechunker.candidates import AxisTable, Chain, axis_table, tabulate
 from rechunker.figures import Combinations, StageFigures, predict, seconds, within
 from rechunker.grids import Grid
 from rechunker.layouts import LAYOUTS, Footprint, Layout
@@ -18,8 +19,34 @@ from rechunker.problem import Problem
 __all__ = ["Footprint", "Found", "Layout", "least_memory", "search"]
 
 # How many widths are tried along an axis: the first number that leaves few enough combinations.
-_RUNGS = (400, 256, 128, 96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2)
-_MAX_COMBINATIONS = 100_000
+_RUNGS = (
+    400,
+    256,
+    192,
+    128,
+    112,
+    96,
+    80,
+    64,
+    56,
+    48,
+    40,
+    32,
+    28,
+    24,
+    20,
+    16,
+    12,
+    10,
+    8,
+    6,
+    4,
+    3,
+    2,
+)
+_MAX_COMBINATIONS = 1_000_000
+# How many combinations are weighed at a time: their numbers stay in the processor's cache.
+_BATCH = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -62,9 +89,10 @@ def search(problem: Problem, max_mem: int) -> Found | None:
         None if no plan fits.
     """
     best: Found | None = None
+    boxes = problem.nbytes / max_mem
     for hops in range(problem.max_hops + 1):
         # The copies that more hops make cost time, whatever the boxes.
-        if best and best.cost <= problem.cost.floor(problem.nbytes, problem.units, hops):
+        if best and best.cost <= problem.cost.floor(problem.nbytes, problem.units, boxes, hops):
             break
         found = _cheapest(problem, hops, max_mem)
         if found and (best is None or found.cost < best.cost):
@@ -82,37 +110,49 @@ def least_memory(problem: Problem) -> int:
 
 
 def _least_peak(problem: Problem, hops: int) -> float:
-    combinations = _combinations(problem, hops)
-    combinations.keep(within(problem, combinations, np.inf))
-    return float(_peak(tuple(predict(problem, combinations))).min(initial=np.inf))
+    peaks = [np.inf]
+    for batch in _batches(problem, hops, np.inf):
+        figures = tuple(predict(problem, batch))
+        peaks.append(float(_peak(figures).min()))
+    return min(peaks)
 
 
 def _cheapest(problem: Problem, hops: int, max_mem: int) -> Found | None:
-    combinations = _combinations(problem, hops)
-    combinations.keep(within(problem, combinations, max_mem))
-    figures = tuple(predict(problem, combinations))
-    peak = _peak(figures)
-    cost = np.where(peak <= max_mem, seconds(problem.cost, figures), np.inf)
-    if not np.isfinite(cost).any():
-        return None
-    equal = np.flatnonzero(cost <= cost.min() * (1 + 1e-12))
-    row = int(equal[np.argmin(peak[equal])])
-    return _exactly(problem, combinations, row)
+    """Return the cheapest plan that fits; among equally cheap ones, that which holds least."""
+    best: tuple[float, float] = (np.inf, np.inf)
+    chains: list[Chain] | None = None
+    for batch in _batches(problem, hops, max_mem):
+        figures = tuple(predict(problem, batch))
+        peak = _peak(figures)
+        cost = np.where(peak <= max_mem, seconds(problem.cost, figures), np.inf)
+        least = cost.min()
+        equal = np.flatnonzero(cost == least)
+        row = int(equal[np.argmin(peak[equal])])
+        if (least, peak[row]) < best:
+            best, chains = (float(least), float(peak[row])), batch.chains(row)
+    return None if chains is None else _exactly(problem, chains)
 
 
-def _exactly(problem: Problem, combinations: Combinations, row: int) -> Found:
+def _exactly(problem: Problem, chains: list[Chain]) -> Found:
     """Predict one combination again in integers: products of counts can exceed what floats hold."""
-    chains = combinations.chains(row)
+    hops = len(chains[0]) - 1 if chains else 0
     axes = zip(problem.shape, problem.source, problem.target, chains, strict=True)
     tables = [tabulate(n, s, t, [chain], dtype=object) for n, s, t, chain in axes]
-    one = Combinations(tables, combinations.hops, dtype=object)
-    figures = tuple(predict(problem, one))
+    figures = tuple(predict(problem, Combinations(tables, hops, dtype=object)))
     grids = tuple(tuple(chain[stage] for chain in chains) for stage in range(len(figures)))
     return Found(float(seconds(problem.cost, figures)[0]), grids, figures)
 
 
 def _peak(figures: tuple[StageFigures, ...]) -> npt.NDArray[np.float64]:
     return reduce(np.maximum, (stage.memory for stage in figures))
+
+
+def _batches(problem: Problem, hops: int, max_mem: float) -> Iterator[Combinations]:
+    """Yield the combinations whose boxes fit, some at a time."""
+    combinations = _combinations(problem, hops)
+    rows = np.flatnonzero(within(problem, combinations, max_mem))
+    for start in range(0, rows.size, _BATCH):
+        yield combinations.take(rows[start : start + _BATCH])
 
 
 def _combinations(problem: Problem, hops: int) -> Combinations:

@@ -72,12 +72,12 @@ class ZarrReader:
         array = self.array
         elements = block(array.shape, array.unit, index).size
         lane.count(gets=1, bytes_read=elements * array.itemsize)
-        encoded = storage.get(array.store, array.key(index))
+        encoded = storage.fetch(array.store, array.key(index), lane.encoded)
         if encoded is None:
             missing = np.zeros((), self.dtype) if array.fill_value is None else array.fill_value
             return iter([((0,) * len(array.unit), np.broadcast_to(missing, array.unit))])
-        lane.count(stored_read=len(encoded))
-        return array.codec.decode(encoded, lane.scratch)  # holds the only reference to `encoded`
+        lane.count(stored_read=encoded.size)
+        return array.codec.decode(encoded, lane.decoded)
 
 
 @dataclass(frozen=True)

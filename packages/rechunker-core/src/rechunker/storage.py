@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+import os
+from collections.abc import Coroutine, Iterable, Iterator
+from io import FileIO
+from itertools import accumulate
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from zarr.abc.store import Store, SupportsGetSync, SupportsSetSync
+import numpy as np
+import numpy.typing as npt
+from zarr.abc.store import RangeByteRequest, Store, SupportsGetSync, SupportsSetSync
 from zarr.buffer import default_buffer_prototype
 from zarr.storage import LocalStore, MemoryStore
+
+from rechunker.scratch import Scratch
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
     from zarr.buffer.cpu import Buffer
 
-__all__ = ["delete", "delete_dir", "exists", "get", "put", "run"]
+__all__ = ["delete", "delete_dir", "exists", "fetch", "fetch_range", "get", "put", "run", "size"]
 
 T = TypeVar("T")
+Bytes = npt.NDArray[np.uint8]
 
 # Their synchronous methods skip the event loop, which costs more than reading a small chunk.
 # Subclasses may override the asynchronous methods alone, so only these very types qualify.
@@ -41,6 +50,59 @@ def get(store: Store, key: str, byte_range: ByteRequest | None = None) -> Buffer
     return run(store.get(key, prototype, byte_range))
 
 
+def fetch(store: Store, key: str, scratch: Scratch) -> Bytes | None:
+    """Return the bytes of the object at `key`, in reused memory where that can be; or None."""
+    if type(store) is LocalStore:
+        return _read_file(store.root / key, scratch)
+    found = get(store, key)
+    return None if found is None else np.asarray(found.as_numpy_array()).view(np.uint8)
+
+
+def fetch_range(
+    store: Store, key: str, start: int, sizes: Iterable[int], scratch: Scratch
+) -> Iterator[Bytes]:
+    """Yield the bytes of an object from `start` on, in pieces of these sizes, by one request.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such object.
+    """
+    if type(store) is LocalStore:
+        with open(store.root / key, "rb", buffering=0) as file:
+            file.seek(start)
+            for size in sizes:
+                yield _fill(file, scratch.take(size))
+        return
+    sizes = list(sizes)
+    found = get(store, key, RangeByteRequest(start, start + sum(sizes)))
+    if found is None:
+        raise FileNotFoundError(key)
+    whole = np.asarray(found.as_numpy_array()).view(np.uint8)
+    for stop, size in zip(accumulate(sizes), sizes, strict=True):
+        yield whole[stop - size : stop]
+
+
+def _read_file(path: Path, scratch: Scratch) -> Bytes | None:
+    # LocalStore reads into fresh memory, which costs the system more time than the reading does.
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return _fill(file, scratch.take(os.fstat(file.fileno()).st_size))
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return None
+
+
+def _fill(file: FileIO, buffer: Bytes) -> Bytes:
+    """Read until `buffer` is full: one call may read less."""
+    done = 0
+    while done < buffer.size:
+        count = file.readinto(memoryview(buffer)[done:])
+        if not count:
+            raise EOFError(f"{file.name} ends {buffer.size - done} bytes early")
+        done += count
+    return buffer
+
+
 def put(store: Store, key: str, value: Buffer) -> None:
     """Store `value` at `key`, whole, in place of what is there."""
     if type(store) in _DIRECT and isinstance(store, SupportsSetSync):
@@ -57,6 +119,14 @@ def delete(store: Store, key: str) -> None:
 def delete_dir(store: Store, prefix: str) -> None:
     """Remove every object below `prefix`."""
     run(store.delete_dir(prefix))
+
+
+def size(store: Store, key: str) -> int | None:
+    """Return the bytes of the object at `key`; None if there is none."""
+    try:
+        return run(store.getsize(key))
+    except FileNotFoundError:
+        return None
 
 
 def exists(store: Store, key: str) -> bool:

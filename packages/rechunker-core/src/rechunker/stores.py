@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import url2pathname
+from zipfile import is_zipfile
 
 import zarr
 from zarr.abc.store import Store
@@ -23,7 +25,7 @@ from zarr.storage import (
 )
 
 from rechunker import storage
-from rechunker.locations import overlap, unwrap
+from rechunker.locations import CACHES, inner_filesystem, overlap, unwrap
 from rechunker.mapping_store import MappingStore
 
 __all__ = [
@@ -39,8 +41,6 @@ _KINDS = (
     "a path, a URL, a mutable mapping, a zarr store or StorePath, a zarr.Group, "
     "an fsspec mapping or an obstore store"
 )
-# File systems of fsspec whose files live in this process, or in a cache on this machine.
-_LOCAL_PROTOCOLS = {"memory", "simplecache", "filecache", "blockcache", "cached"}
 
 
 def resolve_store(
@@ -88,14 +88,14 @@ def resolve_store(
 
 def _make_store(store_like: Any) -> Store:
     """Return a store of anything but a URL."""
+    kind = type(store_like)
     if isinstance(store_like, Store):
         return store_like
     if isinstance(store_like, str | os.PathLike):
         return _path_store(store_like)
-    module = type(store_like).__module__
-    if module.startswith("fsspec.") and isinstance(store_like, MutableMapping):
-        return FsspecStore.from_mapper(store_like)  # type: ignore[arg-type]
-    if module.startswith("obstore"):
+    if kind.__module__.startswith("fsspec.") and issubclass(kind, MutableMapping):
+        return FsspecStore.from_mapper(store_like)
+    if kind.__module__.startswith("obstore"):
         return ObjectStore(store_like)
     if isinstance(store_like, dict) and all(isinstance(v, Buffer) for v in store_like.values()):
         return MemoryStore(store_like)
@@ -105,16 +105,11 @@ def _make_store(store_like: Any) -> Store:
 
 
 def _path_store(path: str | os.PathLike[str]) -> Store:
-    if type(path).__module__.startswith("upath") and getattr(path, "protocol", "") not in (
-        "",
-        "file",
-        "local",
-    ):
+    is_universal = type(path).__module__.startswith("upath")
+    if is_universal and getattr(path, "protocol", "") not in ("", "file", "local"):
         return FsspecStore.from_upath(path)
     name = os.fspath(path)
-    if name.startswith("file:"):
-        name = url2pathname(unquote(urlsplit(name).path))
-    root = Path(name)
+    root = Path(url2pathname(urlsplit(name).path) if name.startswith("file:") else name)
     if root.is_file():
         raise ValueError(
             f"{str(root)!r} is a file, not a folder; for a zip archive give "
@@ -163,13 +158,12 @@ def is_process_local(store: Store) -> bool:
 
 
 def _is_local_filesystem(fs: Any) -> bool:
-    """Look at the protocol of a file system of fsspec, and of those that it wraps."""
+    """Say whether a file system of fsspec, or one that it wraps, is memory or a cache."""
     while fs is not None:
-        protocol = getattr(fs, "protocol", ())
-        names = {protocol} if isinstance(protocol, str) else set(protocol)
-        if names & _LOCAL_PROTOCOLS:
+        names = {fs.protocol} if isinstance(fs.protocol, str) else {*fs.protocol}
+        if names & (CACHES | {"memory"}):
             return True
-        fs = getattr(fs, "sync_fs", None) or getattr(fs, "fs", None)
+        fs = inner_filesystem(fs)
     return False
 
 
@@ -186,7 +180,7 @@ def node_kind(path: StorePath) -> Literal["array", "group"] | None:
     "array", "group" or None
         None where there is no metadata of a node.
     """
-    kind = read_json(path / "zarr.json").get("node_type")
+    kind: Literal["array", "group"] | None = read_json(path / "zarr.json").get("node_type")
     if kind in ("array", "group"):
         return kind
     if _exists(path / ".zarray"):
@@ -215,7 +209,8 @@ def read_json(path: StorePath) -> dict[str, Any]:
     path
         Place of an object in a store; nothing is created by looking.
     """
-    found = storage.get(path.store, path.path) if _is_readable(path.store) else None
+    with _reading(path.store) as store:
+        found = storage.get(store, path.path) if store is not None else None
     try:
         content = json.loads(found.to_bytes()) if found is not None else {}
     except ValueError:  # no JSON, and so no metadata, which is what Zarr finds there, too
@@ -224,14 +219,25 @@ def read_json(path: StorePath) -> dict[str, Any]:
 
 
 def _exists(path: StorePath) -> bool:
-    return _is_readable(path.store) and storage.exists(path.store, path.path)
+    with _reading(path.store) as store:
+        return store is not None and storage.exists(store, path.path)
 
 
-def _is_readable(store: Store) -> bool:
-    """Say whether a store can be read without being created: to open one may create it."""
-    store = unwrap(store)
-    if isinstance(store, LocalStore):
-        return store.root.is_dir()
-    if isinstance(store, ZipStore) and not store._is_open:
-        return store.path is not None and store.path.is_file() and store._zmode in ("r", "a")
-    return True
+@contextmanager
+def _reading(store: Store) -> Iterator[Store | None]:
+    """Give a store that can be read without creating anything; None if there is no store yet.
+
+    Zarr creates the folder, or the archive, of a store that may be written when it is first
+    read, and empties an archive that was to be written anew.
+    """
+    inner = unwrap(store)
+    path: Path | None = getattr(inner, "path", None) if isinstance(inner, ZipStore) else None
+    if isinstance(inner, LocalStore):
+        yield store if inner.root.is_dir() else None
+    elif path is not None and not path.exists():
+        yield None
+    elif path is not None and is_zipfile(path):
+        with ZipStore(path, mode="r") as archive:
+            yield archive
+    else:  # an archive that is being written has no directory yet: its store is open
+        yield store

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import zarr
 
@@ -16,7 +17,8 @@ Document = Mapping[str, Any]
 Shape = tuple[int, ...]
 
 
-class TargetGrid(NamedTuple):
+@dataclass(frozen=True)
+class TargetGrid:
     """Chunks and shards of a target.
 
     Parameters

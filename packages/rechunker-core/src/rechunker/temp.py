@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from zarr.abc.store import RangeByteRequest, Store, SuffixByteRequest
+from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.buffer.cpu import Buffer
 from zarr.storage import LocalStore
 
@@ -136,28 +137,54 @@ class TempReader:
         layout = CellLayout(block(objects.shape, objects.boxes, index), objects.grid)
         cell = layout.box & box
         lane.count(bytes_read=cell.size * objects.itemsize)
-        yield cell.start, self._cell(task, layout, cell, lane)
-
-    def _cell(self, task: int, layout: CellLayout, cell: Box, lane: Lane) -> npt.NDArray[Any]:
-        objects = self.objects
         if objects.codec is None:
-            item = objects.dtype.itemsize
-            first = layout.offset(cell) * item
-            raw = self._get(task, RangeByteRequest(first, first + cell.size * item), lane)
-            return raw.view(objects.dtype).reshape(cell.shape)
+            yield from self._raw(task, layout, cell, lane)
+        else:
+            yield cell.start, self._encoded(task, layout, cell, lane)
+
+    def _raw(self, task: int, layout: CellLayout, cell: Box, lane: Lane) -> Iterator[Piece]:
+        """Yield a cell in slabs along its first axis, so that they stay in the cache."""
+        objects = self.objects
+        item, key = objects.dtype.itemsize, objects.key(task)
+        rows, *others = cell.shape or (1,)
+        row = prod(others) * item
+        step = max(1, _SLAB_BYTES // row)
+        sizes = [min(step, rows - first) * row for first in range(0, rows, step)]
+        start = layout.offset(cell) * item
+        lane.count(gets=1, stored_read=cell.size * item)
+        try:
+            slabs = storage.fetch_range(objects.store, key, start, sizes, lane.decoded)
+            for number, slab in enumerate(slabs):
+                shape = (slab.size // row, *others) if cell.shape else ()
+                first = (cell.start[0] + number * step, *cell.start[1:]) if cell.shape else ()
+                yield first, slab.view(objects.dtype).reshape(shape)
+        except FileNotFoundError:
+            raise self._missing(key) from None
+
+    def _encoded(
+        self, task: int, layout: CellLayout, cell: Box, lane: Lane
+    ) -> npt.NDArray[Any]:
+        assert self.objects.codec is not None
         footer = self._get(task, SuffixByteRequest(layout.count * _LENGTH.itemsize), lane)
         lengths, position = footer.view(_LENGTH), layout.position(cell)
         first = int(lengths[:position].sum())
         encoded = self._get(task, RangeByteRequest(first, first + int(lengths[position])), lane)
-        return objects.codec.decode(encoded, cell.shape, lane.scratch)
+        return self.objects.codec.decode(encoded, cell.shape, lane.decoded)
 
-    def _get(self, task: int, part: Any, lane: Lane) -> npt.NDArray[np.uint8]:
-        objects = self.objects
-        found = storage.get(objects.store, objects.key(task), part)
+    def _get(self, task: int, part: ByteRequest, lane: Lane) -> npt.NDArray[np.uint8]:
+        key = self.objects.key(task)
+        found = storage.get(self.objects.store, key, part)
         if found is None:
-            raise FileNotFoundError(
-                f"temporary object {objects.key(task)!r} is not in {objects.store}: something "
-                "removed it while rechunking; run execute() again"
-            )
+            raise self._missing(key)
         lane.count(gets=1, stored_read=len(found))
         return np.asarray(found.as_numpy_array()).view(np.uint8)
+
+    def _missing(self, key: str) -> FileNotFoundError:
+        return FileNotFoundError(
+            f"temporary object {key!r} is not in {self.objects.store}: something removed it while "
+            "rechunking; run execute() again"
+        )
+
+
+# Bytes of a cell that are read and scattered at a time, where the store is a disk.
+_SLAB_BYTES = 1 << 22

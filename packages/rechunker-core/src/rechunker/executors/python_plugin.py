@@ -14,4 +14,5 @@ __all__ = ["rechunker_executors"]
 
 @hookimpl
 def rechunker_executors() -> Mapping[str, type[Executor[Any]]]:
+    """Offer the executor ``"python"``."""
     return {"python": PythonExecutor}

@@ -32,6 +32,8 @@ class SourceArray:
         What reading one unit holds, in bytes.
     unit_bytes
         What a decoded unit takes, in bytes; None where it is not decoded at once.
+    stored_ratio
+        Stored bytes per decoded byte, as far as is known.
     """
 
     reader: Reader
@@ -40,6 +42,7 @@ class SourceArray:
     grid: Grid
     read_bytes: int
     unit_bytes: int | None
+    stored_ratio: float = 1.0
 
 
 @dataclass(frozen=True)

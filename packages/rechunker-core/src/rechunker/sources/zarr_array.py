@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import zarr
 
+from rechunker import storage
 from rechunker.chunks import dimension_names, normalize_chunks
 from rechunker.documents import target_document
 from rechunker.metadata import document_of
@@ -19,7 +20,7 @@ from rechunker.stored import StoredArray
 
 __all__ = ["array_hierarchy", "regular_chunks", "request_array", "zarr_source"]
 
-# Chunks that are looked into for the size of elements of any length.
+# Chunks that are looked at for their sizes, and those of elements of any length.
 _SAMPLED = 3
 
 
@@ -42,7 +43,26 @@ def zarr_source(array: zarr.Array[Any]) -> SourceArray:
         grid=stored.unit,
         read_bytes=stored.codec.read_bytes,
         unit_bytes=prod(stored.unit) * itemsize if stored.codec.whole else None,
+        stored_ratio=_stored_ratio(stored),
     )
+
+
+def _stored_ratio(stored: StoredArray) -> float:
+    """Return stored bytes per decoded byte, from the sizes of some objects."""
+    if 0 in stored.shape:
+        return 1.0
+    sizes = [storage.size(stored.store, stored.key(index)) for index in _some_units(stored)]
+    known = [size for size in sizes if size is not None]
+    whole = prod(stored.unit) * stored.itemsize
+    return sum(known) / (whole * len(known)) if known else 1.0
+
+
+def _some_units(stored: StoredArray) -> list[tuple[int, ...]]:
+    """Return the indices of some units, the first one and the last one among them."""
+    last = [(n - 1) // width for n, width in zip(stored.shape, stored.unit, strict=True)]
+    parts = range(_SAMPLED)
+    found = (tuple(index * part // (_SAMPLED - 1) for index in last) for part in parts)
+    return list(dict.fromkeys(found))
 
 
 def _irregular_source(array: zarr.Array[Any], itemsize: int) -> SourceArray:
