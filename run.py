@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-HOME = ROOT / ".nox" / "nox"
+HOME = ROOT / ".nox" / f"nox-{sys.version_info.major}.{sys.version_info.minor}"
 BIN = HOME / ("Scripts" if os.name == "nt" else "bin")
+NOX = "nox[uv]>=2026.4"
 # Those that end within seconds come first, those whose last words count come last.
 GROUPS = {
     "demo": ["demo"],
@@ -26,14 +27,15 @@ CLOSING = re.compile(r"=+ .*\b(passed|failed|error|errors|no tests ran)\b.* in [
 
 def install() -> None:
     """Install nox, if it is not there yet."""
-    if (HOME / "ready").exists():
+    installed = HOME / "installed.txt"
+    if installed.exists() and installed.read_text() == NOX:
         return
     # Without pip of its own the environment can be made where ensurepip is packaged apart, and
     # a pip that serves another environment may do so even where its own is managed by others.
     venv.create(HOME, with_pip=False, clear=True)
     pip = [sys.executable, "-m", "pip", "--python", str(BIN / "python")]
-    subprocess.run([*pip, "install", "--quiet", "nox[uv]>=2026.4"], check=True)
-    (HOME / "ready").touch()
+    subprocess.run([*pip, "install", "--quiet", NOX], check=True)
+    installed.write_text(NOX)
 
 
 def echo(lines: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 from hypothesis import strategies as st
@@ -56,7 +57,7 @@ class Case:
 def partitions(draw: st.DrawFn, n: int) -> tuple[int, ...]:
     cuts = draw(st.sets(st.integers(1, n - 1), max_size=8)) if n > 1 else set()
     edges = [0, *sorted(cuts), n]
-    return tuple(hi - lo for lo, hi in zip(edges, edges[1:], strict=False))
+    return tuple(hi - lo for lo, hi in pairwise(edges))
 
 
 costs = st.builds(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+from itertools import pairwise
+from math import lcm
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plan_bounds import consolidated, evaluate, lower_bound
 from plan_model import Model, predicted, spans
 from plan_strategies import Case, cases, footprints
 
@@ -15,7 +21,6 @@ FACTORS = (2, 2.1, 2.5, 3, 4, 5, 7, 10, 20, 50, 200)
 
 memory_factors = st.sampled_from(FACTORS)
 any_case = st.booleans().flatmap(lambda irregular: cases(irregular=irregular))
-import os
 
 few = settings(max_examples=int(os.environ.get("NEX", "150")), deadline=None)
 
@@ -90,7 +95,7 @@ def test_less_memory_than_needed_is_refused(case: Case, footprint: Footprint, te
 @given(any_case)
 def test_more_memory_never_costs_more(case: Case) -> None:
     costs = [planned(case, factor).cost for factor in FACTORS]
-    assert all(more <= less * (1 + 1e-9) for less, more in zip(costs, costs[1:], strict=False))
+    assert all(more <= less * (1 + 1e-9) for less, more in pairwise(costs))
 
 
 @few
@@ -121,3 +126,23 @@ def test_last_grid_starts_at_multiples_of_the_target_chunks(case: Case, factor: 
     plan = planned(case, factor)
     for n, axis, chunk in zip(plan.shape, plan.stages[-1].grid, plan.target_chunks, strict=True):
         assert all(start % chunk == 0 for start, _ in spans(n, axis))
+
+
+@few
+@given(cases(), st.floats(1, 100))
+def test_no_worse_than_boxes_filled_axis_by_axis(case: Case, factor: float) -> None:
+    source = tuple(s for s in case.source if isinstance(s, int))
+    array = (case.shape, source, case.target, case.itemsize)
+    elements = case.largest_unit / case.itemsize * factor
+    theirs, peak = evaluate(*array, consolidated(*array[:3], elements), case.cost)
+    assert case.plan(peak).cost <= 1.005 * theirs
+
+
+@few
+@given(cases(), st.integers(1, 3), st.floats(2, 50))
+def test_cost_is_never_below_the_lower_bound(case: Case, repeats: int, factor: float) -> None:
+    units = zip(case.source, case.target, strict=True)
+    shape = tuple(repeats * lcm(s, t) for s, t in units if isinstance(s, int))
+    whole = replace(case, shape=shape)
+    plan = whole.plan(int(whole.largest_unit * factor))
+    assert plan.cost >= lower_bound(plan, case.cost) * (1 - 1e-12)

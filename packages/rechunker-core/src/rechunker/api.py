@@ -11,7 +11,7 @@ import zarr
 from zarr.storage import StorePath
 
 from rechunker.assembly import Assembly, assemble
-from rechunker.checks import check_array_name, check_places
+from rechunker.checks import check_array_name, check_origins, check_places
 from rechunker.memory import parse_bytes
 from rechunker.plan import RechunkPlan
 from rechunker.plugins import get_executor
@@ -207,6 +207,7 @@ def rechunk(
     hierarchy = hierarchy_of(source, target_chunks, target_options, zarr_format)
     temp = temp_places(hierarchy, temp_store, temp_options, target_options)
     check_places(source, place, temp_store, engine)
+    check_origins(hierarchy, place, temp_store, engine)
     into_group = group is not None and array_name is None
     assembly = assemble(hierarchy, place, temp, memory, engine, into_group=into_group)
     hops = {job.name: job.plan.hops for job in assembly.jobs if job.plan.hops}

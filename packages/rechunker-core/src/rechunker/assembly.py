@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import zarr
-from zarr.buffer.cpu import Buffer
+from zarr.abc.buffer import Buffer
 from zarr.storage import MemoryStore, StorePath
 
 from rechunker.hierarchy import Finish, Start, node_metadata
 from rechunker.jobs import ArrayJob, TempPlace, plan_job, temp_folder
 from rechunker.metadata import array_from_document, metadata_files
-from rechunker.sources.base import ArrayRequest, Hierarchy
+from rechunker.sources.base import Hierarchy
 from rechunker.stored import StoredArray
 from rechunker.stores import node_kind
 from rechunker.types import CopySpec, Executor, Stage

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from math import isqrt, lcm
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,15 +20,37 @@ from rechunker.grids import (
     cell_count,
     cell_widest,
     elements_fetched,
+    simplify_axis,
 )
 
-__all__ = ["AxisTable", "axis_table", "chains", "tabulate"]
+__all__ = ["AxisTable", "Chain", "Options", "axis_table", "chains", "tabulate"]
 
 Chain: TypeAlias = tuple[Axis, ...]
 """One axis of every stage's grid, from the first stage to the last."""
 
 # Combining the candidates of an irregular axis takes a pass over its blocks for each of them.
 _IRREGULAR_RUNGS = 32
+
+
+class Options(NamedTuple):
+    """Which candidates are wanted.
+
+    They do not depend on the memory at hand: with more of it, more of the same candidates fit, so
+    a plan can only get cheaper.
+
+    Parameters
+    ----------
+    hops
+        Number of temporary copies.
+    rungs
+        How many widths are tried, roughly; the number of candidates is a small multiple of it.
+    whole
+        Whether no unit of the source may be read by two tasks.
+    """
+
+    hops: int
+    rungs: int
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -63,10 +85,18 @@ class AxisTable:
     padded: npt.NDArray[Any]
     fetched: npt.NDArray[Any]
 
+    def thin(self, most: int) -> AxisTable:
+        """Return at most so many candidates, evenly spread, the narrowest always among them."""
+        keep = np.unique(np.linspace(0, len(self.chains) - 1, most).astype(np.intp))
+        numbers = {
+            field.name: getattr(self, field.name)[..., keep]
+            for field in fields(self)
+            if field.name != "chains"
+        }
+        return AxisTable(chains=tuple(self.chains[i] for i in keep), **numbers)
 
-def axis_table(
-    n: int, source: Axis, target: int, *, hops: int, rungs: int, whole: bool
-) -> AxisTable:
+
+def axis_table(n: int, source: Axis, target: int, options: Options) -> AxisTable:
     """Return the candidates for one axis as numbers for the search.
 
     Parameters
@@ -75,23 +105,15 @@ def axis_table(
         Length of the axis.
     source, target
         Grids of the units that are read and written.
-    hops
-        Number of temporary copies.
-    rungs
-        How many widths are tried, roughly; the number of candidates is a small multiple of it.
-    whole
-        Whether no unit of the source may be read by two tasks.
+    options
+        Which candidates.
     """
-    build = _regular_table if isinstance(source, int) else _table
-    return build(n, source, target, hops, rungs, whole)
+    build = _table_regular if isinstance(source, int) else _table
+    return build(n, source, target, options)
 
 
-def _table(n: int, source: Axis, target: int, hops: int, rungs: int, whole: bool) -> AxisTable:
-    found = chains(n, source, target, hops=hops, rungs=rungs, whole=whole)
-    return tabulate(n, source, target, found, dtype=np.float64)
-
-
-_regular_table = lru_cache(maxsize=128)(_table)
+def _table(n: int, source: Axis, target: int, options: Options) -> AxisTable:
+    return tabulate(n, source, target, chains(n, source, target, options), dtype=np.float64)
 
 
 def tabulate(
@@ -118,32 +140,50 @@ def _padded(n: int, axis: Axis, target: int) -> int:
     return ceil_div(axis_widest(n, axis), target) * target
 
 
-def chains(n: int, source: Axis, target: int, *, hops: int, rungs: int, whole: bool) -> list[Chain]:
+def chains(n: int, source: Axis, target: int, options: Options) -> Sequence[Chain]:
     """Return the candidate widths of all stages along one axis.
 
-    They depend on the grids alone, never on the memory at hand: with more memory, more of the
-    same candidates fit, so a plan can only get cheaper.
+    Parameters are those of `axis_table`.
 
     Examples
     --------
-    >>> chains(100, 25, 10, hops=0, rungs=6, whole=False)
+    >>> chains(100, 25, 10, Options(hops=0, rungs=6, whole=False))
     [(10,), (20,), (30,), (40,), (50,), (100,)]
-    >>> chains(12, 12, 2, hops=1, rungs=6, whole=True)
+    >>> chains(12, 12, 2, Options(hops=1, rungs=6, whole=True))
     [(12, 2), (12, 4), (12, 6), (12, 12)]
     """
+    find = _chains_regular if isinstance(source, int) else _chains
+    return find(n, source, target, options)
+
+
+def _chains(n: int, source: Axis, target: int, options: Options) -> list[Chain]:
+    hops, rungs, whole = options
     if hops == 0:
         return [(axis,) for axis in _direct(n, source, target, rungs, whole)]
     first = dict(_first(n, source, target, rungs))
     last = sorted({*_ladder(n, target, rungs), *_common(n, source, target, rungs // 4)})
-    reads, found = sorted(first), set()
-    for level in {*reads, *last}:
-        end = _at_most(last, level)
-        start = _at_most(reads, level)
-        found.add((first[start], *_between(start, end, hops), end))
+    ends = {(first[start], start, end) for start, end in _pairs(sorted(first), last, rungs)}
+    if not whole and isinstance(source, int):
         # A box that is less than half a source unit wide would read it three times or more.
-        if not whole and isinstance(source, int) and 2 * level >= source:
-            found.add((end, *_between(end, end, hops), end))
+        ends |= {(end, end, end) for end in last if 2 * end >= source}
+    found = {(axis, *_between(start, end, hops), end) for axis, start, end in ends}
     return sorted(found, key=lambda chain: (chain[1:], isinstance(chain[0], tuple), chain[0]))
+
+
+# Not for irregular axes: their candidates can be large.
+_table_regular = lru_cache(maxsize=128)(_table)
+_chains_regular = lru_cache(maxsize=512)(_chains)
+
+
+def _pairs(first: list[int], last: list[int], rungs: int) -> set[tuple[int, int]]:
+    """Combine widths of the first and the last stage.
+
+    Memory is spent on an axis where both boxes reach across it, so pairs of about equal widths
+    are enough, but for the ends of the axes: where pairs are few, all are tried.
+    """
+    if len(first) * len(last) <= rungs:
+        return {(start, end) for start in first for end in last}
+    return {(_at_most(first, level), _at_most(last, level)) for level in {*first, *last}}
 
 
 def _direct(n: int, source: Axis, target: int, rungs: int, whole: bool) -> list[Axis]:
@@ -151,10 +191,18 @@ def _direct(n: int, source: Axis, target: int, rungs: int, whole: bool) -> list[
     if not isinstance(source, int):
         edges = np.cumsum((0, *source))
         shared = edges[(edges % target == 0) | (edges == n)]
-        return [runs for _, runs in _run_ladder(n, tuple(np.diff(shared).tolist()), rungs)]
+        runs = _run_ladder(n, tuple(np.diff(shared).tolist()), rungs)
+        return [ceil_div(a, target) * target if isinstance(a, int) else a for _, a in runs]
     if whole:
         return [*(_common(n, source, target, rungs) or [ceil_div(n, target) * target])]
-    return sorted({*_ladder(n, target, rungs), *_common(n, source, target, rungs // 4)})
+    widths = {*_ladder(n, target, rungs), *_common(n, source, target, rungs // 4)}
+    return sorted({*widths, *_parts(source, target, rungs // 4)})
+
+
+def _parts(source: int, target: int, rungs: int) -> set[int]:
+    """Widths that cut source units into equal parts, but for a few elements: few reads overlap."""
+    counts = range(1, min(rungs, source // target) + 1)
+    return {ceil_div(ceil_div(source, count), target) * target for count in counts}
 
 
 def _first(n: int, source: Axis, target: int, rungs: int) -> list[tuple[int, Axis]]:
@@ -194,7 +242,7 @@ def _run_ladder(n: int, blocks: tuple[int, ...], rungs: int) -> list[tuple[int, 
     for count in _geometric(len(blocks), rungs):
         limit = max(widest + 1, ceil_div(n, count))
         found[limit] = _runs(blocks, limit)
-    return sorted(found.items())
+    return [(limit, simplify_axis(n, axis)) for limit, axis in sorted(found.items())]
 
 
 def _runs(blocks: tuple[int, ...], limit: int) -> tuple[int, ...]:

@@ -8,10 +8,11 @@ import zarr
 from zarr.storage import StorePath
 
 from rechunker.locations import contains
+from rechunker.sources.base import Hierarchy
 from rechunker.stores import is_process_local, resolve_store
 from rechunker.types import Executor
 
-__all__ = ["check_array_name", "check_places"]
+__all__ = ["check_array_name", "check_origins", "check_places"]
 
 
 def check_array_name(source: Any, group: zarr.Group | None, array_name: str | None) -> None:
@@ -66,7 +67,7 @@ def check_places(
         If places lie in each other, cannot be written, or cannot be reached by the executor.
     """
     temp = resolve_store(temp_store) if temp_store is not None else None
-    origin = getattr(source, "store_path", None)
+    origin = source.store_path if isinstance(source, zarr.Array | zarr.Group) else None
     if origin is not None:
         _check_source(source, origin, place, temp)
     if temp is not None and contains(place, temp):
@@ -78,6 +79,41 @@ def check_places(
             raise ValueError(f"{word} {where} is read-only; open it for writing")
     if not executor.shares_memory:
         _check_reachable(executor, source=origin, target=place, temp=temp)
+
+
+def check_origins(
+    hierarchy: Hierarchy, place: StorePath, temp_store: Any, executor: Executor[Any]
+) -> None:
+    """Check the same for what a source reads that is not itself an array or a group of Zarr.
+
+    Parameters
+    ----------
+    hierarchy
+        What the source becomes.
+    place
+        Where the target goes.
+    temp_store
+        Where temporary objects go, as the user gave it; may be None.
+    executor
+        What will run the plan.
+
+    Raises
+    ------
+    ValueError
+        If places lie in each other, or the executor cannot reach what is read.
+    """
+    temp = resolve_store(temp_store) if temp_store is not None else None
+    for origin in hierarchy.origins:
+        _check_source(None, origin, place, temp)
+        if not executor.shares_memory:
+            _check_reachable(executor, source=origin)
+    readers = [request.source.reader for request in hierarchy.arrays]
+    if not executor.takes_futures and any(getattr(r, "holds_futures", False) for r in readers):
+        raise ValueError(
+            "blocks of the source are futures on a dask cluster, where the tasks of "
+            f"{type(executor).__name__} cannot wait for them: use executor=\"dask\", or give the "
+            "array as it was before persist()"
+        )
 
 
 def _check_source(

@@ -6,14 +6,9 @@ from collections.abc import Mapping, Sequence
 from operator import index
 from typing import Any
 
-import zarr
+from rechunker.dimensions import Dimensions, dimension_names
 
-from rechunker.stores import read_json
-
-__all__ = ["DIMENSIONS", "dimension_names", "normalize_chunks", "normalize_shards"]
-
-DIMENSIONS = "_ARRAY_DIMENSIONS"
-Dimensions = tuple[str | None, ...]
+__all__ = ["dimension_names", "normalize_chunks", "normalize_shards"]
 
 
 def normalize_chunks(
@@ -30,8 +25,8 @@ def normalize_chunks(
     ----------
     chunks
         One size per axis, or sizes by the names of dimensions, or one size for an array of one
-        axis. -1 means the whole axis, None (for the whole or for an axis) `default`; a size
-        larger than its axis is clipped.
+        axis. -1 means the whole axis (by itself: all axes whole), None, for all or for one axis,
+        `default`; a size larger than its axis is clipped.
     shape
         Shape of the array.
     dims
@@ -124,14 +119,15 @@ def normalize_shards(
 
 def _one_per_axis(chunks: Any, ndim: int, dims: Dimensions | None, what: str) -> list[Any]:
     if isinstance(chunks, Mapping):
-        return _by_name(chunks, dims, what)
-    if isinstance(chunks, str | bytes) or not isinstance(chunks, Sequence):
-        if ndim != 1 or not hasattr(chunks, "__index__") or isinstance(chunks, bool):
+        return _by_name(chunks, ndim, dims, what)
+    if not _is_sequence(chunks):
+        size = _integer(chunks)
+        if size is None or not (ndim == 1 or size == -1):
             raise TypeError(
                 f"{what}={chunks!r} is not a chunk shape; give a tuple with one size for each of "
                 f"the {ndim} axes, or a dict by dimension name"
             )
-        return [chunks]
+        return [size] * ndim
     if len(chunks) != ndim:
         raise ValueError(
             f"{what}={chunks!r} has {len(chunks)} sizes, but the array has {ndim} axes; "
@@ -140,8 +136,24 @@ def _one_per_axis(chunks: Any, ndim: int, dims: Dimensions | None, what: str) ->
     return list(chunks)
 
 
-def _by_name(chunks: Mapping[Any, Any], dims: Dimensions | None, what: str) -> list[Any]:
-    if dims is None or not any(dims):
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _integer(value: Any) -> int | None:
+    """Return an integer of any type; True and False are none."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return index(value)
+    except TypeError:
+        return None
+
+
+def _by_name(chunks: Mapping[Any, Any], ndim: int, dims: Dimensions | None, what: str) -> list[Any]:
+    if not chunks:
+        return [None] * ndim
+    if dims is None:
         raise ValueError(
             f"{what}={dict(chunks)!r} names dimensions, but those of the array have no names; "
             "give a tuple with one size per axis"
@@ -160,52 +172,11 @@ def _one_size(size: Any, n: int, default: int | None, where: str) -> int:
         if default is None:
             raise ValueError(f"{where}: no size is given; give one, or -1 for the whole axis")
         size = default
-    if isinstance(size, Sequence) and not isinstance(size, str | bytes):
+    if _is_sequence(size):
         raise TypeError(f"{where}: {size!r} is more than one size; a Zarr chunk shape is regular")
-    try:
-        number = -2 if isinstance(size, bool) else index(size)
-    except TypeError:
-        raise TypeError(f"{where}: {size!r} is not an integer") from None
-    if number == -1:
-        number = n
-    elif number < 1:
+    number = _integer(size)
+    if number is None:
+        raise TypeError(f"{where}: {size!r} is not an integer")
+    if number < 1 and number != -1:
         raise ValueError(f"{where}: a size is a positive integer or -1, not {size!r}")
-    return max(1, min(number, n))
-
-
-def dimension_names(array: zarr.Array[Any]) -> Dimensions | None:
-    """Return the names of an array's dimensions, as Xarray reads them.
-
-    Parameters
-    ----------
-    array
-        Of either format: names are metadata in v3, and in v2 the attribute
-        ``_ARRAY_DIMENSIONS`` or, as NCZarr writes them, references to dimensions of a group.
-
-    Returns
-    -------
-    tuple of str or None, or None
-        None for an axis without a name, and for an array without any.
-    """
-    names: Any = getattr(array.metadata, "dimension_names", None)
-    if names is None or not any(names):
-        names = array.attrs.get(DIMENSIONS)
-    if names is None and array.metadata.zarr_format == 2:
-        names = _nczarr_names(array)
-    fits = isinstance(names, list | tuple) and len(names) == array.ndim
-    if not fits or not all(name is None or isinstance(name, str) for name in names):
-        return None
-    return tuple(names) if any(name is not None for name in names) else None
-
-
-def _nczarr_names(array: zarr.Array[Any]) -> list[str] | None:
-    """Return the names in NCZarr's own keys, which Zarr itself leaves out of its metadata."""
-    stored = read_json(array.store_path / ".zarray")
-    for key, references in (
-        ("_NCZARR_ARRAY", "dimrefs"),
-        ("_nczarr_array", "dimension_references"),
-    ):
-        entry = stored.get(key, array.attrs.get(key))
-        if isinstance(entry, Mapping) and isinstance(entry.get(references), list):
-            return [str(path).rpartition("/")[2] for path in entry[references]]
-    return None
+    return max(1, n if number == -1 else min(number, n))

@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 
 import numcodecs
 import numpy as np
-from zarr.abc.codec import ArrayArrayCodec, ArrayBytesCodec
+from numcodecs.abc import Codec as CodecV2
+from zarr.abc.codec import ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec
 from zarr.errors import UnknownCodecError
 from zarr.registry import get_codec_class
 
-__all__ = ["Chain", "is_v2", "to_v2", "to_v3"]
+__all__ = ["Chain", "check_codecs", "is_v2", "to_v2", "to_v3"]
 
 Config = dict[str, Any]
 
+_CODECS = (CodecV2, ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec)
 _SHUFFLES = ("noshuffle", "shuffle", "bitshuffle")
 # Codecs that turn an array of objects into bytes have one name in both formats.
 _OBJECT_CODECS = ("vlen-utf8", "vlen-bytes")
@@ -36,6 +38,44 @@ class Chain(NamedTuple):
 def is_v2(codec: Any) -> bool:
     """Say whether a codec, or its configuration, is one of numcodecs: a codec of v2."""
     return hasattr(codec, "codec_id") or (isinstance(codec, Mapping) and "id" in codec)
+
+
+def check_codecs(codecs: Iterable[Any], what: str) -> None:
+    """Check that codecs are codecs, of either format.
+
+    Parameters
+    ----------
+    codecs
+        As a user gave them.
+    what
+        What to call them in errors.
+
+    Raises
+    ------
+    TypeError
+        If something else is among them.
+    ValueError
+        If there is no codec of that name.
+    """
+    for codec in codecs:
+        name = codec.get("id", codec.get("name")) if isinstance(codec, Mapping) else None
+        if isinstance(name, str):
+            _check_name(name, is_v2(codec), what)
+        elif isinstance(codec, type) or not isinstance(codec, _CODECS):
+            raise TypeError(
+                f"{what}: {codec!r} is not a codec; give objects of zarr.codecs or numcodecs, or "
+                "their metadata: a dict with 'name' and 'configuration' (v3), or with 'id' (v2)"
+            )
+
+
+def _check_name(name: str, of_numcodecs: bool, what: str) -> None:
+    if of_numcodecs:
+        known = name in numcodecs.registry.codec_registry or name in numcodecs.registry.entries
+    else:
+        known = _has_class(name)
+    if not known:
+        where = "numcodecs" if of_numcodecs else "zarr"
+        raise ValueError(f"{what}: {where} has no codec of the name {name!r}")
 
 
 def to_v3(codecs: Iterable[Any]) -> Chain:
@@ -111,10 +151,17 @@ def _native(key: str, value: Any) -> Any:
 
 
 def _class_v3(name: str, name_v2: str) -> type:
+    if not _has_class(name):
+        raise ValueError(f"Zarr format 3 has no counterpart of codec {name_v2!r}")
+    return get_codec_class(name)
+
+
+def _has_class(name: str) -> bool:
     try:
-        return get_codec_class(name)
-    except (KeyError, UnknownCodecError) as error:  # the former before zarr 3.2
-        raise ValueError(f"Zarr format 3 has no counterpart of codec {name_v2!r}") from error
+        get_codec_class(name)
+    except (KeyError, UnknownCodecError):  # the former before zarr 3.2
+        return False
+    return True
 
 
 def to_v2(codec: Any) -> Config:
@@ -144,5 +191,6 @@ def to_v2(codec: Any) -> Config:
     elif name.startswith("numcodecs."):
         name = name.removeprefix("numcodecs.")
     elif name not in ("zstd", "gzip", "crc32c", *_OBJECT_CODECS):
-        raise ValueError(f"Zarr format 2 has no counterpart of codec {name!r}")
+        hint = "; give order='F' if it reverses the axes" if name == "transpose" else ""
+        raise ValueError(f"Zarr format 2 has no counterpart of codec {name!r}{hint}")
     return dict(numcodecs.get_codec({"id": name, **given}).get_config())

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import zarr
-from zarr.buffer.cpu import Buffer
+from zarr.abc.buffer import Buffer
+from zarr.buffer import cpu
 from zarr.storage import MemoryStore, StorePath
 
 from rechunker.direct_codecs import direct_codec
@@ -87,14 +88,16 @@ class ZarrCodec:
         shape, inner = stored_shape(document), _inner_shape(document)
         size, part = (itemsize * prod(n) for n in (shape, inner))
         bound = size + size // 64 + 1024
-        # Zarr holds what it decodes twice (as a chunk, and in the array it returns), a filter
-        # adds a copy; and it puts a shard together from the encoded chunks.
+        # Zarr holds what it decodes twice (as a chunk, and in the array it returns), each step of
+        # a chain of codecs adds a copy, and a shard is put together from its encoded chunks (in
+        # zarr 3.4 by way of three copies).
         lone = {**document, "shape": list(shape), "attributes": {}}
         key = str(_lone_array(lone, {}).metadata.encode_chunk_key((0,) * len(shape)))
-        return cls(lone, key, inner, bound + 3 * part, 2 * bound + size, shape == inner)
+        whole = shape == inner
+        return cls(lone, key, inner, bound + 4 * part, (2 if whole else 3) * bound + 2 * part, whole)
 
     def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
-        objects: dict[str, Buffer] = {self.key: Buffer.from_array_like(encoded)}
+        objects: dict[str, Buffer] = {self.key: cpu.Buffer.from_array_like(encoded)}
         del encoded
         array = _lone_array(self.document, objects)
         starts = [range(0, n, w) for n, w in zip(array.shape, self.inner, strict=True)]

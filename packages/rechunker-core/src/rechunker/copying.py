@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import zarr
 
 from rechunker.boxes import Box, blocks_meeting, task_box
 from rechunker.buffers import Cells, ViewCells, cell_buffer
@@ -34,6 +38,8 @@ class CopyWork:
         How a task holds its box.
     threads
         Reads, or writes, in flight at a time in one task.
+    settings
+        Of `zarr.config`, as they were where the plan was made.
     """
 
     shape: tuple[int, ...]
@@ -42,9 +48,10 @@ class CopyWork:
     writer: Writer
     layout: Layout
     threads: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
-        with Lanes(self.threads) as lanes:
+        with zarr.config.set(dict(self.settings)), Lanes(self.threads) as lanes:
             for task in tasks:
                 box = task_box(self.shape, self.grid, task)
                 self.writer.write(task, self._cells(box, lanes), lanes)
@@ -62,8 +69,9 @@ class CopyWork:
             cells.fill(fill if fill is not None else 0)
 
         def read(index: tuple[int, ...], lane: Lane) -> None:
-            for start, data in self.reader.pieces(index, box, lane):
-                cells.put(start, data)
+            with self._named(index):
+                for start, data in self.reader.pieces(index, box, lane):
+                    cells.put(start, data)
 
         lanes.each(blocks_meeting(self.shape, self.reader.grid, box), read)
         return cells
@@ -72,7 +80,8 @@ class CopyWork:
         """Read the one unit that the box meets; where that is a target's, it is the buffer."""
         (index,) = blocks_meeting(self.shape, self.reader.grid, box)
         lane = lanes.first
-        ((start, data),) = self.reader.pieces(index, box, lane)
+        with self._named(index):
+            ((start, data),) = self.reader.pieces(index, box, lane)
         layout = self._layout(box)
         if isinstance(self.writer, ZarrWriter):
             return ViewCells(layout, start, data)
@@ -81,6 +90,15 @@ class CopyWork:
         cells.put(start, data)
         lane.release()
         return cells
+
+    @contextmanager
+    def _named(self, index: tuple[int, ...]) -> Iterator[None]:
+        """Tell in errors what was read."""
+        try:
+            yield
+        except Exception as error:
+            error.add_note(f"while reading {index} of the grid {self.reader.grid}: {self.reader}")
+            raise
 
     def _layout(self, box: Box) -> CellLayout:
         widths = self.writer.grid

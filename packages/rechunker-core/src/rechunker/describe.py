@@ -12,17 +12,17 @@ from rechunker.memory import format_bytes
 if TYPE_CHECKING:
     from rechunker.plan import RechunkPlan
 
-__all__ = ["describe"]
+__all__ = ["describe", "format_grid"]
 
 
 def describe(plan: RechunkPlan) -> str:
     """Return a plan as a small table, between a line on the array and one on the whole plan."""
     nbytes = prod(plan.shape) * plan.itemsize
-    chunks = f"{_grid(plan.source_chunks)} -> {_grid(plan.target_chunks)}"
+    chunks = f"{format_grid(plan.source_chunks)} -> {format_grid(plan.target_chunks)}"
     memory = f"{format_bytes(plan.peak_memory)} of {format_bytes(plan.max_mem)}"
     return "\n".join(
         (
-            f"{_grid(plan.shape)}, {format_bytes(nbytes)}, from chunks {chunks}",
+            f"{format_grid(plan.shape)}, {format_bytes(nbytes)}, from chunks {chunks}",
             *_table(plan),
             f"memory of a task: {memory}; read amplification: {plan.read_amplification:.2f}; "
             f"estimate: {_duration(plan.cost)}",
@@ -36,7 +36,7 @@ def _table(plan: RechunkPlan) -> list[str]:
     for name, stage in zip(_names(plan.hops), plan.stages, strict=True):
         counts = (f"{count:,}" for count in (stage.tasks, stage.gets, stage.puts))
         sizes = (stage.bytes_read, stage.bytes_written, stage.memory)
-        rows.append([name, _grid(stage.grid), *counts, *map(format_bytes, sizes)])
+        rows.append([name, format_grid(stage.grid), *counts, *map(format_bytes, sizes)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join([name.ljust(widths[0]), *map(str.rjust, figures, widths[1:])])
@@ -52,8 +52,14 @@ def _names(hops: int) -> list[str]:
     return [f"{a} -> {b}" for a, b in pairwise(places)]
 
 
-def _grid(grid: Grid) -> str:
-    """Return a grid as a tuple; an irregular axis as the number and the size of its blocks."""
+def format_grid(grid: Grid) -> str:
+    """Return a grid as a tuple; an irregular axis as the number and the limit of its blocks.
+
+    Examples
+    --------
+    >>> format_grid((24, 721)), format_grid(((5, 2, 3),))
+    ('(24, 721)', '(3 x <=5,)')
+    """
     return "(" + ", ".join(map(_axis, grid)) + ("," if len(grid) == 1 else "") + ")"
 
 

@@ -11,7 +11,8 @@ import numcodecs
 import numpy as np
 import numpy.typing as npt
 from numcodecs.abc import Codec
-from zarr.buffer.cpu import Buffer
+from zarr.abc.buffer import Buffer
+from zarr.buffer import cpu
 
 from rechunker.scratch import Scratch
 
@@ -24,6 +25,11 @@ _SHUFFLES = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
 # Compressors, by their names in v2, and those of them that decode into memory given to them.
 _COMPRESSORS = frozenset({"blosc", "zstd", "lz4", "gzip", "zlib", "bz2", "lzma"})
 _IN_PLACE = frozenset({"blosc", "zstd", "lz4"})
+# The others put their results together from parts, in up to 5 times the bytes (measured), and
+# LZMA has tables of so many megabytes for its presets 0 to 9 (`xz --help`); the last is for none.
+_LZMA_ENCODER = (3, 9, 17, 32, 48, 94, 94, 186, 370, 674, 0)
+_LZMA_DECODER = (1, 2, 3, 5, 5, 9, 9, 17, 33, 65, 0)
+_MEGABYTE = 1 << 20
 # Unsigned integers carry the size of an element to Blosc, whatever numcodecs is installed.
 _WORDS = {1: "u1", 2: "u2", 4: "u4", 8: "u8", 16: "c16"}
 
@@ -46,10 +52,26 @@ class ByteCodec:
             return self.codec.decode(encoded, scratch.take(nbytes))
         return self.codec.decode(encoded)
 
-    @staticmethod
-    def bound(nbytes: int) -> int:
-        """Bytes that `nbytes` need at most when they do not compress at all."""
-        return nbytes + nbytes // 64 + 256
+    def encoding_bytes(self, nbytes: int) -> int:
+        """Bytes that are held at most, besides them, while `nbytes` bytes are compressed."""
+        most = nbytes + nbytes // 64 + 256  # of bytes that do not compress at all
+        if self.codec.codec_id in _IN_PLACE:
+            return most
+        return 5 * most + _MEGABYTE * _LZMA_ENCODER[self._preset]
+
+    def decoding_bytes(self, nbytes: int) -> int:
+        """Bytes that are held at most, the result included, to get `nbytes` bytes back."""
+        most = nbytes + nbytes // 64 + 256
+        if self.codec.codec_id in _IN_PLACE:
+            return most + nbytes
+        return 2 * most + 13 * nbytes // 4 + _MEGABYTE * _LZMA_DECODER[self._preset]
+
+    @property
+    def _preset(self) -> int:
+        """Level of LZMA, whose tables are large; -1 for all others."""
+        if self.codec.codec_id != "lzma":
+            return -1
+        return int(self.codec.preset if self.codec.preset is not None else 6) & 15
 
 
 def byte_codec(config: Mapping[str, Any], itemsize: int) -> ByteCodec | None:
@@ -105,12 +127,12 @@ class DirectCodec:
 
     @property
     def read_bytes(self) -> int:
-        return self.nbytes + (ByteCodec.bound(self.nbytes) if self.compressor else 0)
+        return self.compressor.decoding_bytes(self.nbytes) if self.compressor else self.nbytes
 
     @property
     def write_bytes(self) -> int:
         turned = self.nbytes if self.order == "F" else 0
-        return turned + (ByteCodec.bound(self.nbytes) if self.compressor else 0)
+        return turned + (self.compressor.encoding_bytes(self.nbytes) if self.compressor else 0)
 
     def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
         raw: Any = encoded
@@ -123,8 +145,8 @@ class DirectCodec:
     def encode(self, chunk: npt.NDArray[Any]) -> Buffer:
         stored = chunk.astype(self.dtype, copy=False).ravel(order=self.order).view(np.uint8)
         if self.compressor is None:
-            return Buffer.from_array_like(stored)
-        return Buffer.from_bytes(self.compressor.encode(stored))
+            return cpu.Buffer.from_array_like(stored)
+        return cpu.Buffer.from_bytes(self.compressor.encode(stored))
 
 
 def direct_codec(document: Document) -> DirectCodec | None:

@@ -10,11 +10,13 @@ from zarr.storage import MemoryStore, StorePath
 
 from rechunker.attributes import with_attributes
 from rechunker.codec_chains import codecs_of, shard
-from rechunker.encodings import REFUSALS, encode_v2, encode_v3
+from rechunker.encodings import encode_v2, encode_v3
 from rechunker.formats import chain_v2_of, chain_v3_of
 from rechunker.metadata import Document, array_from_document, document_of, metadata_files
 from rechunker.options import ArrayOptions
+from rechunker.probe import check_filters
 from rechunker.target_grid import TargetGrid, target_grid
+from rechunker.trial import REFUSALS, refusal
 
 __all__ = [
     "Document",
@@ -65,23 +67,26 @@ def target_document(
     ([1, 8], None)
     """
     source = document_of(array)
-    zarr_format = options.zarr_format or source["zarr_format"]
-    build = _document_v2 if zarr_format == 2 else _document_v3
+    build = _document_v2 if (options.zarr_format or source["zarr_format"]) == 2 else _document_v3
     try:
         grid = target_grid(array, source, chunks, options.named)
-        document = build(array, source, grid, options)
-        document = with_attributes(array, source, document, options.named)
-        metadata_files(StorePath(MemoryStore()), document)  # Zarr's own checks
-    except REFUSALS as error:
-        raise _refusal(error, zarr_format, options) from error
+        document = with_attributes(
+            array, source, build(array, source, grid, options), options.named
+        )
+        _check(document)
+    except (TypeError, ValueError) as error:
+        raise refusal(options.where, error) from error
     return document
 
 
-def _refusal(error: Exception, zarr_format: int, options: ArrayOptions) -> Exception:
-    """Return an error that says what was given."""
-    kind = TypeError if isinstance(error, TypeError) else ValueError
-    given = f"{options.where}={dict(options.named)!r} do" if options.named else "the source does"
-    return kind(f"{given} not lead to an array of Zarr format {zarr_format}: {error}")
+def _check(document: Document) -> None:
+    """Let Zarr read and write the metadata."""
+    if document["zarr_format"] == 3:
+        check_filters(document["codecs"], len(document["shape"]))
+    try:
+        metadata_files(StorePath(MemoryStore()), document)
+    except REFUSALS as error:
+        raise refusal("Zarr refuses the metadata of the target", error) from error
 
 
 def _document_v3(

@@ -6,21 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numcodecs
-import numpy as np
 import zarr
-from zarr.dtype import parse_dtype
-from zarr.storage import MemoryStore
 
 from rechunker.codec_chains import chain_of
 from rechunker.codec_translation import Chain, check_codecs, is_v2, to_v2, to_v3
 from rechunker.formats import ChainV2
-from rechunker.metadata import Document, document_of, quiet
-from rechunker.options import ArrayOptions, ZarrFormat
+from rechunker.metadata import Document
+from rechunker.options import ArrayOptions
+from rechunker.trial import try_encoding
 
-__all__ = ["REFUSALS", "encode_v2", "encode_v3"]
-
-# What an array may be refused with: Zarr and the codecs raise these and no class in common.
-REFUSALS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError)
+__all__ = ["encode_v2", "encode_v3"]
 
 
 def encode_v3(array: zarr.Array[Any], chain: Chain, options: ArrayOptions) -> Document:
@@ -54,7 +49,7 @@ def encode_v3(array: zarr.Array[Any], chain: Chain, options: ArrayOptions) -> Do
         "serializer": "auto" if chain.serializer is None else chain.serializer,
         "compressors": chain.compressors,
     }
-    return _try(array, 3, options, given)
+    return try_encoding(array, 3, options, given)
 
 
 def _name_codecs(array: zarr.Array[Any], chain: Chain, words: Mapping[str, Any]) -> Chain:
@@ -84,7 +79,7 @@ def _listed(codecs: Any, word: str) -> tuple[Any, ...]:
 def _mixed_v3(codecs: Any) -> Chain:
     """Return filters given as codecs of either format."""
     chain = Chain()
-    for codec in () if _is_auto(codecs) else _listed(codecs):
+    for codec in () if _is_auto(codecs) else _listed(codecs, "filters"):
         part = to_v3([codec]) if is_v2(codec) else Chain(filters=(codec,))
         chain = Chain(
             (*chain.filters, *part.filters),
@@ -99,15 +94,16 @@ def _serializer_v3(codec: Any) -> Any:
         return None
     if codec is None:
         raise TypeError("serializer: a v3 array always has one; leave the word out to keep it")
+    check_codecs((codec,), "serializer")
     return to_v3([codec]).serializer or codec if is_v2(codec) else codec
 
 
 def _compressors_v3(array: zarr.Array[Any], codecs: Any) -> tuple[Any, ...]:
     if _is_auto(codecs):
-        usual = _try(array, 3, ArrayOptions(), {})
+        usual = try_encoding(array, 3, ArrayOptions(), {})
         return chain_of(usual["codecs"]).compressors
-    translated = []
-    for codec in _listed(codecs):
+    translated: list[Any] = []
+    for codec in _listed(codecs, "compressors"):
         part = to_v3([codec]) if is_v2(codec) else Chain(compressors=(codec,))
         if part.filters or part.serializer:
             raise ValueError(f"compressors: {codec!r} works on arrays; give it as a filter")
@@ -126,7 +122,7 @@ def _in_order(filters: tuple[Any, ...], words: Mapping[str, Any], ndim: int) -> 
     return ({"name": "transpose", "configuration": {"order": reverse}}, *others)
 
 
-def _name(codec: Any) -> str | None:
+def _name(codec: Any) -> Any:
     if isinstance(codec, Mapping):
         return codec.get("name")
     return codec.to_dict()["name"] if hasattr(codec, "to_dict") else None
@@ -157,65 +153,25 @@ def encode_v2(array: zarr.Array[Any], chain: ChainV2, options: ArrayOptions) -> 
     words = options.named
     if not _is_auto(words.get("serializer", "auto")):
         raise ValueError("serializer: Zarr format 2 has none; give filters and a compressor")
-    filters = words.get("filters", chain.filters)
-    *first, last = _listed(words.get("compressors", chain.compressor)) or (None,)
-    given: Any = {
-        "filters": filters if _is_auto(filters) else _objects((*_listed(filters), *first)) or None,
-        "compressors": last if _is_auto(last) or last is None else _objects([last])[0],
+    filters: Any = words.get("filters", chain.filters)
+    last: Any = words.get("compressors", chain.compressor)
+    if not _is_auto(last):
+        *first, last = _objects(last, "compressors") or [None]
+        # Several compressors, as v3 has them: in v2 all but the last are filters.
+        filters = filters if not first else [*_objects(filters, "filters"), *first]
+    given = {
+        "filters": filters if _is_auto(filters) else _objects(filters, "filters") or None,
+        "compressors": last,
         "order": words.get("order") or chain.order,
     }
-    return _try(array, 2, options, given, big_endian=chain.big_endian)
+    return try_encoding(array, 2, options, given, big_endian=chain.big_endian)
 
 
-def _objects(codecs: Any) -> list[Any]:
+def _objects(codecs: Any, word: str) -> list[Any]:
     """Return codecs of either format as codecs of numcodecs."""
-    configs = [codec if is_v2(codec) else to_v2(codec) for codec in codecs]
+    configs = [codec if is_v2(codec) else to_v2(codec) for codec in _listed(codecs, word)]
     return [c if hasattr(c, "codec_id") else numcodecs.get_codec(dict(c)) for c in configs]
 
 
 def _is_auto(value: Any) -> bool:
     return isinstance(value, str) and value == "auto"
-
-
-def _try(
-    array: zarr.Array[Any],
-    zarr_format: ZarrFormat,
-    options: ArrayOptions,
-    given: Mapping[str, Any],
-    *,
-    big_endian: bool = False,
-) -> Document:
-    """Create an array of one element in memory, store and read it, and return its metadata.
-
-    Zarr checks and completes what is given; codecs check some of their arguments and the dtype
-    only when they are used.
-    """
-    words, dtype = options.named, array.metadata.dtype
-    if big_endian:
-        dtype = parse_dtype(array.dtype.newbyteorder(">"), zarr_format=zarr_format)
-    shape = (1,) * max(1, array.ndim)  # zarr 3.4 does not read 0-d arrays of bytes
-    with quiet():
-        trial = zarr.create_array(
-            MemoryStore(),
-            shape=shape,
-            chunks=shape,
-            dtype=dtype,
-            zarr_format=zarr_format,
-            fill_value=words.get("fill_value", array.metadata.fill_value),
-            chunk_key_encoding=_key_encoding(array, zarr_format, words),
-            config={"write_empty_chunks": True},
-            **given,
-        )
-        trial[...] = np.full(shape, dtype.default_scalar(), dtype=trial.dtype)
-        trial[...]
-    return document_of(trial)
-
-
-def _key_encoding(array: zarr.Array[Any], zarr_format: int, words: Mapping[str, Any]) -> Any:
-    """Return what names chunks in the store; None: as is usual in the format."""
-    separator = words.get("dimension_separator")
-    if separator is None:
-        return words.get("chunk_key_encoding")
-    source = getattr(array.metadata, "chunk_key_encoding", None)
-    name = "v2" if zarr_format == 2 else getattr(source, "name", "default")
-    return {"name": name, "configuration": {"separator": separator}}

@@ -45,7 +45,9 @@ def chain_v3_of(document: Mapping[str, Any]) -> Chain:
         reverse = list(range(len(document["shape"])))[::-1]
         transpose = {"name": "transpose", "configuration": {"order": reverse}}
         chain = chain._replace(filters=(transpose, *chain.filters))
-    if chain.serializer is None and str(document["dtype"]).startswith(">"):
+    native = all(codec["name"] == "transpose" for codec in chain.filters)
+    # Other filters, and their arguments, are for elements in native order.
+    if chain.serializer is None and native and str(document["dtype"]).startswith(">"):
         big = {"name": "bytes", "configuration": {"endian": "big"}}
         chain = chain._replace(serializer=big)
     return chain

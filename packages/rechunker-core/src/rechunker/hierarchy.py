@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import zarr
 from zarr.abc.store import Store
-from zarr.buffer.cpu import Buffer
+from zarr.buffer import cpu
 from zarr.storage import StorePath
 
 from rechunker import storage
@@ -72,7 +72,7 @@ class Finish:
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for _ in tasks:
             for key, content in self.documents:
-                storage.put(self.store, key, Buffer.from_bytes(content))
+                storage.put(self.store, key, cpu.Buffer.from_bytes(content))
             for path in self.consolidate:
                 _consolidate(StorePath(self.store, path))
             for store, folder in self.temp:

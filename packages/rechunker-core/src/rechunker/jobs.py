@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
-from zarr.storage import FsspecStore, LocalStore, ObjectStore, StorePath
+from zarr.storage import FsspecStore, ObjectStore, StorePath
 
+from rechunker import storage
 from rechunker.cell_codecs import CellCodec
 from rechunker.copying import CopyWork
 from rechunker.costs import LOCAL, OBJECT_STORE, CostModel
@@ -20,10 +21,12 @@ from rechunker.memory import format_bytes
 from rechunker.plan import MemoryLimitError, RechunkPlan, plan_rechunk
 from rechunker.reading import ZarrReader
 from rechunker.sources.base import SourceArray
+from rechunker.settings import changed_settings
 from rechunker.stored import StoredArray
 from rechunker.temp import TempObjects, TempReader, TempWriter, spill
+from rechunker.transfer import TransferWork, encoded_alike
 from rechunker.types import CopySpec, Executor, Stage
-from rechunker.writing import ZarrWriter
+from rechunker.writing import Writer, ZarrWriter
 
 __all__ = ["ArrayJob", "TempPlace", "plan_job"]
 
@@ -95,19 +98,36 @@ class ArrayJob:
         return CopySpec(self.name, tuple(self._stages()))
 
     def _stages(self) -> Iterator[Stage]:
-        plan, last = self.plan, len(self.plan.stages) - 1
-        between = [self._objects(j) for j in range(last)]
-        for j, stage in enumerate(plan.stages):
-            reader = TempReader(between[j - 1]) if j else self.source.reader
-            writer = (
-                TempWriter(between[j]) if j < last else ZarrWriter(self.target, self.write_empty)
-            )
-            work = CopyWork(
-                plan.shape, stage.grid, reader, writer, stage.layout, plan.footprint.concurrency
-            )
+        last = self.plan.hops
+        for j, stage in enumerate(self.plan.stages):
             name = f"{self.name or 'array'}: {_verb(j, last)}"
             nbytes = stage.bytes_read + stage.bytes_written
-            yield Stage(name, stage.tasks, work, stage.memory, nbytes)
+            yield Stage(name, stage.tasks, self._work(j), stage.memory, nbytes)
+
+    def _work(self, j: int) -> CopyWork | TransferWork:
+        plan, stage = self.plan, self.plan.stages[j]
+        threads = plan.footprint.concurrency
+        if self._transfers:
+            assert isinstance(self.source.reader, ZarrReader)
+            return TransferWork(stage.grid, self.source.reader.array, self.target, threads)
+        reader = TempReader(self._objects(j - 1)) if j else self.source.reader
+        writer: Writer
+        if j < plan.hops:
+            writer = TempWriter(self._objects(j))
+        else:
+            writer = ZarrWriter(self.target, self.write_empty)
+        return CopyWork(
+            plan.shape, stage.grid, reader, writer, stage.layout, threads, changed_settings()
+        )
+
+    @property
+    def _transfers(self) -> bool:
+        """Whether stored objects can be copied as they are."""
+        reader = self.source.reader
+        direct = not self.plan.hops and not self.write_empty
+        return (
+            direct and isinstance(reader, ZarrReader) and encoded_alike(reader.array, self.target)
+        )
 
     def _objects(self, stage: int) -> TempObjects:
         assert self.temp is not None
@@ -185,7 +205,7 @@ def _cost(stores: list[Any]) -> CostModel:
 
 def _footprint(source: SourceArray, target: StoredArray, temp: TempPlace | None) -> Footprint:
     chunk = prod(target.unit) * target.itemsize
-    copied = 0 if isinstance(target.store, LocalStore) else chunk
+    copied = storage.copies(target.store) * chunk
     return Footprint(
         read=source.read_bytes,
         unit=source.unit_bytes,

@@ -67,7 +67,7 @@ class Lanes:
         return self._lanes[0]
 
     def each(self, items: Iterable[T], work: Callable[[T, Lane], None]) -> None:
-        """Call ``work(item, lane)`` for every item; raise the first error after all have stopped."""
+        """Call ``work(item, lane)`` for every item; raise the first error once all have stopped."""
         pending = _Pending(items)
         if self._pool is None:
             self._drain(pending, work, self._lanes[0])

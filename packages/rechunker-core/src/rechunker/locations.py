@@ -164,7 +164,7 @@ def _in_object_store(store: Any, inner: tuple[str, ...]) -> _Location | None:
 def _are_equal(a: Store, b: Store) -> bool:
     if isinstance(a, ObjectStore) and isinstance(b, ObjectStore):
         return bool(a.store == b.store)  # zarr's own comparison looks at read_only, too
-    return a is b or a == b
+    return a is b or (type(a) is type(b) and a == b)
 
 
 def _parts(path: str) -> tuple[str, ...]:

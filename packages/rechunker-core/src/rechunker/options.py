@@ -105,7 +105,7 @@ def parse_options(
     where
         What to call them in errors, such as ``"target_options['air']"``.
     stacklevel
-        For the warning about options that have no meaning any more.
+        Of the warning about options that have no meaning any more; 2 is the caller.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def _warn_of_unused(options: Mapping[str, Any], where: str, stacklevel: int) -> 
     unused = [word for word in UNUSED if word in options]
     if unused:
         message = f"{where}: zarr 3 has no {' and '.join(unused)}; left out"
-        warnings.warn(message, UnusedOptionWarning, stacklevel=stacklevel + 1)
+        warnings.warn(message, UnusedOptionWarning, stacklevel=stacklevel)
 
 
 def _check_values(words: Mapping[str, Any], where: str) -> None:

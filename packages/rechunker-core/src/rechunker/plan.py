@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from rechunker.costs import LOCAL, CostModel
-from rechunker.describe import describe
+from rechunker.describe import describe, format_grid
 from rechunker.figures import StageFigures
 from rechunker.grids import Grid
 from rechunker.layouts import Footprint, Layout
@@ -15,7 +15,7 @@ from rechunker.memory import format_bytes, parse_bytes
 from rechunker.planner import least_memory, search
 from rechunker.problem import Problem, pose
 
-__all__ = ["MemoryLimitError", "RechunkPlan", "StagePlan", "plan_rechunk"]
+__all__ = ["Footprint", "Layout", "MemoryLimitError", "RechunkPlan", "StagePlan", "plan_rechunk"]
 
 
 class MemoryLimitError(ValueError):
@@ -238,15 +238,15 @@ def _nothing(problem: Problem) -> StagePlan:
 
 def _too_little(problem: Problem, max_mem: int) -> MemoryLimitError:
     needed = least_memory(problem)
-    help_ = [f"raise max_mem to {format_bytes(needed)} ({needed} bytes)"]
+    ways = [f"raise max_mem to {format_bytes(needed)} ({needed} bytes)"]
     with_temp = least_memory(replace(problem, max_hops=1))
     if with_temp < needed:
-        help_.append(f"provide a temporary store, with which {with_temp} bytes are enough")
-    if problem.footprint.write > problem.footprint.read // 2:
-        help_.append("choose smaller target chunks")
+        ways.append(f"provide a temporary store, with which {with_temp} bytes are enough")
+    if needed > problem.footprint.read:  # else it is what a source unit alone takes
+        ways.append("choose smaller target chunks")
     return MemoryLimitError(
         f"max_mem={format_bytes(max_mem)} ({max_mem} bytes) is too little to rechunk an array of "
-        f"shape {problem.shape} from {problem.source} to {problem.target}, "
-        f"{problem.itemsize} bytes per element; {', or '.join(help_)}",
+        f"shape {problem.shape} and {problem.itemsize} bytes per element from chunks "
+        f"{format_grid(problem.source)} to {format_grid(problem.target)}: {', or '.join(ways)}",
         needed,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
@@ -10,7 +11,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.candidates import AxisTable, Chain, axis_table, tabulate
+from rechunker.candidates import Chain, Options, axis_table, chains, tabulate
 from rechunker.figures import Combinations, StageFigures, predict, seconds, within
 from rechunker.grids import Grid
 from rechunker.layouts import LAYOUTS, Footprint, Layout
@@ -19,31 +20,7 @@ from rechunker.problem import Problem
 __all__ = ["Footprint", "Found", "Layout", "least_memory", "search"]
 
 # How many widths are tried along an axis: the first number that leaves few enough combinations.
-_RUNGS = (
-    400,
-    256,
-    192,
-    128,
-    112,
-    96,
-    80,
-    64,
-    56,
-    48,
-    40,
-    32,
-    28,
-    24,
-    20,
-    16,
-    12,
-    10,
-    8,
-    6,
-    4,
-    3,
-    2,
-)
+_RUNGS = tuple(range(400, 100, -50)) + tuple(range(100, 20, -10)) + tuple(range(20, 1, -2))
 _MAX_COMBINATIONS = 1_000_000
 # How many combinations are weighed at a time: their numbers stay in the processor's cache.
 _BATCH = 1 << 16
@@ -89,7 +66,7 @@ def search(problem: Problem, max_mem: int) -> Found | None:
         None if no plan fits.
     """
     best: Found | None = None
-    boxes = problem.nbytes / max_mem
+    boxes = max(1.0, problem.nbytes / max_mem)
     for hops in range(problem.max_hops + 1):
         # The copies that more hops make cost time, whatever the boxes.
         if best and best.cost <= problem.cost.floor(problem.nbytes, problem.units, boxes, hops):
@@ -120,26 +97,24 @@ def _least_peak(problem: Problem, hops: int) -> float:
 def _cheapest(problem: Problem, hops: int, max_mem: int) -> Found | None:
     """Return the cheapest plan that fits; among equally cheap ones, that which holds least."""
     best: tuple[float, float] = (np.inf, np.inf)
-    chains: list[Chain] | None = None
+    chosen: list[Chain] | None = None
     for batch in _batches(problem, hops, max_mem):
         figures = tuple(predict(problem, batch))
         peak = _peak(figures)
         cost = np.where(peak <= max_mem, seconds(problem.cost, figures), np.inf)
-        least = cost.min()
-        equal = np.flatnonzero(cost == least)
+        equal = np.flatnonzero(cost == cost.min())
         row = int(equal[np.argmin(peak[equal])])
-        if (least, peak[row]) < best:
-            best, chains = (float(least), float(peak[row])), batch.chains(row)
-    return None if chains is None else _exactly(problem, chains)
+        if (cost[row], peak[row]) < best and np.isfinite(cost[row]):
+            best, chosen = (cost[row], peak[row]), batch.chains(row)
+    return None if chosen is None else _exactly(problem, hops, chosen)
 
 
-def _exactly(problem: Problem, chains: list[Chain]) -> Found:
+def _exactly(problem: Problem, hops: int, chosen: list[Chain]) -> Found:
     """Predict one combination again in integers: products of counts can exceed what floats hold."""
-    hops = len(chains[0]) - 1 if chains else 0
-    axes = zip(problem.shape, problem.source, problem.target, chains, strict=True)
-    tables = [tabulate(n, s, t, [chain], dtype=object) for n, s, t, chain in axes]
+    axes = zip(problem.axes, chosen, strict=True)
+    tables = [tabulate(*axis, [chain], dtype=object) for axis, chain in axes]
     figures = tuple(predict(problem, Combinations(tables, hops, dtype=object)))
-    grids = tuple(tuple(chain[stage] for chain in chains) for stage in range(len(figures)))
+    grids = tuple(tuple(chain[stage] for chain in chosen) for stage in range(hops + 1))
     return Found(float(seconds(problem.cost, figures)[0]), grids, figures)
 
 
@@ -157,15 +132,15 @@ def _batches(problem: Problem, hops: int, max_mem: float) -> Iterator[Combinatio
 
 def _combinations(problem: Problem, hops: int) -> Combinations:
     """Return all combinations of the finest candidates that are few enough."""
-    for tables in _tables(problem, hops):
-        if prod(len(table.chains) for table in tables) <= _MAX_COMBINATIONS:
-            break
+
+    def few(rungs: int) -> bool:
+        options = Options(hops, rungs, problem.whole)
+        return prod(len(chains(*axis, options)) for axis in problem.axes) <= _MAX_COMBINATIONS
+
+    rungs = _RUNGS[min(bisect_left(_RUNGS, True, key=few), len(_RUNGS) - 1)]
+    options = Options(hops, rungs, problem.whole)
+    tables = [axis_table(*axis, options) for axis in problem.axes]
+    if not few(rungs):  # ten axes or more
+        most = int(_MAX_COMBINATIONS ** (1 / len(tables)))
+        tables = [table.thin(most) for table in tables]
     return Combinations(tables, hops)
-
-
-def _tables(problem: Problem, hops: int) -> Iterator[list[AxisTable]]:
-    for rungs in _RUNGS:
-        yield [
-            axis_table(n, s, t, hops=hops, rungs=rungs, whole=problem.whole)
-            for n, s, t in zip(problem.shape, problem.source, problem.target, strict=True)
-        ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,6 +53,11 @@ class Problem:
     max_hops: int
     whole: bool
     same: bool
+
+    @cached_property
+    def axes(self) -> tuple[tuple[int, Axis, int], ...]:
+        """Length, source and target of every axis."""
+        return tuple(zip(self.shape, self.source, self.target, strict=True))
 
     @cached_property
     def nbytes(self) -> int:
@@ -129,12 +135,12 @@ def _per_axis(
     if len(chunks) != len(lengths):
         raise ValueError(
             f"{name} must have one entry per axis: {len(lengths)} for shape {lengths}, "
-            f"got {len(chunks)}: {tuple(chunks)}"
+            f"got {reprlib.repr(chunks)}"
         )
     try:
         return tuple(map(normalize, lengths, chunks))
     except ValueError as error:
-        raise ValueError(f"{name} {tuple(chunks)} for shape {lengths}: {error}") from None
+        raise ValueError(f"{name} {reprlib.repr(chunks)} for shape {lengths}: {error}") from None
 
 
 def _width(n: int, chunk: SupportsIndex) -> int:
@@ -154,10 +160,8 @@ def _axis(n: int, chunks: SupportsIndex | Sequence[int]) -> Axis:
     if not isinstance(chunks, Sequence):
         return _width(n, chunks)
     sizes = tuple(map(operator.index, chunks))
-    if sum(sizes) != n or min(sizes, default=0) < 0:
-        raise ValueError(f"sizes of blocks must add up to {n}, not {sum(sizes)}")
-    if n and 0 in sizes:
-        raise ValueError("blocks without elements must be left out")
+    if sum(sizes) != n or min(sizes, default=0) < min(n, 1):
+        raise ValueError(f"sizes of blocks must be at least 1 and add up to {n}")
     return sizes
 
 

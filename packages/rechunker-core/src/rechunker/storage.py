@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from zarr.abc.buffer import Buffer
 from zarr.abc.store import RangeByteRequest, Store, SupportsGetSync, SupportsSetSync
-from zarr.buffer import default_buffer_prototype
-from zarr.storage import LocalStore, MemoryStore
+from zarr.buffer import cpu, default_buffer_prototype
+from zarr.storage import FsspecStore, LocalStore, MemoryStore, ObjectStore, ZipStore
 
 from rechunker.scratch import Scratch
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
-    from zarr.buffer.cpu import Buffer
 
-__all__ = ["delete", "delete_dir", "exists", "fetch", "fetch_range", "get", "put", "run", "size"]
+__all__ = ["copies", "delete", "delete_dir", "exists", "fetch", "fetch_range", "get", "put", "put_reused", "run", "size"]
 
 T = TypeVar("T")
 Bytes = npt.NDArray[np.uint8]
@@ -29,6 +29,8 @@ Bytes = npt.NDArray[np.uint8]
 # Their synchronous methods skip the event loop, which costs more than reading a small chunk.
 # Subclasses may override the asynchronous methods alone, so only these very types qualify.
 _DIRECT = (LocalStore, MemoryStore)
+# When these have written an object they are done with the memory it came from.
+_WRITE_THROUGH = (LocalStore, FsspecStore, ObjectStore, ZipStore)
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -96,7 +98,7 @@ def _fill(file: FileIO, buffer: Bytes) -> Bytes:
     """Read until `buffer` is full: one call may read less."""
     done = 0
     while done < buffer.size:
-        count = file.readinto(memoryview(buffer)[done:])
+        count = file.readinto(buffer[done:].data)
         if not count:
             raise EOFError(f"{file.name} ends {buffer.size - done} bytes early")
         done += count
@@ -109,6 +111,19 @@ def put(store: Store, key: str, value: Buffer) -> None:
         store.set_sync(key, value)
     else:
         run(store.set(key, value))
+
+
+def put_reused(store: Store, key: str, data: Bytes) -> None:
+    """Store bytes in memory that will be used again, for something else, after this call."""
+    if type(store) in _WRITE_THROUGH:
+        put(store, key, cpu.Buffer.from_array_like(data))
+    else:
+        put(store, key, cpu.Buffer.from_bytes(data.tobytes()))
+
+
+def copies(store: Store) -> int:
+    """Return how many copies of an object there may be in memory while it is written."""
+    return 0 if type(store) is LocalStore else 1
 
 
 def delete(store: Store, key: str) -> None:

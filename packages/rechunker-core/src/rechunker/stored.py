@@ -13,7 +13,9 @@ import zarr
 from zarr.abc.store import Store
 from zarr.storage import MemoryStore, StorePath
 
+from rechunker import storage
 from rechunker.codecs import ChunkCodec, chunk_codec, stored_shape
+from rechunker.lanes import Lane
 
 __all__ = ["StoredArray"]
 
@@ -64,7 +66,7 @@ class StoredArray:
     @cached_property
     def unit(self) -> tuple[int, ...]:
         """Shape of what is stored as one object: a chunk, or a shard."""
-        return stored_shape(self.document)
+        return tuple(max(1, n) for n in stored_shape(self.document))
 
     @cached_property
     def codec(self) -> ChunkCodec:
@@ -86,6 +88,12 @@ class StoredArray:
         """Return the key in the store of the object at `index` of the grid."""
         name = self._handle.metadata.encode_chunk_key(index)
         return f"{self.path}/{name}" if self.path else str(name)
+
+    def discard(self, index: tuple[int, ...], lane: Lane) -> None:
+        """Leave out the object at `index`, and remove what a run that was given up left there."""
+        lane.count(empty=1)
+        if self.store.supports_deletes:
+            storage.delete(self.store, self.key(index))
 
 
 @lru_cache(maxsize=256)

@@ -8,8 +8,9 @@ from typing import Any
 
 import zarr
 
-from rechunker.chunks import dimension_names, normalize_shards
+from rechunker.chunks import normalize_shards
 from rechunker.codec_chains import index_of, sharding_of
+from rechunker.dimensions import dimension_names
 
 __all__ = ["TargetGrid", "source_grid", "target_grid"]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from zarr.abc.buffer import Buffer
 from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
-from zarr.buffer.cpu import Buffer
-from zarr.storage import LocalStore
+from zarr.buffer import cpu
 
 from rechunker import storage
 from rechunker.boxes import Box, block, counts, task_box
@@ -22,7 +22,7 @@ from rechunker.lanes import Lane, Lanes
 from rechunker.reading import Piece
 from rechunker.scatter import CellLayout
 
-__all__ = ["TempObjects", "TempReader", "TempWriter", "keeps_its_buffer", "spill"]
+__all__ = ["TempObjects", "TempReader", "TempWriter", "spill"]
 
 _LENGTH = np.dtype("<u8")
 
@@ -69,14 +69,10 @@ class TempObjects:
         return CellLayout(task_box(self.shape, self.boxes, task), self.grid)
 
 
-def keeps_its_buffer(store: Store) -> bool:
-    """Say whether `store` may hold on to the memory it is given, or copy it, when it writes."""
-    return type(store) is not LocalStore  # which has written it to a file when it returns
-
-
 def spill(store: Store, codec: CellCodec | None) -> float:
     """Return what is held besides a box while it is stored, relative to the box."""
-    return 1.05 if codec is not None else float(keeps_its_buffer(store))
+    copies = storage.copies(store)
+    return 1.05 * (1 + copies) if codec is not None else float(copies)
 
 
 @dataclass(frozen=True)
@@ -94,25 +90,23 @@ class TempWriter:
 
     def _store(self, task: int, cells: Cells, lane: Lane) -> None:
         objects = self.objects
-        encoded = self._encoded(cells)
-        written = cells.layout.box.size * objects.itemsize
-        lane.count(puts=1, bytes_written=written, stored_written=len(encoded))
-        storage.put(objects.store, objects.key(task), encoded)
-
-    def _encoded(self, cells: Cells) -> Buffer:
-        if self.objects.codec is not None:
-            return _with_lengths(
-                [self.objects.codec.encode(cells.cell(c)) for c in cells.layout.cells()]
-            )
-        assert isinstance(cells, PackedCells)
-        if keeps_its_buffer(self.objects.store):
-            return Buffer.from_bytes(cells.raw.tobytes())
-        return Buffer.from_array_like(cells.raw)
+        key, layout = objects.key(task), cells.layout
+        if objects.codec is None:
+            assert isinstance(cells, PackedCells)  # all others have a codec
+            size = cells.raw.size
+            storage.put_reused(objects.store, key, cells.raw)
+        else:
+            parts = [objects.codec.encode(cells.cell(cell)) for cell in layout.cells()]
+            encoded = _with_lengths(parts)
+            size = len(encoded)
+            storage.put(objects.store, key, encoded)
+        written = layout.box.size * objects.itemsize
+        lane.count(puts=1, bytes_written=written, stored_written=size)
 
 
 def _with_lengths(parts: list[bytes]) -> Buffer:
     lengths = np.array([len(part) for part in parts], _LENGTH)
-    return Buffer.from_bytes(b"".join([*parts, lengths.tobytes()]))
+    return cpu.Buffer.from_bytes(b"".join([*parts, lengths.tobytes()]))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import zarr
 from zarr.storage import MemoryStore
 
 from rechunker.cell_codecs import CellCodec, CompressedCells, ObjectCellCodec
+from rechunker.codec_chains import chain_of, codecs_of
 from rechunker.direct_codecs import byte_codec
 from rechunker.jobs import TempPlace
 from rechunker.metadata import document_of, quiet
@@ -45,6 +47,8 @@ def temp_places(
     """
     strict = temp_options is not None
     options = temp_options if strict else target_options
+    if hierarchy.plain_temp:
+        strict, options = False, None
     if temp_store is None:
         return None
     path = resolve_store(temp_store)
@@ -61,8 +65,7 @@ def _cell_codec(
     reader = request.source.reader
     given = parse_options(options, where="temp_options").named.get("compressors")
     if reader.dtype.hasobject or reader.dtype.kind == "T":
-        assert isinstance(reader, ZarrReader)
-        return ObjectCellCodec(reader.array.metadata)
+        return ObjectCellCodec(_object_metadata(request))
     codecs = list(given) if isinstance(given, list | tuple) else [given]
     if not codecs or codecs[0] is None:
         return None
@@ -76,6 +79,17 @@ def _cell_codec(
         f"temp_options: {given!r} cannot compress temporary objects; give one of blosc, zstd, "
         "lz4, gzip, zlib, bz2 or lzma, or None"
     )
+
+
+def _object_metadata(request: ArrayRequest) -> str:
+    """Return metadata with codecs for the elements: the source's, or those of its target."""
+    reader = request.source.reader
+    if isinstance(reader, ZarrReader):
+        return reader.array.metadata
+    document = request.document
+    if document["zarr_format"] == 3:
+        document = {**document, "codecs": codecs_of(chain_of(document["codecs"]))}
+    return json.dumps({**document, "attributes": {}})
 
 
 def _config(codec: Any, dtype: np.dtype[Any]) -> Mapping[str, Any] | None:

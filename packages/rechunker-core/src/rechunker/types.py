@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -41,7 +41,16 @@ class Traffic:
     empty: int = 0
 
     def __add__(self, other: Traffic) -> Traffic:
-        return Traffic(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Traffic(
+            self.tasks + other.tasks,
+            self.gets + other.gets,
+            self.puts + other.puts,
+            self.bytes_read + other.bytes_read,
+            self.bytes_written + other.bytes_written,
+            self.stored_read + other.stored_read,
+            self.stored_written + other.stored_written,
+            self.empty + other.empty,
+        )
 
 
 @dataclass(frozen=True)
@@ -144,6 +153,8 @@ class Executor(ABC, Generic[Plan]):
     shares_memory
         Whether tasks run in the process that made the plan. Stores whose bytes live in one
         process (dictionaries, `zarr.storage.MemoryStore`) are refused for those that do not.
+    takes_futures
+        Whether blocks of a dask array that are futures on a cluster can be read.
     workers
         How many tasks are expected to run at a time. Plans are made for that number.
     threads
@@ -151,6 +162,7 @@ class Executor(ABC, Generic[Plan]):
     """
 
     shares_memory: ClassVar[bool] = False
+    takes_futures: ClassVar[bool] = False
     workers: int = 1
     threads: int = 1
 

@@ -60,19 +60,21 @@ class ZarrWriter:
         array = self.array
         index = tuple(i // width for i, width in zip(cell.start, self.grid, strict=True))
         chunk = self._whole(cells.cell(cell))
-        if (
-            not self.write_empty
-            and array.fill_value is not None
-            and _holds(chunk, array.fill_value)
-        ):
-            lane.count(empty=1)
-            if array.store.supports_deletes:
-                storage.delete(array.store, array.key(index))  # of a run that was given up
+        if self._is_left_out(chunk):
+            array.discard(index, lane)
             return
         encoded = array.codec.encode(chunk)
         elements = block(array.shape, self.grid, index).size
         lane.count(puts=1, bytes_written=elements * array.itemsize, stored_written=len(encoded))
-        storage.put(array.store, array.key(index), encoded)
+        raw = encoded.as_numpy_array()
+        if np.may_share_memory(raw, chunk):
+            storage.put_reused(array.store, array.key(index), raw.view(np.uint8))
+        else:
+            storage.put(array.store, array.key(index), encoded)
+
+    def _is_left_out(self, chunk: npt.NDArray[Any]) -> bool:
+        fill = self.array.fill_value
+        return not self.write_empty and fill is not None and _holds(chunk, fill)
 
     def _whole(self, part: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return a contiguous chunk of full size that starts with `part`."""

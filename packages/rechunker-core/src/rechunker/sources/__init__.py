@@ -8,6 +8,9 @@ from typing import Any
 import zarr
 
 from rechunker.sources.base import Hierarchy
+from rechunker.sources.dask_array import dask_hierarchy, is_dask_array
+from rechunker.sources.xarray_dataset import dataset_hierarchy, kind_of_xarray
+from rechunker.sources.xarray_datatree import datatree_hierarchy
 from rechunker.sources.zarr_array import array_hierarchy
 from rechunker.sources.zarr_group import group_hierarchy
 
@@ -37,7 +40,14 @@ def hierarchy_of(
         return array_hierarchy(source, chunks, options, zarr_format)
     if isinstance(source, zarr.Group):
         return group_hierarchy(source, chunks, options, zarr_format)
+    if is_dask_array(source):
+        return dask_hierarchy(source, chunks, options, zarr_format)
+    if kind_of_xarray(source) == "Dataset":
+        return dataset_hierarchy(source, chunks, options, zarr_format)
+    if kind_of_xarray(source) == "DataTree":
+        return datatree_hierarchy(source, chunks, options, zarr_format)
     raise TypeError(
-        f"cannot rechunk {type(source).__module__}.{type(source).__qualname__}: give a zarr.Array "
-        "or a zarr.Group, as zarr.open(path) returns them"
+        f"cannot rechunk {type(source).__module__}.{type(source).__qualname__}: give a "
+        "zarr.Array or a zarr.Group, as zarr.open(path) returns them, a dask array, or a Dataset or "
+        "DataTree of xarray (of a DataArray its to_dataset(name=...))"
     )

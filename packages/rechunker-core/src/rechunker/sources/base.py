@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from zarr.storage import StorePath
+
 from rechunker.grids import Grid
 from rechunker.reading import Reader
 
@@ -83,6 +85,10 @@ class Hierarchy:
         Paths of nodes that may be replaced; "" is the whole target.
     consolidated
         Whether metadata are consolidated.
+    origins
+        Places of Zarr arrays that are read, where the source itself does not tell.
+    plain_temp
+        Whether elements of temporary objects are stored as they are, whatever the options.
     """
 
     arrays: tuple[ArrayRequest, ...]
@@ -90,3 +96,5 @@ class Hierarchy:
     zarr_format: Literal[2, 3]
     overwrite: frozenset[str] = frozenset()
     consolidated: bool = False
+    origins: tuple[StorePath, ...] = ()
+    plain_temp: bool = False

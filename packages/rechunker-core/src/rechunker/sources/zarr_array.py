@@ -66,12 +66,16 @@ def _some_units(stored: StoredArray) -> list[tuple[int, ...]]:
 
 
 def _irregular_source(array: zarr.Array[Any], itemsize: int) -> SourceArray:
-    grid = tuple(tuple(map(int, sizes)) for sizes in array.read_chunk_sizes)
+    grid = tuple(tuple(map(int, sizes)) for sizes in _block_sizes(array))
     largest = prod(max(sizes, default=0) for sizes in grid) * itemsize
     # Zarr holds a chunk encoded, decoded, and in the array it returns.
     return SourceArray(
         RegionReader(array, grid), array.shape, itemsize, grid, 4 * largest, largest
     )
+
+
+def _block_sizes(array: Any) -> Any:
+    return array.read_chunk_sizes  # zarr 3.2 and later, which alone open such arrays
 
 
 def regular_chunks(array: zarr.Array[Any]) -> tuple[int, ...] | None:
@@ -161,7 +165,7 @@ def request_array(
     what = f"target_chunks[{name!r}]" if name else "target_chunks"
     default = regular_chunks(array)
     if default is None and (chunks is None or isinstance(chunks, Mapping)):
-        raise ValueError(f"{what}: the source's chunks differ in size; give all sizes of the target")
+        raise ValueError(f"{what}: the source's chunks differ in size; give one size per axis")
     wanted = normalize_chunks(chunks, array.shape, dimension_names(array), default, what=what)
     document = target_document(array, None if chunks is None else wanted, options)
     return ArrayRequest(name, zarr_source(array), document, bool(options.write_empty_chunks))

@@ -9,7 +9,7 @@ from typing import Any
 import zarr
 
 from rechunker.options import parse_options
-from rechunker.sources.base import ArrayRequest, Hierarchy
+from rechunker.sources.base import Hierarchy
 from rechunker.sources.zarr_array import request_array
 
 __all__ = ["group_hierarchy"]

@@ -1,0 +1,205 @@
+"""Dask arrays as sources."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.storage import MemoryStore
+
+from rechunker.chunks import normalize_chunks
+from rechunker.documents import target_document
+from rechunker.grids import axis_widest, simplify_axis
+from rechunker.metadata import quiet
+from rechunker.options import ArrayOptions, parse_options
+from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
+from rechunker.sources.dask_reader import DaskReader
+from rechunker.sources.element_size import average_bytes, has_any_length, with_margin
+from rechunker.trial import REFUSALS, refusal
+
+__all__ = ["dask_hierarchy", "dask_source", "is_dask_array", "regular_blocks"]
+
+# What is assumed to be held while a block is computed, in blocks of the largest array on the way:
+# a chunk as stored and as read, two operands, or the pieces and the whole of a new block.
+_HELD = 4
+
+
+def is_dask_array(source: Any) -> bool:
+    """Say whether this is a dask array; dask is not imported to find out."""
+    dask = sys.modules.get("dask.array")
+    return dask is not None and isinstance(source, dask.Array)
+
+
+def dask_source(array: Any, *, exactly_once: bool = True) -> SourceArray:
+    """Return what the planner and the tasks need to know of a dask array.
+
+    Parameters
+    ----------
+    array
+        A dask array.
+    exactly_once
+        Whether no block may be computed by two tasks.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If its blocks cannot be copied one by one.
+
+    Notes
+    -----
+    Computing a block is taken to hold the block and four times the largest block of any array
+    that the graph tells of.
+    """
+    _check_blocks(array)
+    reader = DaskReader(array, _holds_futures(array))
+    itemsize = _element_bytes(reader)
+    widest = tuple(map(axis_widest, array.shape, reader.grid))
+    nbytes = prod(widest) * itemsize
+    cut = any(n % max(1, width) for n, width in zip(array.shape, widest, strict=True))
+    grid = reader.grid
+    if not exactly_once:
+        grid = tuple(map(simplify_axis, array.shape, grid))
+    return SourceArray(
+        reader=reader,
+        shape=tuple(array.shape),
+        itemsize=itemsize,
+        grid=grid,
+        read_bytes=nbytes + _HELD * max(nbytes, _largest_block(array)),
+        unit_bytes=(2 if cut else 1) * nbytes,  # a block that is cut off is copied to be padded
+    )
+
+
+def _check_blocks(array: Any) -> None:
+    if any(math.isnan(n) for sizes in array.chunks for n in sizes):
+        raise ValueError(
+            f"the sizes of the chunks of {array} are not known; call its compute_chunk_sizes(), "
+            "which computes the array once, and give what it returns"
+        )
+    # dask tells by an empty array what its blocks are.
+    meta = getattr(array, "_meta", None)
+    if meta is not None and type(meta) is not np.ndarray and not np.isscalar(meta):
+        raise TypeError(
+            f"the blocks of {array} are of type {type(meta).__module__}.{type(meta).__qualname__}; "
+            "give one of numpy arrays, such as dask.array.ma.filled(array) or "
+            "array.map_blocks(numpy.asarray)"
+        )
+
+
+def _holds_futures(array: Any) -> bool:
+    """Say whether blocks are futures; without distributed there are none."""
+    distributed = sys.modules.get("distributed")
+    return distributed is not None and bool(distributed.futures_of(array))
+
+
+def _element_bytes(reader: DaskReader) -> int:
+    """Return the bytes of one element; of any length, an estimate from the first block."""
+    if not has_any_length(reader.dtype):
+        return max(1, reader.dtype.itemsize)
+    if reader.holds_futures or 0 in reader.array.shape:
+        return with_margin(64)
+    return with_margin(average_bytes(reader.first_block()))
+
+
+def _largest_block(array: Any) -> int:
+    """Return the bytes of the largest block of any array that the graph tells of."""
+    return max((math.ceil(n) for n in _block_sizes(array) if not math.isnan(n)), default=0)
+
+
+def _block_sizes(array: Any) -> Iterator[float]:
+    for layer in getattr(array.__dask_graph__(), "layers", {}).values():
+        told = getattr(layer, "collection_annotations", None) or {}
+        if "chunksize" in told and told.get("dtype") is not None:
+            yield prod(told["chunksize"]) * np.dtype(told["dtype"]).itemsize
+
+
+def regular_blocks(array: Any) -> tuple[int, ...] | None:
+    """Return the chunks of a dask array as Zarr has them, or None if they differ in size.
+
+    Parameters
+    ----------
+    array
+        A dask array.
+    """
+    axes = [tuple(n for n in sizes if n) for sizes in array.chunks]
+    widths = list(map(simplify_axis, array.shape, axes))
+    if not all(isinstance(width, int) for width in widths):
+        return None
+    return tuple(width for width in widths if isinstance(width, int))
+
+
+def dask_hierarchy(
+    array: Any, chunks: Any, options: Mapping[str, Any] | None, zarr_format: Any
+) -> Hierarchy:
+    """Return what a dask array becomes.
+
+    Parameters
+    ----------
+    array
+        A dask array.
+    chunks
+        Its target chunks.
+    options
+        Keywords of zarr's array creation.
+    zarr_format
+        Of the group that is to hold it; None if it is in no group.
+    """
+    source = dask_source(array)
+    parsed = parse_options(options).in_group(zarr_format)
+    default = regular_blocks(array)
+    if default is None and (chunks is None or isinstance(chunks, Mapping)):
+        raise ValueError(
+            f"target_chunks: the source's chunks differ in size, {array.chunks}; give all sizes of "
+            "the target"
+        )
+    names = parsed.named.get("dimension_names")
+    wanted = normalize_chunks(chunks, array.shape, names, default)
+    document = target_document(_stand_in(array, wanted, parsed), wanted, parsed)
+    request = ArrayRequest("", source, document, bool(parsed.write_empty_chunks))
+    return Hierarchy(
+        arrays=(request,),
+        groups=None,
+        zarr_format=document["zarr_format"],
+        overwrite=frozenset([""] if parsed.overwrite else []),
+    )
+
+
+def _stand_in(array: Any, chunks: tuple[int, ...], options: ArrayOptions) -> zarr.Array[Any]:
+    """Return an empty Zarr array that is what Zarr makes of an array like this, unasked."""
+    dtype = str if _is_text(array.dtype, options) else array.dtype
+    if np.dtype(dtype).hasobject and dtype is not str:
+        raise TypeError(
+            f"{array} holds objects, and Zarr must know what they are; give "
+            "array.astype(numpy.dtypes.StringDType()) if they are strings, another dtype if they "
+            "are not, or target_options={'filters': numcodecs.VLenUTF8()}"
+        )
+    try:
+        with quiet():
+            return zarr.create_array(
+                MemoryStore(),
+                shape=array.shape,
+                chunks=chunks,
+                dtype=dtype,
+                zarr_format=options.zarr_format,
+            )
+    except REFUSALS as error:
+        raise refusal(f"Zarr cannot store elements of dtype {array.dtype}", error) from error
+
+
+def _is_text(dtype: np.dtype[Any], options: ArrayOptions) -> bool:
+    """Say whether objects are strings, as the codec that is given for them tells."""
+    words = [options.named.get(word) for word in ("filters", "serializer")]
+    codecs = [c for given in words for c in (given if isinstance(given, list | tuple) else [given])]
+    return dtype.hasobject and any(_name(codec) == "vlen-utf8" for codec in codecs)
+
+
+def _name(codec: Any) -> Any:
+    if isinstance(codec, Mapping):
+        return codec.get("id", codec.get("name"))
+    return getattr(codec, "codec_id", None) or (
+        codec.to_dict()["name"] if hasattr(codec, "to_dict") else None
+    )

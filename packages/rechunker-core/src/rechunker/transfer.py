@@ -1,0 +1,69 @@
+"""Copying stored objects as they are, where source and target are encoded alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rechunker import storage
+from rechunker.boxes import block, blocks_meeting, task_box
+from rechunker.grids import Grid
+from rechunker.lanes import Lane, Lanes
+from rechunker.stored import StoredArray
+from rechunker.types import Traffic
+
+__all__ = ["TransferWork", "encoded_alike"]
+
+# What may differ between two arrays whose objects have the same bytes.
+_APART = ("attributes", "chunk_key_encoding", "dimension_names", "dimension_separator")
+
+
+def encoded_alike(a: StoredArray, b: StoredArray) -> bool:
+    """Say whether the stored objects of two arrays of the same values have the same bytes.
+
+    The fill value counts, too: it is what objects that are not there stand for.
+    """
+    one, other = a.document, b.document
+    for name in _APART:
+        one.pop(name, None)
+        other.pop(name, None)
+    return one == other
+
+
+@dataclass(frozen=True)
+class TransferWork:
+    """The tasks of a stage that copies objects without decoding them.
+
+    Parameters
+    ----------
+    grid
+        Task grid.
+    source, target
+        Two arrays that are encoded alike.
+    threads
+        Objects copied at a time.
+    """
+
+    grid: Grid
+    source: StoredArray
+    target: StoredArray
+    threads: int
+
+    def __call__(self, tasks: range) -> Iterator[Traffic]:
+        shape, units = self.source.shape, self.source.unit
+        with Lanes(self.threads) as lanes:
+            for task in tasks:
+                box = task_box(shape, self.grid, task)
+                lanes.each(blocks_meeting(shape, units, box), self._copy)
+                yield lanes.take_traffic() + Traffic(tasks=1)
+
+    def _copy(self, index: tuple[int, ...], lane: Lane) -> None:
+        source, target = self.source, self.target
+        nbytes = block(source.shape, source.unit, index).size * source.itemsize
+        found = storage.fetch(source.store, source.key(index), lane.encoded)
+        lane.count(gets=1, bytes_read=nbytes)
+        if found is None:
+            target.discard(index, lane)
+            return
+        lane.count(puts=1, bytes_written=nbytes, stored_read=found.size, stored_written=found.size)
+        storage.put_reused(target.store, target.key(index), found)

@@ -1,0 +1,194 @@
+"""Bad input is an error that says what to do, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from zarr.storage import LocalStore, MemoryStore, StorePath
+
+import rechunker
+from rechunker.executors.python import PythonExecutor
+
+
+class FarExecutor(PythonExecutor):
+    """Says that its tasks run in other processes."""
+
+    shares_memory = False
+
+
+@pytest.fixture
+def array(tmp_path: Path) -> zarr.Array[Any]:
+    return zarr.create_array(
+        tmp_path / "s.zarr",
+        shape=(100, 40),
+        chunks=(10, 40),
+        dtype="f8",
+        dimension_names=("time", "x"),
+    )
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> zarr.Group:
+    root = zarr.create_group(tmp_path / "g.zarr")
+    root.create_array("air", shape=(100, 40), chunks=(10, 40), dtype="f8")
+    return root
+
+
+WRONG: dict[str, tuple[dict[str, Any], Any, str]] = {
+    "too few chunks": ({"target_chunks": (10,)}, ValueError, "1 sizes, but the array has 2 axes"),
+    "too many chunks": ({"target_chunks": (1, 2, 3)}, ValueError, "3 sizes"),
+    "zero": ({"target_chunks": (0, 4)}, ValueError, "positive"),
+    "negative": ({"target_chunks": (-2, 4)}, ValueError, "positive integer or -1"),
+    "fraction": ({"target_chunks": (1.5, 4)}, TypeError, "not an integer"),
+    "unknown dimension": ({"target_chunks": {"lat": 4}}, ValueError, "'time', 'x'"),
+    "irregular": ({"target_chunks": ((50, 50), (40,))}, TypeError, "regular"),
+    "text": ({"target_chunks": "auto"}, TypeError, "not a chunk shape"),
+    "no memory": ({"max_mem": "1kB"}, rechunker.MemoryLimitError, "raise max_mem to"),
+    "memory of no sense": ({"max_mem": "much"}, ValueError, "much"),
+    "memory below zero": ({"max_mem": -1}, ValueError, "-1"),
+    "memory of no type": ({"max_mem": None}, TypeError, "None"),
+    "unknown option": ({"target_options": {"compresor": None}}, ValueError, "compressor"),
+    "chunks as option": ({"target_options": {"chunks": (1, 1)}}, ValueError, "target_chunks"),
+    "dtype as option": ({"target_options": {"dtype": "f4"}}, ValueError, "dtype"),
+    "codec of no sense": ({"target_options": {"compressors": "best"}}, (ValueError, TypeError), ""),
+    "shards that do not fit": ({"target_options": {"shards": (7, 7)}}, ValueError, "shards"),
+    "unknown temp option": ({"temp_options": {"level": 3}}, ValueError, "temp_options"),
+    "unknown executor": ({"executor": "spark"}, ValueError, "pip install rechunker-spark"),
+    "executor of no type": ({"executor": 3}, TypeError, "executor"),
+    "name without a group": ({"array_name": "a"}, ValueError, "leave it out"),
+    "no store": ({"target_store": 5}, TypeError, "not a place"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_arguments(array: zarr.Array[Any], tmp_path: Path, name: str) -> None:
+    wrong, error, text = WRONG[name]
+    arguments: dict[str, Any] = {
+        "target_chunks": (100, 4),
+        "max_mem": "100kB",
+        "target_store": tmp_path / "t.zarr",
+        "temp_store": tmp_path / "temp",
+        "executor": "python",
+        **wrong,
+    }
+    before = files(tmp_path)
+    with pytest.raises(error) as caught:
+        rechunker.rechunk(array, **arguments)
+    assert text in str(caught.value)
+    assert files(tmp_path) == before
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+def attempt(source: Any, chunks: Any, target: Any, temp: Any = None, **options: Any) -> None:
+    options = {"executor": "python", **options}
+    rechunker.rechunk(source, chunks, "100kB", target, temp_store=temp, **options)
+
+
+@pytest.mark.parametrize("source", [None, "s.zarr", np.ones(3), [1, 2], zarr])
+def test_source_of_no_kind(tmp_path: Path, source: Any) -> None:
+    with pytest.raises(TypeError, match="cannot rechunk"):
+        attempt(source, (1,), tmp_path / "t.zarr")
+
+
+def test_needed_memory_is_enough(array: zarr.Array[Any], tmp_path: Path) -> None:
+    def plan(max_mem: int) -> Any:
+        return rechunker.rechunk(
+            array, (100, 4), max_mem, tmp_path / "t", temp_store=tmp_path / "x", executor="python"
+        )
+
+    with pytest.raises(rechunker.MemoryLimitError) as caught:
+        plan(1000)
+    assert plan(caught.value.needed).copy_plan[""].peak_memory <= caught.value.needed
+
+
+def test_temporary_store_is_asked_for(tmp_path: Path) -> None:
+    array = zarr.create_array(tmp_path / "s", shape=(1000, 1000), chunks=(1, 1000), dtype="f8")
+    with pytest.raises(ValueError, match="A temporary store location must be provided.* times over"):
+        attempt(array, (1000, 1), tmp_path / "t")
+
+
+def test_memory_that_needs_no_temporary_store_is_named(tmp_path: Path) -> None:
+    array = zarr.create_array(tmp_path / "s", shape=(1000, 1000), chunks=(1, 1000), dtype="f8")
+    with pytest.raises(ValueError, match=r"raise max_mem to [\d.]+ MB") as caught:
+        attempt(array, (1000, 1), tmp_path / "t")
+    named = str(caught.value).rpartition("max_mem to ")[2]
+    rechunker.rechunk(array, (1000, 1), named, tmp_path / "t", executor="python")
+
+
+PLACES: dict[str, Callable[[Path], tuple[Any, Any]]] = {
+    "target is the source": lambda path: (path / "s.zarr", None),
+    "target in the source": lambda path: (path / "s.zarr" / "c", None),
+    "target holds the source": lambda path: (path, None),
+    "temp is the target": lambda path: (path / "t", path / "t"),
+    "temp in the target": lambda path: (path / "t", path / "t" / "temp"),
+    "temp is the source": lambda path: (path / "t", path / "s.zarr"),
+    "temp in the source": lambda path: (path / "t", path / "s.zarr" / "c"),
+    "target is read-only": lambda path: (LocalStore(path / "t", read_only=True), None),
+    "temp is read-only": lambda path: (path / "t", LocalStore(path / "x", read_only=True)),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_places(array: zarr.Array[Any], tmp_path: Path, name: str) -> None:
+    target, temp = PLACES[name](tmp_path)
+    before = files(tmp_path)
+    with pytest.raises(ValueError, match=name.split(" ", 1)[0] + "_store"):
+        attempt(array, (100, 4), target, temp)
+    assert files(tmp_path) == before
+
+
+def test_array_next_to_its_source(tmp_path: Path) -> None:
+    root = zarr.create_group(tmp_path / "g")
+    source = root.create_array("a", shape=(10,), chunks=(2,), dtype="i4")
+    attempt(source, (5,), StorePath(LocalStore(tmp_path / "g"), "ab"))
+
+
+def test_group_needs_a_name_for_an_array(array: zarr.Array[Any], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="give array_name"):
+        attempt(array, (100, 4), zarr.create_group(tmp_path / "t"))
+
+
+def test_name_is_superfluous_for_a_group(group: zarr.Group, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="leave it out"):
+        attempt(group, {"air": None}, zarr.create_group(tmp_path / "t"), array_name="x")
+
+
+@pytest.mark.parametrize("chunks", [None, (10, 10), {"ari": (10, 10)}])
+def test_group_wants_chunks_by_name(group: zarr.Group, tmp_path: Path, chunks: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="air"):
+        attempt(group, chunks, tmp_path / "t")
+
+
+def test_group_wants_options_by_name(group: zarr.Group, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="target_options: .*'compressors'"):
+        attempt(group, {"air": None}, tmp_path / "t", target_options={"compressors": None})
+
+
+def test_other_format_in_a_group(array: zarr.Array[Any], tmp_path: Path) -> None:
+    there = zarr.create_group(tmp_path / "t", zarr_format=2)
+    with pytest.raises(ValueError, match="format 2"):
+        attempt(array, (100, 4), there, array_name="a", target_options={"zarr_format": 3})
+
+
+@pytest.mark.parametrize("store", [MemoryStore, dict])
+def test_memory_that_tasks_cannot_reach(array: zarr.Array[Any], store: Any) -> None:
+    with pytest.raises(ValueError, match="lives in the memory of this process"):
+        attempt(array, (100, 4), store(), executor=FarExecutor())
+
+
+def test_object_arrays_of_old(tmp_path: Path) -> None:
+    """They cannot be opened, and Zarr says why."""
+    (tmp_path / ".zarray").write_text(
+        '{"zarr_format": 2, "shape": [2], "chunks": [2], "dtype": "|O", "fill_value": null,'
+        ' "order": "C", "compressor": null, "filters": [{"id": "json2"}]}'
+    )
+    with pytest.raises(ValueError, match="No Zarr data type"):
+        zarr.open(tmp_path, mode="r")

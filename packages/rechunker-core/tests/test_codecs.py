@@ -1,0 +1,110 @@
+"""Chunks that are encoded without Zarr are those that Zarr reads and writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numcodecs
+import numpy as np
+import pytest
+import zarr
+from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, TransposeCodec, ZstdCodec
+
+from rechunker.codecs import ZarrCodec, chunk_codec
+from rechunker.direct_codecs import DirectCodec
+from rechunker.metadata import document_of
+from rechunker.scratch import Scratch
+
+V2: dict[str, dict[str, Any]] = {
+    "raw": {"compressors": None},
+    "blosc": {"compressors": numcodecs.Blosc("lz4", shuffle=1)},
+    "blosc-auto": {"compressors": numcodecs.Blosc("zstd", shuffle=-1)},
+    "zstd": {"compressors": numcodecs.Zstd(3)},
+    "gzip": {"compressors": numcodecs.GZip(1)},
+    "zlib": {"compressors": numcodecs.Zlib(1)},
+    "lz4": {"compressors": numcodecs.LZ4()},
+    "bz2": {"compressors": numcodecs.BZ2()},
+    "lzma": {"compressors": numcodecs.LZMA()},
+    "order F": {"compressors": numcodecs.Blosc(), "order": "F"},
+}
+V3: dict[str, dict[str, Any]] = {
+    "raw": {"compressors": None},
+    "big": {"compressors": None, "serializer": BytesCodec(endian="big")},
+    "blosc": {"compressors": BloscCodec(cname="lz4", shuffle="shuffle")},
+    "blosc-auto": {"compressors": BloscCodec()},
+    "blosc-bytes": {"compressors": BloscCodec(typesize=1, shuffle="bitshuffle")},
+    "zstd": {"compressors": ZstdCodec(level=3, checksum=True)},
+    "gzip": {"compressors": GzipCodec(level=1)},
+    "transposed": {"filters": TransposeCodec(order=(2, 1, 0))},
+}
+WAYS = [(2, V2[name]) for name in V2] + [(3, V3[name]) for name in V3]
+IDS = [f"v2 {name}" for name in V2] + [f"v3 {name}" for name in V3]
+DTYPES = ["?", "u1", "i2", "f4", "f8", "c16"]
+
+
+def one_chunk(zarr_format: Any, dtype: str, options: dict[str, Any]) -> zarr.Array[Any]:
+    shape = (3, 5, 4)
+    array = zarr.create_array(
+        {}, shape=shape, chunks=shape, dtype=dtype, zarr_format=zarr_format, **options
+    )
+    raw = np.random.default_rng(1).integers(0, 2, (*shape, array.dtype.itemsize), np.uint8)
+    array[...] = raw.view(array.dtype)[..., 0]
+    return array
+
+
+def stored(array: zarr.Array[Any]) -> Any:
+    """Return the bytes of the only chunk."""
+    objects = array.store._store_dict  # type: ignore[attr-defined]
+    return next(value for key, value in objects.items() if key in ("0.0.0", "c/0/0/0"))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("zarr_format", "options"), WAYS, ids=IDS)
+def test_direct_codec_reads_and_writes_what_zarr_does(
+    zarr_format: int, options: dict[str, Any], dtype: str
+) -> None:
+    array = one_chunk(zarr_format, dtype, options)
+    codec = chunk_codec(document_of(array), array.dtype.itemsize)
+    assert isinstance(codec, DirectCodec)
+    ((start, chunk),) = codec.decode(stored(array).as_numpy_array(), Scratch())
+    np.testing.assert_array_equal(chunk, array[...])
+    assert start == (0, 0, 0)
+    assert codec.encode(np.ascontiguousarray(chunk)).to_bytes() == stored(array).to_bytes()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("zarr_format", "options"), WAYS, ids=IDS)
+def test_zarr_codec_reads_and_writes_what_zarr_does(
+    zarr_format: int, options: dict[str, Any], dtype: str
+) -> None:
+    array = one_chunk(zarr_format, dtype, options)
+    codec = ZarrCodec.of(document_of(array), array.dtype.itemsize)
+    ((_, chunk),) = codec.decode(stored(array).as_numpy_array(), Scratch())
+    np.testing.assert_array_equal(chunk, array[...])
+    assert codec.encode(chunk).to_bytes() == stored(array).to_bytes()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dtype": "i4", "shards": (4, 8)},
+        {"dtype": "S5"},
+        {"dtype": "i4", "filters": TransposeCodec(order=(0, 1))},
+        {"dtype": "i4", "filters": numcodecs.Delta(dtype="<i4"), "zarr_format": 2},
+    ],
+)
+@pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
+def test_all_else_is_left_to_zarr(options: dict[str, Any]) -> None:
+    array = zarr.create_array({}, shape=(4, 8), chunks=(2, 4), **options)
+    assert isinstance(chunk_codec(document_of(array), 5), ZarrCodec)
+
+
+def test_shards_are_decoded_inner_chunk_by_inner_chunk() -> None:
+    array = zarr.create_array({}, shape=(4, 8), chunks=(2, 4), shards=(4, 8), dtype="i4")
+    array[...] = np.arange(32).reshape(4, 8)
+    codec = chunk_codec(document_of(array), 4)
+    raw = array.store._store_dict["c/0/0"].as_numpy_array()  # type: ignore[attr-defined]
+    pieces = {start: part.copy() for start, part in codec.decode(raw, Scratch())}
+    assert sorted(pieces) == [(0, 0), (0, 4), (2, 0), (2, 4)]
+    np.testing.assert_array_equal(pieces[2, 4], array[2:4, 4:8])
+    assert not codec.whole

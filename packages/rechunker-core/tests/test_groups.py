@@ -1,0 +1,128 @@
+"""Groups: the arrays that are named, in their hierarchy, with all attributes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+import rechunker
+
+
+def make_group(path: Path, zarr_format: Any = 3, times: int = 1) -> zarr.Group:
+    root = zarr.create_group(path, attributes={"title": "all"}, zarr_format=zarr_format)
+    deep = root.create_group("a/b", attributes={"level": 2})
+    for place, name in ((root, "x"), (deep, "y"), (deep, "z")):
+        shape = (40 * times, 30 * times)
+        array = place.create_array(name, shape=shape, chunks=(4, 30 * times), dtype="f4")
+        array[...] = np.arange(1200 * times**2).reshape(shape) + 1
+        array.attrs["name"] = name
+    return root
+
+
+def rechunk(group: Any, chunks: Any, target: Any, **options: Any) -> rechunker.Rechunked:
+    options = {"max_mem": "100kB", "executor": "python", **options}
+    return rechunker.rechunk(group, chunks, target_store=target, **options)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_named_arrays_are_rechunked(tmp_path: Path, zarr_format: Any) -> None:
+    group = make_group(tmp_path / "s", zarr_format)
+    target = rechunk(group, {"x": (40, 3), "a/b/y": (10, 10)}, tmp_path / "t").execute()
+    assert isinstance(target, zarr.Group)
+    for name, chunks in {"x": (40, 3), "a/b/y": (10, 10)}.items():
+        array: Any = target[name]
+        np.testing.assert_array_equal(array[...], group[name][...])  # type: ignore[index]
+        assert (array.chunks, dict(array.attrs)) == (chunks, {"name": name[-1]})
+
+
+def test_arrays_that_are_not_named_are_left_out(tmp_path: Path) -> None:
+    target = rechunk(make_group(tmp_path / "s"), {"x": None}, tmp_path / "t").execute()
+    assert sorted(dict(target.members(max_depth=None))) == ["a", "a/b", "x"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_attributes_of_all_groups_are_kept(tmp_path: Path, zarr_format: Any) -> None:
+    group = make_group(tmp_path / "s", zarr_format)
+    rechunk(group, {"x": None}, tmp_path / "t").execute()
+    again = zarr.open_group(tmp_path / "t", mode="r")
+    assert dict(again.attrs) == {"title": "all"}
+    assert dict(again["a/b"].attrs) == {"level": 2}
+
+
+def test_root_is_published_last(tmp_path: Path) -> None:
+    root = tmp_path / "t" / "zarr.json"
+    seen: list[bool] = []
+    plan = rechunk(make_group(tmp_path / "s"), {"x": (40, 3), "a/b/y": (10, 10)}, tmp_path / "t")
+    plan.execute(progress=lambda *_: seen.append(root.exists()))
+    assert not any(seen)
+    assert root.exists()
+
+
+def test_options_by_array(tmp_path: Path) -> None:
+    options = {"x": {"compressors": None}}
+    plan = rechunk(
+        make_group(tmp_path / "s"),
+        {"x": (40, 3), "a/b/y": (10, 10)},
+        tmp_path / "t",
+        target_options=options,
+    )
+    target: Any = plan.execute()
+    assert target["x"].compressors == ()
+    assert target["a/b/y"].compressors != ()
+
+
+def test_group_as_target_keeps_what_it_has(tmp_path: Path) -> None:
+    there = zarr.create_group(tmp_path / "t", attributes={"mine": 1})
+    there.create_array("other", shape=(2,), dtype="i4")[...] = 7
+    rechunk(make_group(tmp_path / "s"), {"x": (40, 3)}, there).execute()
+    again: Any = zarr.open_group(tmp_path / "t", mode="r")
+    assert dict(again.attrs) == {"mine": 1, "title": "all"}
+    assert again["other"][0] == 7
+    assert again["x"].chunks == (40, 3)
+
+
+def test_array_in_the_way_is_an_error(tmp_path: Path) -> None:
+    there = zarr.create_group(tmp_path / "t")
+    there.create_array("x", shape=(2,), dtype="i4")
+    with pytest.raises(FileExistsError, match="t/x"):
+        rechunk(make_group(tmp_path / "s"), {"x": (40, 3)}, there)
+
+
+def test_array_in_the_way_is_overwritten(tmp_path: Path) -> None:
+    there = zarr.create_group(tmp_path / "t")
+    there.create_array("x", shape=(2,), dtype="i4")
+    options = {"x": {"overwrite": True}}
+    rechunk(make_group(tmp_path / "s"), {"x": (40, 3)}, there, target_options=options).execute()
+    again: Any = zarr.open_group(tmp_path / "t", mode="r")
+    assert again["x"].shape == (40, 30)
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+def test_consolidated_source_gives_consolidated_target(tmp_path: Path) -> None:
+    make_group(tmp_path / "s")
+    group = zarr.consolidate_metadata(tmp_path / "s")
+    rechunk(group, {"x": (40, 3)}, tmp_path / "t").execute()
+    assert "x" in zarr.open_consolidated(str(tmp_path / "t"))
+
+
+def test_many_arrays_share_a_temporary_store(tmp_path: Path) -> None:
+    group = make_group(tmp_path / "s", times=5)
+    chunks = {name: (200, 1) for name in ("x", "a/b/y", "a/b/z")}
+    plan = rechunk(group, chunks, tmp_path / "t", max_mem=9000, temp_store=tmp_path / "temp")
+    assert plan.intermediate is not None
+    target: Any = plan.execute()
+    for name in chunks:
+        np.testing.assert_array_equal(target[name][...], group[name][...])  # type: ignore[index]
+    assert not list((tmp_path / "temp").iterdir())
+
+
+def test_group_in_its_own_source(tmp_path: Path) -> None:
+    group = make_group(tmp_path / "s")
+    place = zarr.storage.StorePath(group.store, "again")
+    rechunk(group, {"x": (40, 3)}, place).execute()
+    again: Any = zarr.open_group(tmp_path / "s", mode="r")
+    np.testing.assert_array_equal(again["again/x"][...], again["x"][...])

@@ -1,0 +1,119 @@
+"""What a task holds, measured while it runs, is at most what its plan says."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numcodecs
+import numpy as np
+import pytest
+import zarr
+
+import rechunker
+from rechunker.executors.python import PythonExecutor
+from rechunker.types import Traffic, rounds
+
+# Objects of Python that are not data: futures, indices, file objects.
+SLACK = 300_000
+
+
+class MeasuringExecutor(PythonExecutor):
+    """Runs every stage apart and notes the most memory that it allocated."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        self.peaks: list[tuple[int, int]] = []
+
+    def prepare_plan(self, specs: Any) -> Any:
+        stages = [stage for together in rounds(specs) for stage in together]
+
+        def plan(progress: Any = None) -> Traffic:
+            for stage in stages:
+                tracemalloc.start()
+                before, _ = tracemalloc.get_traced_memory()
+                stage(range(len(stage)))
+                _, peak = tracemalloc.get_traced_memory()
+                tracemalloc.stop()
+                self.peaks.append((peak - before, stage.memory))
+            return Traffic()
+
+        return plan
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm() -> None:
+    """Have everything loaded that is loaded at first use."""
+    for codec in (numcodecs.Blosc(), numcodecs.GZip(), numcodecs.Zstd()):
+        codec.decode(codec.encode(b"abc"))
+
+
+def make_source(path: Path, **options: Any) -> zarr.Array[Any]:
+    """Fill an array with noise, which does not compress: the worst case."""
+    settings = {"shape": (1000, 120, 110), "chunks": (50, 120, 110), "dtype": "i4", **options}
+    array = zarr.create_array(path, **settings)
+    raw = np.random.default_rng(0).integers(0, 256, (*array.shape, 4), np.uint8)
+    array[...] = raw.view("i4")[..., 0]
+    return array
+
+
+def measure(source: Any, chunks: Any, tmp_path: Path, factor: float, **options: Any) -> Any:
+    executor = MeasuringExecutor(options.pop("threads", 2))
+    settings = {"target_store": tmp_path / "t", "temp_store": tmp_path / "x", **options}
+
+    def plan(max_mem: int) -> rechunker.Rechunked:
+        return rechunker.rechunk(source, chunks, max_mem, executor=executor, **settings)
+
+    with pytest.raises(rechunker.MemoryLimitError) as caught:
+        plan(1000)
+    rechunked = plan(int(caught.value.needed * factor))
+    rechunked.execute()
+    for peak, planned in executor.peaks:
+        assert peak <= planned + SLACK
+    return rechunked
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.5, 4.0])
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_hops_and_direct_copies(tmp_path: Path, threads: int, factor: float) -> None:
+    source = make_source(tmp_path / "s")
+    measure(source, (1000, 20, 20), tmp_path, factor, threads=threads)
+
+
+@pytest.mark.parametrize("compressor", [numcodecs.Blosc("lz4"), numcodecs.GZip(1), None])
+def test_compressors(tmp_path: Path, compressor: Any) -> None:
+    source = make_source(tmp_path / "s", compressors=compressor, zarr_format=2)
+    measure(source, (1000, 20, 20), tmp_path, 1.5)
+
+
+def test_compressed_temporary_objects(tmp_path: Path) -> None:
+    options = {"temp_options": {"compressor": numcodecs.Blosc("lz4")}}
+    plan = measure(make_source(tmp_path / "s"), (1000, 20, 20), tmp_path, 1.3, **options)
+    assert plan.intermediate is not None
+
+
+def test_chunks_cut_at_the_edge(tmp_path: Path) -> None:
+    measure(make_source(tmp_path / "s"), (700, 50, 70), tmp_path, 1.2)
+
+
+def test_columns(tmp_path: Path) -> None:
+    source = make_source(tmp_path / "s", shape=(3000, 3000), chunks=(20, 3000))
+    measure(source, (3000, 20), tmp_path, 3.0)
+
+
+def test_shards(tmp_path: Path) -> None:
+    shape, shards = (400, 120, 110), (100, 120, 110)
+    source = make_source(tmp_path / "s", shape=shape, chunks=(10, 60, 55), shards=shards)
+    options = {"target_options": {"shards": (400, 40, 110)}}
+    measure(source, (400, 20, 10), tmp_path, 1.2, **options)
+
+
+def test_filters(tmp_path: Path) -> None:
+    delta = numcodecs.Delta(dtype="<i4")
+    source = make_source(tmp_path / "s", filters=[delta], zarr_format=2)
+    measure(source, (1000, 20, 20), tmp_path, 1.2)
+
+
+def test_chunks_as_they_are(tmp_path: Path) -> None:
+    measure(make_source(tmp_path / "s"), None, tmp_path, 1.0)

@@ -1,0 +1,70 @@
+"""Costs: seconds of requests, bytes and tasks."""
+
+from __future__ import annotations
+
+import pytest
+
+from rechunker.costs import LOCAL, OBJECT_STORE, CostModel
+from rechunker.plan import plan_rechunk
+
+MODEL = CostModel(request=1.0, byte=0.01, task=10.0)
+
+
+def test_each_part_has_its_price() -> None:
+    assert MODEL.seconds(2.0, 30.0, 400.0) == 2 * 10 + 30 + 4
+
+
+def test_workers_share_tasks() -> None:
+    many = CostModel(request=1.0, byte=0.01, task=10.0, workers=4)
+    assert many.seconds(8.0, 80.0, 0.0) == MODEL.seconds(8.0, 80.0, 0.0) / 4
+
+
+def test_busiest_worker_counts() -> None:
+    many = CostModel(request=1.0, byte=0.01, task=10.0, workers=4)
+    assert many.seconds(5.0, 50.0, 0.0) == MODEL.seconds(5.0, 50.0, 0.0) * 2 / 5
+
+
+@pytest.mark.parametrize("wrong", [{"request": -1.0}, {"workers": 0}, {"temp": -0.5}])
+def test_prices_below_zero_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must not be negative, nor workers below 1"):
+        CostModel(**{"request": 1.0, "byte": 1.0, "task": 1.0, **wrong})  # type: ignore[arg-type]
+
+
+def test_cost_of_a_plan_is_the_sum_over_its_stages() -> None:
+    plan = plan_rechunk((8000, 8000), (200, 8000), (8000, 200), 4, "30MB", cost=LOCAL)
+    assert plan.cost == pytest.approx(
+        sum(
+            0.2e-3 * (stage.gets + stage.puts)
+            + 1e-9 * (stage.bytes_read + stage.bytes_written)
+            + 2e-3 * stage.tasks
+            for stage in plan.stages
+        )
+    )
+
+
+def test_compressed_temporary_objects_take_two_requests_per_cell() -> None:
+    model = CostModel(request=1.0, byte=0.0, task=0.0, temp=0.5)
+    array = ((8000, 8000), (200, 8000), (8000, 200), 4)
+    plan = plan_rechunk(*array, "13MB", cost=model, max_hops=1)
+    first, last = plan.stages
+    assert plan.cost == first.gets + first.puts + 2 * last.gets + last.puts
+
+
+def test_stored_bytes_are_what_counts() -> None:
+    array = ((100, 100), (10, 100), (10, 100), 8, "1MB")
+    full = plan_rechunk(*array, cost=CostModel(0.0, 1e-9, 0.0))
+    half = plan_rechunk(*array, cost=CostModel(0.0, 1e-9, 0.0, stored=0.5))
+    assert half.cost == pytest.approx(full.cost / 2)
+
+
+def test_many_workers_get_enough_tasks() -> None:
+    array = ((1000, 1000, 100), (10, 1000, 100), (1000, 10, 100), 8, "1GB")
+    assert plan_rechunk(*array).stages[0].tasks == 1
+    shared = plan_rechunk(*array, cost=CostModel(0.2e-3, 1e-9, 2e-3, workers=20))
+    assert all(stage.tasks >= 20 for stage in shared.stages)
+
+
+def test_more_requests_are_saved_where_they_are_dear() -> None:
+    array = ((10**6, 10**6), (1, 10**6), (10**6, 1), 8, "300MB")
+    local, remote = (plan_rechunk(*array, cost=model) for model in (LOCAL, OBJECT_STORE))
+    assert sum(s.gets for s in remote.stages) <= sum(s.gets for s in local.stages)

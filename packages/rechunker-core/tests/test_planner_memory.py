@@ -1,0 +1,102 @@
+"""Memory of a task: the three layouts, each worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rechunker.plan import Footprint, Layout, RechunkPlan, StagePlan, plan_rechunk
+
+# A unit of 10 elements in, one of 10 elements out, whose sizes tell what is held at a time.
+FOOTPRINT = Footprint(read=1000, unit=100, write=300, pad=40)
+
+
+def only_stage(n: int, source: Any, target: int, max_mem: int, **changes: Any) -> StagePlan:
+    footprint = Footprint(**{**vars(FOOTPRINT), **changes})
+    plan = plan_rechunk((n,), (source,), (target,), 1, max_mem, temp=False, footprint=footprint)
+    return plan.stages[0]
+
+
+def two_stages(max_mem: int, **changes: Any) -> RechunkPlan:
+    """Rows of 32 to columns of 32: with that memory one box is as large as one unit."""
+    sizes = {"read": 64, "unit": 32, "write": 32, "pad": 32, **changes}
+    footprint = Footprint(**sizes)
+    return plan_rechunk((32, 32), (1, 32), (32, 1), 1, max_mem, footprint=footprint, max_hops=1)
+
+
+def test_packed_box_is_held_with_the_largest_transfer() -> None:
+    stage = only_stage(40, 10, 20, 2000)
+    assert (stage.layout, stage.memory) == (Layout.PACKED, 40 + 1000)
+
+
+def test_packed_box_with_padded_copies() -> None:
+    stage = only_stage(40, 5, 40, 5000, read=10, write=300, pad=40)
+    assert (stage.layout, stage.memory) == (Layout.PACKED, 40 + 300)
+
+
+def test_concurrent_transfers_are_all_counted() -> None:
+    stage = only_stage(40, 5, 40, 9000, concurrency=3)
+    assert (stage.layout, stage.memory) == (Layout.PACKED, 40 + 3 * 1000)
+
+
+def test_padded_box_saves_copies_where_units_are_cut() -> None:
+    stage = only_stage(45, 5, 20, 5000, read=10, pad=400)
+    assert (stage.layout, stage.memory) == (Layout.PADDED, 60 + 300)
+
+
+def test_packed_box_is_cheaper_where_copies_are_small() -> None:
+    stage = only_stage(45, 5, 20, 5000, read=10, pad=4)
+    assert (stage.layout, stage.memory) == (Layout.PACKED, 45 + 304)
+
+
+def test_view_holds_the_read_alone_while_it_is_the_largest() -> None:
+    stage = only_stage(40, 40, 40, 5000)
+    assert (stage.layout, stage.memory) == (Layout.VIEW, 1000)
+
+
+def test_view_of_equal_units_is_encoded_without_a_copy() -> None:
+    stage = only_stage(40, 40, 40, 5000, read=330, write=240, pad=9999)
+    assert (stage.layout, stage.memory) == (Layout.VIEW, 100 + 240)
+
+
+def test_view_of_other_units_holds_a_copy_of_what_is_encoded() -> None:
+    stage = only_stage(40, 40, 10, 399, read=330, write=200, pad=40, unit=100)
+    assert (stage.layout, stage.memory) == (Layout.VIEW, 100 + 200 + 40)
+
+
+def test_chunk_that_cannot_be_a_buffer_is_copied() -> None:
+    stage = only_stage(40, 40, 40, 5000, unit=None)
+    assert (stage.layout, stage.memory) == (Layout.PACKED, 40 + 1000)
+
+
+def test_unit_is_never_smaller_than_the_box_cut_from_it() -> None:
+    stage = only_stage(40, 40, 40, 5000, read=50, write=45, unit=0)
+    assert (stage.layout, stage.memory) == (Layout.VIEW, 40 + 45)
+
+
+def test_view_makes_two_source_units_enough_for_the_first_stage() -> None:
+    plan = two_stages(64)
+    assert [(s.layout, s.memory) for s in plan.stages] == [(Layout.VIEW, 64), (Layout.PACKED, 64)]
+
+
+def test_spilled_bytes_are_held_with_the_box() -> None:
+    plan = two_stages(80, spill=0.5)
+    assert (plan.stages[0].layout, plan.stages[0].memory) == (Layout.VIEW, 32 + 32 + 16)
+
+
+def test_spilled_bytes_do_not_add_to_reads() -> None:
+    plan = two_stages(96, spill=0.5, unit=None)
+    assert (plan.stages[0].layout, plan.stages[0].memory) == (Layout.PACKED, 32 + 64)
+
+
+def test_later_stages_hold_no_source_units() -> None:
+    plan = two_stages(1000, read=1000)
+    assert plan.stages[0].memory == 1000
+    assert plan.stages[1].memory < 1000
+
+
+@pytest.mark.parametrize("wrong", [{"read": -1}, {"concurrency": 0}, {"spill": -0.5}])
+def test_footprint_of_negative_sizes_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="must not be negative"):
+        Footprint(**{**vars(FOOTPRINT), **wrong})

@@ -1,0 +1,125 @@
+"""Nothing looks finished before it is, and nothing that was there is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+import rechunker
+from rechunker.types import Traffic
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> zarr.Array[Any]:
+    array = zarr.create_array(tmp_path / "source.zarr", shape=(20, 30), chunks=(5, 30), dtype="i4")
+    array[...] = np.arange(600).reshape(20, 30) + 1
+    return array
+
+
+def plan(source: Any, target: Any, **options: Any) -> rechunker.Rechunked:
+    return rechunker.rechunk(source, (20, 4), "10kB", target, executor="python", **options)
+
+
+def watch(rechunked: rechunker.Rechunked, look: Any) -> None:
+    """Execute and call `look` after every task."""
+    rechunked.execute(progress=lambda *_: look())
+
+
+def test_target_is_published_last(source: zarr.Array[Any], tmp_path: Path) -> None:
+    rechunked = plan(source, tmp_path / "target.zarr", temp_store=tmp_path / "temp")
+    seen: list[bool] = []
+    watch(rechunked, lambda: seen.append((tmp_path / "target.zarr" / "zarr.json").exists()))
+    assert seen
+    assert not any(seen)
+    assert (tmp_path / "target.zarr" / "zarr.json").exists()
+
+
+def test_failure_leaves_nothing_that_opens(source: zarr.Array[Any], tmp_path: Path) -> None:
+    rechunked = plan(source, tmp_path / "target.zarr")
+
+    def fail() -> None:
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        watch(rechunked, fail)
+    with pytest.raises(FileNotFoundError):
+        zarr.open(tmp_path / "target.zarr", mode="r")
+
+
+def test_execution_can_be_repeated_after_a_failure(
+    source: zarr.Array[Any], tmp_path: Path
+) -> None:
+    rechunked = plan(source, tmp_path / "target.zarr", temp_store=tmp_path / "temp")
+    (tmp_path / "source.zarr" / "c" / "2" / "0").rename(tmp_path / "aside")
+    (tmp_path / "source.zarr" / "c" / "2" / "0").write_bytes(b"nonsense")
+    with pytest.raises(RuntimeError, match="Zstd"):
+        rechunked.execute()
+    (tmp_path / "aside").replace(tmp_path / "source.zarr" / "c" / "2" / "0")
+    np.testing.assert_array_equal(rechunked.execute()[...], source[...])
+
+
+def test_existing_target_is_an_error(source: zarr.Array[Any], tmp_path: Path) -> None:
+    zarr.create_group(tmp_path / "target.zarr")
+    with pytest.raises(FileExistsError, match="overwrite"):
+        plan(source, tmp_path / "target.zarr")
+
+
+def test_overwriting_waits_for_execution(source: zarr.Array[Any], tmp_path: Path) -> None:
+    target = tmp_path / "target.zarr"
+    zarr.create_array(target, shape=(3,), chunks=(3,), dtype="f8")[...] = 5.0
+    rechunked = plan(source, target, target_options={"overwrite": True})
+    assert zarr.open_array(target)[0] == 5.0
+    rechunked.execute()
+    np.testing.assert_array_equal(zarr.open_array(target)[...], source[...])
+    assert not (target / "c" / "0" / "0" / "0").exists()
+
+
+def test_starting_twice_deletes_once(source: zarr.Array[Any], tmp_path: Path) -> None:
+    zarr.create_array(tmp_path / "target.zarr", shape=(3,), dtype="f8")
+    rechunked = plan(source, tmp_path / "target.zarr", target_options={"overwrite": True})
+    (*_, last) = rechunked._assembly.specs()
+    rechunked.execute()
+    assert last.stages[0](0) == Traffic()
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "target.zarr")[...], source[...])
+
+
+def test_other_files_at_the_target_stay(source: zarr.Array[Any], tmp_path: Path) -> None:
+    (tmp_path / "target.zarr").mkdir()
+    (tmp_path / "target.zarr" / "notes.txt").write_text("mine")
+    plan(source, tmp_path / "target.zarr").execute()
+    assert (tmp_path / "target.zarr" / "notes.txt").read_text() == "mine"
+
+
+def test_chunks_of_a_run_given_up_do_not_show(tmp_path: Path) -> None:
+    source = zarr.create_array(tmp_path / "s", shape=(8,), chunks=(2,), dtype="i4", fill_value=0)
+    source[:4] = 1
+    (tmp_path / "t" / "c").mkdir(parents=True)
+    (tmp_path / "t" / "c" / "1").write_bytes(b"left over")
+    rechunked = rechunker.rechunk(source, (4,), "1MB", tmp_path / "t", executor="python")
+    np.testing.assert_array_equal(rechunked.execute()[...], source[...])
+
+
+def test_parents_of_the_target_are_groups(source: zarr.Array[Any], tmp_path: Path) -> None:
+    place = zarr.storage.StorePath(zarr.storage.LocalStore(tmp_path / "all.zarr"), "deep/down")
+    plan(source, place).execute()
+    assert zarr.open_group(tmp_path / "all.zarr", mode="r")["deep/down"].shape == (20, 30)
+
+
+def test_array_in_a_group(source: zarr.Array[Any], tmp_path: Path) -> None:
+    group = zarr.create_group(tmp_path / "g.zarr", attributes={"kept": True})
+    plan(source, group, array_name="a/b").execute()
+    again = zarr.open_group(tmp_path / "g.zarr", mode="r")
+    assert dict(again.attrs) == {"kept": True}
+    np.testing.assert_array_equal(again["a/b"][...], source[...])  # type: ignore[index]
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+def test_consolidated_group_learns_of_the_array(source: zarr.Array[Any], tmp_path: Path) -> None:
+    zarr.create_group(tmp_path / "g.zarr")
+    zarr.consolidate_metadata(tmp_path / "g.zarr")
+    plan(source, zarr.open_group(tmp_path / "g.zarr"), array_name="new").execute()
+    assert "new" in zarr.open_consolidated(str(tmp_path / "g.zarr"))

@@ -1,0 +1,127 @@
+"""The embedded executor: all cores, progress, and errors that reach the caller."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+import rechunker
+from rechunker.executors.python import PythonExecutor
+from rechunker.types import CopySpec, Stage, Traffic
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> zarr.Array[Any]:
+    array = zarr.create_array(tmp_path / "s", shape=(300, 150), chunks=(6, 150), dtype="i4")
+    array[...] = np.arange(45000).reshape(300, 150)
+    return array
+
+
+def plan(source: Any, target: Any, **options: Any) -> rechunker.Rechunked:
+    options = {"executor": "python", **options}
+    return rechunker.rechunk(source, (300, 2), "15kB", target, temp_store={}, **options)
+
+
+def test_threads_are_those_of_the_machine() -> None:
+    assert PythonExecutor().threads == len(os.sched_getaffinity(0))
+
+
+def test_number_of_threads_is_positive() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        PythonExecutor(threads=0)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_any_number_of_threads(source: zarr.Array[Any], threads: int) -> None:
+    executor = PythonExecutor(threads)
+    np.testing.assert_array_equal(plan(source, {}, executor=executor).execute()[...], source[...])
+
+
+def test_plan_is_a_function_of_no_arguments(source: zarr.Array[Any], tmp_path: Path) -> None:
+    plan(source, tmp_path / "t").plan()
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "t")[...], source[...])
+
+
+def test_progress_is_reported_after_every_task(source: zarr.Array[Any]) -> None:
+    seen: list[tuple[int, int, int]] = []
+    rechunked = plan(source, {})
+    rechunked.execute(progress=lambda *state: seen.append(state))
+    stages = rechunked.copy_plan[""].stages
+    tasks = sum(stage.tasks for stage in stages)
+    assert [done for done, _, _ in seen] == list(range(1, tasks + 1))
+    assert {total for _, total, _ in seen} == {tasks}
+    assert seen[-1][2] == sum(stage.bytes_read + stage.bytes_written for stage in stages)
+
+
+def test_progress_bar(source: zarr.Array[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    plan(source, {}).execute(progress=True)
+    assert "100%" in capsys.readouterr().err
+
+
+def test_nothing_is_printed(source: zarr.Array[Any], capfd: pytest.CaptureFixture[str]) -> None:
+    plan(source, {}).execute()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_unknown_keywords_are_an_error(source: zarr.Array[Any]) -> None:
+    with pytest.raises(TypeError, match="takes no scheduler"):
+        plan(source, {}).execute(scheduler="threads")
+
+
+def test_rounds_are_kept_apart() -> None:
+    done: list[str] = []
+
+    def stage(name: str, tasks: int) -> Stage:
+        def work(chosen: range) -> Any:
+            for _ in chosen:
+                done.append(name)
+                yield Traffic(tasks=1)
+
+        return Stage(name, tasks, work)
+
+    specs = (CopySpec(name, (stage(f"{name}0", 2), stage(f"{name}1", 2))) for name in "ab")
+    executor = PythonExecutor()
+    executor.execute_plan(executor.prepare_plan(specs))
+    assert done == ["a0", "a0", "b0", "b0", "a1", "a1", "b1", "b1"]
+
+
+def test_error_names_the_unit(source: zarr.Array[Any], tmp_path: Path) -> None:
+    (tmp_path / "s" / "c" / "3" / "0").write_bytes(b"nonsense")
+    with pytest.raises(RuntimeError) as caught:
+        plan(source, {}).execute()
+    assert "(3, 0)" in "".join(caught.value.__notes__)
+
+
+def test_threads_end_with_the_plan(source: zarr.Array[Any]) -> None:
+    code = (
+        "import threading, zarr, rechunker\n"
+        f"source = zarr.open_array({str(source.store_path.store.root)!r})\n"  # type: ignore[attr-defined]
+        "zarr.create_array({}, shape=(1,), dtype='i4')[...] = 1\n"
+        "before = threading.active_count()\n"
+        "rechunker.rechunk(source, (300, 2), '15kB', {}, temp_store={}, executor='python').execute()\n"
+        "assert threading.active_count() <= before, threading.enumerate()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_repr_shows_the_parts(source: zarr.Array[Any], tmp_path: Path) -> None:
+    lines = repr(plan(source, tmp_path / "t")).splitlines()
+    assert lines[0] == "<Rechunked>"
+    assert [line[:15] for line in lines[1:]] == [
+        "* Source      :",
+        "* Intermediate:",
+        "* Target      :",
+    ]
+
+
+def test_html_shows_the_plan(source: zarr.Array[Any], tmp_path: Path) -> None:
+    html = plan(source, tmp_path / "t")._repr_html_()
+    assert "Intermediate" in html
+    assert "&lt;Array" in html
