@@ -82,13 +82,13 @@ def test_dtype(dtype: Any, zarr_format: Any, temp: Any) -> None:
 @pytest.mark.parametrize("dtype", STRINGS, ids=str)
 def test_strings_of_any_length_through_temp(dtype: Any, zarr_format: Any) -> None:
     source = zarr.create_array(
-        {}, shape=(60, 50), chunks=(3, 50), dtype=dtype, zarr_format=zarr_format
+        {}, shape=(200, 60), chunks=(2, 60), dtype=dtype, zarr_format=zarr_format
     )
     source[...] = values(source.dtype, source.shape)
     with pytest.raises(rechunker.MemoryLimitError) as caught:
-        rechunk(source, (60, 2), max_mem=1, temp_store={})
+        rechunk(source, (200, 2), max_mem=1, temp_store={})
     plan = rechunker.rechunk(
-        source, (60, 2), int(1.3 * caught.value.needed), {}, temp_store={}, executor="python"
+        source, (200, 2), int(1.3 * caught.value.needed), {}, temp_store={}, executor="python"
     )
     assert plan.intermediate is not None
     target = plan.execute()
@@ -126,6 +126,16 @@ def test_missing_chunks_stay_missing(chunks: Any) -> None:
     target = rechunk(source, chunks)
     assert_same(source, target)
     assert target.nchunks_initialized == (1 if chunks else 2)
+
+
+@ALL
+@pytest.mark.parametrize("dtype", ["f8", "M8[s]", *STRINGS], ids=str)
+def test_missing_chunks_without_a_fill_value(dtype: Any) -> None:
+    source = zarr.create_array(
+        {}, shape=(10, 3), chunks=(2, 3), dtype=dtype, fill_value=None, zarr_format=2
+    )
+    source[4:6] = values(source.dtype, (2, 3))
+    assert_same(source, rechunk(source, (4, 2)))
 
 
 def test_missing_chunks_are_written_on_request() -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from math import isqrt, lcm
+from math import lcm
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -20,16 +19,13 @@ from rechunker.grids import (
     cell_count,
     cell_widest,
     elements_fetched,
-    simplify_axis,
 )
+from rechunker.ladders import at_most, between, ladder, run_ladder
 
 __all__ = ["AxisTable", "Chain", "Options", "axis_table", "chains", "tabulate"]
 
 Chain: TypeAlias = tuple[Axis, ...]
 """One axis of every stage's grid, from the first stage to the last."""
-
-# Combining the candidates of an irregular axis takes a pass over its blocks for each of them.
-_IRREGULAR_RUNGS = 32
 
 
 class Options(NamedTuple):
@@ -161,12 +157,12 @@ def _chains(n: int, source: Axis, target: int, options: Options) -> list[Chain]:
     if hops == 0:
         return [(axis,) for axis in _direct(n, source, target, rungs, whole)]
     first = dict(_first(n, source, target, rungs))
-    last = sorted({*_ladder(n, target, rungs), *_common(n, source, target, rungs // 4)})
+    last = sorted({*ladder(n, target, rungs), *_common(n, source, target, rungs // 4)})
     ends = {(first[start], start, end) for start, end in _pairs(sorted(first), last, rungs)}
     if not whole and isinstance(source, int):
         # A box that is less than half a source unit wide would read it three times or more.
         ends |= {(end, end, end) for end in last if 2 * end >= source}
-    found = {(axis, *_between(start, end, hops), end) for axis, start, end in ends}
+    found = {(axis, *between(start, end, hops), end) for axis, start, end in ends}
     return sorted(found, key=lambda chain: (chain[1:], isinstance(chain[0], tuple), chain[0]))
 
 
@@ -183,7 +179,7 @@ def _pairs(first: list[int], last: list[int], rungs: int) -> set[tuple[int, int]
     """
     if len(first) * len(last) <= rungs:
         return {(start, end) for start in first for end in last}
-    return {(_at_most(first, level), _at_most(last, level)) for level in {*first, *last}}
+    return {(at_most(first, level), at_most(last, level)) for level in {*first, *last}}
 
 
 def _direct(n: int, source: Axis, target: int, rungs: int, whole: bool) -> list[Axis]:
@@ -191,11 +187,11 @@ def _direct(n: int, source: Axis, target: int, rungs: int, whole: bool) -> list[
     if not isinstance(source, int):
         edges = np.cumsum((0, *source))
         shared = edges[(edges % target == 0) | (edges == n)]
-        runs = _run_ladder(n, tuple(np.diff(shared).tolist()), rungs)
+        runs = run_ladder(n, tuple(np.diff(shared).tolist()), rungs)
         return [ceil_div(a, target) * target if isinstance(a, int) else a for _, a in runs]
     if whole:
         return [*(_common(n, source, target, rungs) or [ceil_div(n, target) * target])]
-    widths = {*_ladder(n, target, rungs), *_common(n, source, target, rungs // 4)}
+    widths = {*ladder(n, target, rungs), *_common(n, source, target, rungs // 4)}
     return sorted({*widths, *_parts(source, target, rungs // 4)})
 
 
@@ -208,65 +204,12 @@ def _parts(source: int, target: int, rungs: int) -> set[int]:
 def _first(n: int, source: Axis, target: int, rungs: int) -> list[tuple[int, Axis]]:
     """Grids of whole source units for the first of several stages, each with its width."""
     if not isinstance(source, int):
-        return _run_ladder(n, source, rungs)
-    widths = {*_ladder(n, source, rungs), *_common(n, source, target, rungs // 4)}
+        return run_ladder(n, source, rungs)
+    widths = {*ladder(n, source, rungs), *_common(n, source, target, rungs // 4)}
     return [(width, width) for width in widths]
 
 
 def _common(n: int, source: Axis, target: int, rungs: int) -> list[int]:
     """Widths that are whole numbers of source units and of target units."""
     both = lcm(source, target) if isinstance(source, int) else n
-    return _ladder(n, both, max(2, rungs)) if both < n else []
-
-
-def _ladder(n: int, step: int, rungs: int) -> list[int]:
-    """Return multiples of `step`: for each of up to `rungs` task counts the narrowest that do."""
-    units = ceil_div(n, step)
-    root = isqrt(units)
-    if 2 * root + 1 <= rungs:  # then every count has its rung: these are all quotients there are
-        multiples = {*range(1, root + 1), *(ceil_div(units, m) for m in range(1, root + 2))}
-    else:
-        multiples = {ceil_div(units, count) for count in _geometric(units, rungs)}
-    return [multiple * step for multiple in sorted(multiples)]
-
-
-def _geometric(stop: int, rungs: int) -> list[int]:
-    """Return about `rungs` integers from 1 to `stop`, each larger by the same factor."""
-    return sorted({max(1, round(stop ** (i / (rungs - 1)))) for i in range(rungs)})
-
-
-def _run_ladder(n: int, blocks: tuple[int, ...], rungs: int) -> list[tuple[int, Axis]]:
-    """Return grids of runs of whole blocks, from single blocks to all, with the runs' limits."""
-    rungs, widest = min(rungs, _IRREGULAR_RUNGS), max(blocks)
-    found: dict[int, Axis] = {widest: blocks}
-    for count in _geometric(len(blocks), rungs):
-        limit = max(widest + 1, ceil_div(n, count))
-        found[limit] = _runs(blocks, limit)
-    return [(limit, simplify_axis(n, axis)) for limit, axis in sorted(found.items())]
-
-
-def _runs(blocks: tuple[int, ...], limit: int) -> tuple[int, ...]:
-    """Put neighbouring blocks together, from the left, as long as `limit` allows."""
-    edges = np.cumsum((0, *blocks))
-    cuts = [0]
-    while cuts[-1] < len(blocks):
-        cuts.append(int(np.searchsorted(edges, edges[cuts[-1]] + limit, side="right")) - 1)
-    return tuple(np.diff(edges[cuts]).tolist())
-
-
-def _at_most(widths: Sequence[int], level: int) -> int:
-    """Return the largest of the sorted `widths` that is at most `level`, or the smallest."""
-    return widths[max(0, bisect_right(widths, level) - 1)]
-
-
-def _between(start: int, end: int, hops: int) -> tuple[int, ...]:
-    """Return widths of the ``hops - 1`` stages between two others, in geometric steps.
-
-    Counted from the narrower end, each is a multiple of the one before it: their cells are whole.
-    """
-    low, high = sorted((start, end))
-    widths = [low]
-    for step in range(1, hops):
-        ideal = low * (high / low) ** (step / hops) * (1 + 1e-12)
-        widths.append(widths[-1] * max(1, int(ideal // widths[-1])))
-    return tuple(widths[1:] if start <= end else widths[:0:-1])
+    return ladder(n, both, max(2, rungs)) if both < n else []

@@ -65,8 +65,7 @@ class CopyWork:
         cells = cell_buffer(self._layout(box), self.reader.dtype, lanes.box)
         if self.layout is Layout.PADDED and cells.layout.box != box:
             assert isinstance(self.writer, ZarrWriter)
-            fill = self.writer.array.fill_value
-            cells.fill(fill if fill is not None else 0)
+            cells.fill(self.writer.array.blank)
 
         def read(index: tuple[int, ...], lane: Lane) -> None:
             with self._named(index):

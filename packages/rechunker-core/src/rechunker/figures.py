@@ -102,14 +102,14 @@ def predict(problem: Problem, combinations: Combinations) -> Iterator[StageFigur
 def _predict_stage(problem: Problem, combinations: Combinations, stage: int) -> StageFigures:
     last = stage == combinations.hops
     tasks = combinations.product("tasks", stage)
-    gets = combinations.product("reads", stage)
+    reads = combinations.product("reads", stage)
     once = problem.nbytes + 0 * tasks  # every element, by one task
     memory, layout = cheapest_layout(
         Load(
             box=problem.itemsize * combinations.product("box", stage),
             padded=problem.itemsize * combinations.product("padded"),
             cell=problem.itemsize * combinations.product("cell", stage),
-            single=(gets == tasks).astype(np.bool_),
+            single=(reads == tasks).astype(np.bool_),
             first=stage == 0,
             last=last,
             cut=problem.cut,
@@ -119,7 +119,7 @@ def _predict_stage(problem: Problem, combinations: Combinations, stage: int) -> 
     )
     return StageFigures(
         tasks=tasks,
-        gets=gets,
+        gets=reads * (problem.cost.requests_per_cell() if stage else 1),
         puts=problem.target_units + 0 * tasks if last else tasks,
         bytes_read=once if stage else problem.itemsize * combinations.product("fetched"),
         bytes_written=once,
@@ -135,11 +135,10 @@ def seconds(cost: CostModel, stages: Sequence[StageFigures]) -> Numbers:
 
 
 def _stage_seconds(cost: CostModel, figures: StageFigures, stage: int, stages: int) -> Numbers:
-    reads = cost.requests_per_cell() if stage else 1
     out_of = cost.temp if stage else cost.stored
     into = cost.temp if stage < stages - 1 else cost.stored
     return cost.seconds(
         tasks=figures.tasks,
-        requests=reads * figures.gets + figures.puts,
+        requests=figures.gets + figures.puts,
         stored_bytes=out_of * figures.bytes_read + into * figures.bytes_written,
     )

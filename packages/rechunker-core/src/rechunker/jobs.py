@@ -33,6 +33,8 @@ __all__ = ["ArrayJob", "TempPlace", "plan_job"]
 # Codecs move about as many decoded bytes in a second as a store moves of these parts of them,
 # however few the stored bytes are.
 FASTEST_CODEC = 0.3
+# Encoded cells have an index, whether they are smaller or not.
+ENCODED_TEMP = 0.99
 # Without a temporary store, reading everything twice is still cheaper than finding one.
 MAX_AMPLIFICATION = 2.0
 
@@ -179,6 +181,7 @@ def plan_job(
     stores = [target.store, *([temp.path.store] if temp else [])]
     if isinstance(source.reader, ZarrReader):
         stores.append(source.reader.array.store)
+    ratio = min(1.0, max(source.stored_ratio, FASTEST_CODEC))
     search = _Search(
         source,
         target,
@@ -186,7 +189,8 @@ def plan_job(
         replace(
             _cost(stores),
             workers=executor.workers,
-            stored=min(1.0, max(source.stored_ratio, FASTEST_CODEC)),
+            stored=ratio,
+            temp=1.0 if temp is None or temp.codec is None else min(ratio, ENCODED_TEMP),
         ),
         executor.threads,
         temp is not None,

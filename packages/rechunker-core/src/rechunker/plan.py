@@ -46,7 +46,8 @@ class StagePlan:
     tasks
         Number of tasks, one per box.
     gets
-        Source units (stage 0) or cells of temporary objects that all tasks read.
+        Requests by which all tasks read source units (stage 0) or cells of temporary objects (two
+        for each cell, where they are compressed).
     puts
         Temporary objects, or target units (last stage), that all tasks write.
     bytes_read, bytes_written

@@ -74,8 +74,7 @@ class ZarrReader:
         lane.count(gets=1, bytes_read=elements * array.itemsize)
         encoded = storage.fetch(array.store, array.key(index), lane.encoded)
         if encoded is None:
-            missing = np.zeros((), self.dtype) if array.fill_value is None else array.fill_value
-            return iter([((0,) * len(array.unit), np.broadcast_to(missing, array.unit))])
+            return iter([((0,) * len(array.unit), np.broadcast_to(array.blank, array.unit))])
         lane.count(stored_read=encoded.size)
         return array.codec.decode(encoded, lane.decoded)
 

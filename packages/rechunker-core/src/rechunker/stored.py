@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import zarr
 from zarr.abc.store import Store
 from zarr.storage import MemoryStore, StorePath
@@ -83,6 +84,13 @@ class StoredArray:
         """The value of elements that are not stored; None where the metadata leave it open."""
         fill = self._handle.metadata.fill_value
         return None if fill is None else np.asarray(fill, self.dtype)
+
+    @cached_property
+    def blank(self) -> npt.NDArray[Any]:
+        """What elements are that are not stored: the fill value, or whatever Zarr makes of none."""
+        if self.fill_value is not None:
+            return np.asarray(self.fill_value)
+        return np.asarray(self._handle.metadata.dtype.default_scalar(), self.dtype)
 
     def key(self, index: tuple[int, ...]) -> str:
         """Return the key in the store of the object at `index` of the grid."""

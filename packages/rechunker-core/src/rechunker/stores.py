@@ -37,6 +37,7 @@ _KINDS = (
     "a path, a URL, a mutable mapping, a zarr store or StorePath, a zarr.Group, "
     "an fsspec mapping or an obstore store"
 )
+_FILE_PROTOCOLS = ("", "file", "local")
 
 
 def resolve_store(
@@ -87,6 +88,8 @@ def _make_store(store_like: Any) -> Store:
     kind = type(store_like)
     if isinstance(store_like, Store):
         return store_like
+    if kind.__module__.startswith("upath") and store_like.protocol not in _FILE_PROTOCOLS:
+        return _open_url(str(store_like), dict(store_like.storage_options))
     if isinstance(store_like, str | os.PathLike):
         return _path_store(store_like)
     if kind.__module__.startswith("fsspec.") and issubclass(kind, MutableMapping):
@@ -101,9 +104,6 @@ def _make_store(store_like: Any) -> Store:
 
 
 def _path_store(path: str | os.PathLike[str]) -> Store:
-    is_universal = type(path).__module__.startswith("upath")
-    if is_universal and getattr(path, "protocol", "") not in ("", "file", "local"):
-        return FsspecStore.from_upath(path)
     name = os.fspath(path)
     root = Path(url2pathname(urlsplit(name).path) if name.startswith("file:") else name)
     if root.is_file():

@@ -80,10 +80,9 @@ class ZarrWriter:
         """Return a contiguous chunk of full size that starts with `part`."""
         if part.shape == self.grid and part.flags.c_contiguous:
             return part
-        fill = self.array.fill_value
-        chunk = np.zeros(self.grid, part.dtype)
-        if part.shape != self.grid and fill is not None:
-            chunk[...] = fill
+        chunk = np.empty(self.grid, part.dtype)
+        if part.shape != self.grid:
+            chunk[...] = self.array.blank
         chunk[tuple(slice(0, n) for n in part.shape)] = part
         return chunk
 

@@ -1,0 +1,106 @@
+"""All that needs private names of xarray: which stored array a variable shows, and is it loaded.
+
+Whatever is not as expected makes a variable one whose values are encoded anew, which is slower
+and less exact, but always right. Seen from xarray 2025.1 to 2026.9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import zarr
+
+from rechunker.sources.dask_array import is_dask_array
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["is_lazy", "stored_array"]
+
+# What stands around an array that is opened and decoded: it hands on all elements, in order.
+_WRAPPERS = frozenset(
+    {
+        "xarray.coding.common._ElementwiseFunctionArray",
+        "xarray.coding.variables._ElementwiseFunctionArray",
+        "xarray.coding.variables.BoolTypeArray",
+        "xarray.coding.variables.NativeEndiannessArray",
+        "xarray.core.indexing.CopyOnWriteArray",
+        "xarray.core.indexing.ImplicitToExplicitIndexingAdapter",
+        "xarray.core.indexing.MemoryCachedArray",
+    }
+)
+_SELECTION = "xarray.core.indexing.LazilyIndexedArray"
+_STORED = "xarray.backends.zarr.ZarrArrayWrapper"
+# Layers of a dask graph that change nothing but the blocks.
+_REBLOCKED = ("rechunk-merge-", "rechunk-split-")
+
+
+def is_lazy(variable: xarray.Variable) -> bool:
+    """Say whether the values are neither in memory nor in a dask array.
+
+    Parameters
+    ----------
+    variable
+        Of a dataset.
+    """
+    return variable.chunks is None and not getattr(variable, "_in_memory", True)
+
+
+def stored_array(variable: xarray.Variable) -> zarr.Array[Any] | None:
+    """Return the Zarr array that the variable shows, decoded or not, whole and in order.
+
+    Parameters
+    ----------
+    variable
+        Of a dataset.
+
+    Returns
+    -------
+    zarr.Array or None
+        None where there is none, where something was done to the values since it was opened,
+        and where this cannot be told.
+    """
+    data = getattr(variable, "_data", None)
+    return _unwrapped(_opened(data) if is_dask_array(data) else data)
+
+
+def _opened(array: Any) -> Any:
+    """Return what a dask array gives the parts of, or None if it does more than that."""
+    layers = getattr(array.dask, "layers", {})
+    changed = [name for name in layers if not str(name).startswith(_REBLOCKED)]
+    origins = [name for name in changed if str(name).startswith("original-")]
+    if len(origins) != 1 or set(changed) != {origins[0], origins[0].removeprefix("original-")}:
+        return None
+    layer: Mapping[Any, Any] = layers[origins[0]]
+    if len(layer) != 1:
+        return None
+    (opened,) = layer.values()
+    # Before dask had nodes the object itself was in the graph.
+    return getattr(opened, "value", opened)
+
+
+def _unwrapped(data: Any) -> zarr.Array[Any] | None:
+    while data is not None:
+        name = f"{type(data).__module__}.{type(data).__qualname__}"
+        if name == _STORED:
+            found = data.get_array()
+            return found if isinstance(found, zarr.Array) else None
+        if name == _SELECTION:
+            if not _is_everything(getattr(data, "key", None)):
+                return None
+        elif name not in _WRAPPERS or not _is_decoding(getattr(data, "func", None)):
+            return None
+        data = getattr(data, "array", None)
+    return None
+
+
+def _is_everything(key: Any) -> bool:
+    parts = getattr(key, "tuple", None)
+    return parts is not None and all(part == slice(None) for part in parts)
+
+
+def _is_decoding(function: Any) -> bool:
+    """Say whether this is no function, or one of those that xarray decodes with."""
+    function = getattr(function, "func", function)  # of a partial
+    return function is None or str(getattr(function, "__module__", "")).startswith("xarray.coding.")
