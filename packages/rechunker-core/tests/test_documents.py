@@ -156,11 +156,20 @@ def test_v2_keeps_a_fill_value_and_its_absence(fill: Any) -> None:
     assert target_document(source, (6, 1), PLAIN)["fill_value"] == fill
 
 
-@pytest.mark.parametrize("dtype", ["M8[ns]", "m8[s]", "S4", "U2", "V3", "?", "c16"])
+DTYPES = [
+    *("?", "c16", "M8[ns]", "m8[s]", "S4", "U2", "V3", "f2"),
+    np.dtypes.StringDType(),
+    zarr.dtype.VariableLengthBytes(),
+    np.dtype([("a", "i4"), ("b", "f8"), ("c", "S3")]),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("zarr_format", [2, 3])
-def test_every_kind_of_dtype_stays(dtype: str, zarr_format: Any) -> None:
+def test_every_kind_of_dtype_stays(dtype: Any, zarr_format: Any) -> None:
     source = create(dtype=dtype, zarr_format=zarr_format)
     document = target_document(source, (1, 4), PLAIN)
+    assert text(document, *GRID) == text(document_of(source), *GRID)
     assert array_from_document(NOWHERE, document).dtype == source.dtype
 
 

@@ -49,6 +49,12 @@ def warm() -> None:
         codec.decode(codec.encode(b"abc"))
 
 
+@pytest.fixture(autouse=True)
+def traced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have all memory come from where it is traced."""
+    monkeypatch.setattr("rechunker.scratch._LARGE", 1 << 60)
+
+
 def make_source(path: Path, **options: Any) -> zarr.Array[Any]:
     """Fill an array with noise, which does not compress: the worst case."""
     settings = {"shape": (1000, 120, 110), "chunks": (50, 120, 110), "dtype": "i4", **options}

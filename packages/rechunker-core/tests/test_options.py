@@ -16,6 +16,7 @@ from rechunker.documents import array_from_document, document_of, target_documen
 from rechunker.options import ALLOWED, ArrayOptions, UnusedOptionWarning, parse_options
 
 BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
+BIG = {"name": "bytes", "configuration": {"endian": "big"}}
 TRANSPOSE = {"name": "transpose", "configuration": {"order": [1, 0]}}
 ZSTD = {"name": "zstd", "configuration": {"level": 0, "checksum": False}}
 INDEX = {
@@ -126,6 +127,12 @@ def test_values_that_make_no_sense_are_refused(options: dict[str, Any], message:
 def test_switches_are_true_or_false(word: str) -> None:
     with pytest.raises(TypeError, match=f"{word} is True or False, not 'yes'"):
         parse_options({word: "yes"})
+
+
+@pytest.mark.parametrize("word", ["zarr_format", "order", "dimension_separator"])
+def test_none_leaves_a_choice_to_the_source(word: str) -> None:
+    source = create(zarr_format=2, order="F")
+    assert target(source, **{word: None}) == target(source)
 
 
 def test_an_array_has_the_format_of_its_group() -> None:
@@ -300,22 +307,38 @@ def test_order_means_nothing_for_less_than_two_axes(shape: tuple[int, ...]) -> N
 
 
 def test_a_serializer_takes_the_place_of_the_source_s() -> None:
-    big = {"name": "bytes", "configuration": {"endian": "big"}}
     source = create()
-    assert encoded(source, serializer=zarr.codecs.BytesCodec(endian="big")) == [big, ZSTD]
-    assert encoded(source, serializer=big) == [big, ZSTD]
+    assert encoded(source, serializer=zarr.codecs.BytesCodec(endian="big")) == [BIG, ZSTD]
+    assert encoded(source, serializer=BIG) == [BIG, ZSTD]
 
 
 @pytest.mark.parametrize(
-    "options", [{"order": "F"}, {"serializer": zarr.codecs.BytesCodec(endian="big")}]
+    ("dtype", "options"),
+    [
+        ("i4", {"filters": [numcodecs.Delta(dtype="i4")], "order": "F"}),
+        ("i4", {"filters": [numcodecs.Delta(dtype="i4")], "serializer": BIG}),
+        (str, {"order": "F"}),
+        (zarr.dtype.VariableLengthBytes(), {"order": "F"}),
+    ],
 )
-def test_what_zarr_does_not_read_back_is_refused(options: dict[str, Any]) -> None:
-    source = create()
-    source[...] = np.arange(24).reshape(6, 4)
+def test_what_zarr_does_not_read_back_is_refused(dtype: Any, options: dict[str, Any]) -> None:
+    source = create(dtype=dtype)
+    numbers = np.arange(24).reshape(6, 4)
+    source[...] = numbers if dtype == "i4" else numbers.astype("U" if dtype is str else "S")
     try:
-        made = copied(source, filters=[numcodecs.Delta(dtype="i4")], **options)
+        made = copied(source, **options)
     except ValueError as error:  # zarr 3.1 scrambles the elements
         assert "does not read back what it writes with" in str(error)  # noqa: PT017
+    else:
+        assert np.array_equal(made[...], source[...])
+
+
+def test_shards_of_structures_are_refused_where_zarr_cannot_write_them() -> None:
+    source = create(dtype=np.dtype([("a", "i4"), ("b", "f8")]))
+    try:
+        made = copied(source, shards=(2, 4))
+    except TypeError as error:  # zarr 3.1
+        assert "shards cannot hold elements of dtype" in str(error)  # noqa: PT017
     else:
         assert np.array_equal(made[...], source[...])
 
@@ -349,6 +372,12 @@ def test_shards_stay_where_only_a_codec_changes() -> None:
     source = create(chunks=(1, 2), shards=(3, 4))
     expected = document_of(create(chunks=(1, 2), shards=(3, 4), compressors=None))
     assert target(source, None, compressor=None) == expected
+
+
+def test_shards_of_an_array_without_axes_stay() -> None:
+    source = create(shape=(), chunks=(), shards=())
+    assert len(target(source, None, compressor=None)["codecs"]) == 1
+    assert target(source, (), shards=()) == document_of(source)
 
 
 def test_shards_may_be_taken_away_alone() -> None:
@@ -442,7 +471,11 @@ def test_a_fill_value_that_is_no_number_may_be_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "fill"), [("i4", 1.5), ("i4", "x"), ("i4", float("nan")), ("u1", -1), ("f4", 1e300)]
+    ("dtype", "fill"),
+    [
+        *[("i4", 1.5), ("i4", "x"), ("i4", float("nan")), ("u1", -1), ("f4", 1e300)],
+        *[("S2", b"abc"), ("U2", "abc"), ("?", 2)],
+    ],
 )
 @FORMATS
 def test_a_fill_value_that_the_dtype_does_not_have_is_refused(
@@ -563,10 +596,9 @@ def test_an_order_of_axes_that_v2_does_not_have_is_refused() -> None:
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
 def test_the_order_of_bytes_moves_with_the_format(zarr_format: Any) -> None:
-    big = {"name": "bytes", "configuration": {"endian": "big"}}
-    given: Any = {"dtype": ">f4"} if zarr_format == 2 else {"dtype": "f4", "serializer": big}
+    given: Any = {"dtype": ">f4"} if zarr_format == 2 else {"dtype": "f4", "serializer": BIG}
     document = target(create(zarr_format=zarr_format, **given), zarr_format=5 - zarr_format)
-    assert document.get("dtype", document.get("codecs", [None])[0]) in (">f4", big)
+    assert document.get("dtype", document.get("codecs", [None])[0]) in (">f4", BIG)
 
 
 @pytest.mark.parametrize("dtype", ["?", "u2", "c8", "M8[ms]", "m8[D]", "U4", "S4", str])

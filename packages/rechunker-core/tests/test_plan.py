@@ -112,8 +112,8 @@ def test_temporary_objects_stay_below_the_limit_of_one_request() -> None:
     assert np.prod(plan.stages[0].grid) * 8 <= 5e9
 
 
-def test_many_axes_are_planned_too() -> None:
-    plan = plan_rechunk((3,) * 12, (3,) * 6 + (1,) * 6, (1,) * 6 + (3,) * 6, 4, 3**6 * 4 * 2)
+def test_arrays_of_very_many_axes_are_planned_too() -> None:
+    plan = plan_rechunk((3,) * 20, (1,) * 20, (2,) * 20, 4, 3 * 4 * 2**20)
     assert plan.peak_memory <= plan.max_mem
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from plan_bounds import consolidated, evaluate, lower_bound
+from plan_bounds import Widths, consolidated, evaluate, lower_bound
 
 from rechunker.costs import LOCAL, OBJECT_STORE, CostModel
 from rechunker.plan import RechunkPlan, plan_rechunk
@@ -88,3 +88,20 @@ def test_no_worse_than_boxes_filled_axis_by_axis(name: str, preset: str, share: 
     theirs, peak = evaluate(*array, grids, cost)
     ours = plan_rechunk(*array, peak, cost=cost)
     assert ours.cost <= 1.005 * theirs
+
+
+@pytest.mark.parametrize(
+    ("array", "grids"),
+    [
+        # Few boxes: what fits at the ends of the axes decides.
+        (((45, 3864), (32, 4), (1, 1691), 1), [(32, 1316), (8, 5073)]),
+        # Boxes of half a source chunk, but for one element.
+        (((4931, 1745, 241), (26, 493, 25), (1272, 13, 241), 8), [(1272, 247, 241)]),
+    ],
+)
+@every_preset
+def test_no_worse_than_boxes_that_happen_to_fit(
+    array: tuple[Widths, Widths, Widths, int], grids: list[Widths], preset: str
+) -> None:
+    theirs, peak = evaluate(*array, grids, PRESETS[preset])
+    assert plan_rechunk(*array, peak, cost=PRESETS[preset]).cost <= 1.005 * theirs

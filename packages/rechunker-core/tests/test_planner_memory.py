@@ -65,6 +65,16 @@ def test_view_of_other_units_holds_a_copy_of_what_is_encoded() -> None:
     assert (stage.layout, stage.memory) == (Layout.VIEW, 100 + 200 + 40)
 
 
+def test_source_chunk_beyond_the_array_is_no_target_chunk() -> None:
+    stage = only_stage(40, 60, 60, 5000, read=330, write=200, pad=40)
+    assert (stage.layout, stage.memory) == (Layout.VIEW, 100 + 200 + 40)
+
+
+def test_short_last_block_is_no_target_chunk() -> None:
+    stage = only_stage(10, (4, 4, 2), 4, 334, read=330, unit=4, write=300, pad=40)
+    assert (stage.layout, stage.memory) == (Layout.PADDED, 4 + 330)
+
+
 def test_chunk_that_cannot_be_a_buffer_is_copied() -> None:
     stage = only_stage(40, 40, 40, 5000, unit=None)
     assert (stage.layout, stage.memory) == (Layout.PACKED, 40 + 1000)
@@ -88,6 +98,11 @@ def test_spilled_bytes_are_held_with_the_box() -> None:
 def test_spilled_bytes_do_not_add_to_reads() -> None:
     plan = two_stages(96, spill=0.5, unit=None)
     assert (plan.stages[0].layout, plan.stages[0].memory) == (Layout.PACKED, 32 + 64)
+
+
+def test_spilled_bytes_count_where_they_are_more_than_reads() -> None:
+    plan = two_stages(64, read=8, spill=1.0, unit=None)
+    assert (plan.stages[0].layout, plan.stages[0].memory) == (Layout.PACKED, 32 + 32)
 
 
 def test_later_stages_hold_no_source_units() -> None:

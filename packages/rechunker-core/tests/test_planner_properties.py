@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from itertools import pairwise
 from math import lcm
@@ -15,6 +14,7 @@ from plan_bounds import consolidated, evaluate, lower_bound
 from plan_model import Model, predicted, spans
 from plan_strategies import Case, cases, footprints
 
+from rechunker.costs import CostModel
 from rechunker.plan import Footprint, MemoryLimitError, RechunkPlan
 
 FACTORS = (2, 2.1, 2.5, 3, 4, 5, 7, 10, 20, 50, 200)
@@ -22,7 +22,7 @@ FACTORS = (2, 2.1, 2.5, 3, 4, 5, 7, 10, 20, 50, 200)
 memory_factors = st.sampled_from(FACTORS)
 any_case = st.booleans().flatmap(lambda irregular: cases(irregular=irregular))
 
-few = settings(max_examples=int(os.environ.get("NEX", "150")), deadline=None)
+few = settings(max_examples=150, deadline=None)
 
 
 def planned(case: Case, factor: float) -> RechunkPlan:
@@ -96,6 +96,15 @@ def test_less_memory_than_needed_is_refused(case: Case, footprint: Footprint, te
 def test_more_memory_never_costs_more(case: Case) -> None:
     costs = [planned(case, factor).cost for factor in FACTORS]
     assert all(more <= less * (1 + 1e-9) for less, more in pairwise(costs))
+
+
+@few
+@given(any_case, memory_factors)
+def test_leaving_out_numbers_of_hops_changes_no_plan(case: Case, factor: float) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CostModel, "floor", lambda *_: 0.0)
+        thorough = planned(case, factor)
+    assert planned(case, factor) == thorough
 
 
 @few

@@ -156,7 +156,6 @@ def test_storage_options_are_for_urls(given: Any) -> None:
         FsspecStore(in_threads(Files("memory"))),
         objects("MemoryStore"),
     ],
-    ids=repr,
 )
 def test_bytes_of_some_stores_live_in_one_process(store: Store) -> None:
     assert is_process_local(store)
@@ -173,7 +172,6 @@ def test_bytes_of_some_stores_live_in_one_process(store: Store) -> None:
         FsspecStore(in_threads(Files(("file", "local")))),
         objects("S3Store"),
     ],
-    ids=repr,
 )
 def test_bytes_of_other_stores_are_everywhere(store: Store) -> None:
     assert not is_process_local(store)

@@ -14,9 +14,9 @@ from rechunker.encodings import encode_v2, encode_v3
 from rechunker.formats import chain_v2_of, chain_v3_of
 from rechunker.metadata import Document, array_from_document, document_of, metadata_files
 from rechunker.options import ArrayOptions
-from rechunker.probe import check_filters
+from rechunker.probe import check_order
 from rechunker.target_grid import TargetGrid, target_grid
-from rechunker.trial import REFUSALS, refusal
+from rechunker.trial import REFUSALS, refusal, try_codecs
 
 __all__ = [
     "Document",
@@ -82,7 +82,7 @@ def target_document(
 def _check(document: Document) -> None:
     """Let Zarr read and write the metadata."""
     if document["zarr_format"] == 3:
-        check_filters(document["codecs"], len(document["shape"]))
+        check_order(document["codecs"], len(document["shape"]))
     try:
         metadata_files(StorePath(MemoryStore()), document)
     except REFUSALS as error:
@@ -98,13 +98,12 @@ def _document_v3(
     document |= {word: tried[word] for word in _changed(named, "chunk_key_encoding")}
     if same and grid.kept and not named & _CODECS:
         return document
-    codecs = codecs_of(chain_v3_of(tried if named & _CODECS else document))
-    outer = {"chunk_shape": list(grid.shards or grid.chunks)}
-    return {
-        **document,
-        "codecs": shard(codecs, grid.chunks, grid.index) if grid.shards else codecs,
-        "chunk_grid": {"name": "regular", "configuration": outer},
-    }
+    codecs, outer = codecs_of(chain_v3_of(tried if named & _CODECS else document)), grid.chunks
+    if grid.shards is not None:
+        codecs, outer = shard(codecs, grid.chunks, grid.index), grid.shards
+        try_codecs(array, codecs)
+    chunk_grid = {"name": "regular", "configuration": {"chunk_shape": list(outer)}}
+    return {**document, "codecs": codecs, "chunk_grid": chunk_grid}
 
 
 def _document_v2(

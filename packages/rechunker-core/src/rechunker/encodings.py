@@ -95,7 +95,7 @@ def _serializer_v3(codec: Any) -> Any:
     if codec is None:
         raise TypeError("serializer: a v3 array always has one; leave the word out to keep it")
     check_codecs((codec,), "serializer")
-    return to_v3([codec]).serializer or codec if is_v2(codec) else codec
+    return (to_v3([codec]).serializer or codec) if is_v2(codec) else codec
 
 
 def _compressors_v3(array: zarr.Array[Any], codecs: Any) -> tuple[Any, ...]:

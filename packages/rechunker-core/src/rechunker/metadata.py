@@ -139,15 +139,18 @@ def metadata_files(path: StorePath, document: Mapping[str, Any]) -> dict[str, by
     files = _files_of(array_from_document(path, document))
     name = "zarr.json" if "zarr.json" in files else ".zarray"
     written = json.loads(files[name])
-    lost = {key: document[key] for key in document if key not in (*written, "attributes")}
-    if _has_bits(document["fill_value"]):
-        lost["fill_value"] = document["fill_value"]
+    lost = _lost(document, written)
     if lost:
         indent = zarr.config.get("json_indent")
         files[name] = json.dumps({**written, **lost}, indent=indent).encode()
     return files
 
 
-def _has_bits(fill_value: Any) -> bool:
+def _lost(document: Mapping[str, Any], written: Document) -> Document:
+    """Return what Zarr leaves out, or spells in another way, that has a meaning."""
+    if document["zarr_format"] == 2:
+        return {key: document[key] for key in document if key not in (*written, "attributes")}
+    fill_value = document["fill_value"]
     parts = fill_value if isinstance(fill_value, list) else [fill_value]
-    return any(isinstance(part, str) and part.startswith("0x") for part in parts)
+    has_bits = any(isinstance(part, str) and part.startswith("0x") for part in parts)
+    return {"fill_value": fill_value} if has_bits else {}

@@ -167,10 +167,10 @@ def _check_values(words: Mapping[str, Any], where: str) -> None:
     for word in ("overwrite", "write_empty_chunks"):
         if not isinstance(words.get(word), bool | np.bool_ | None):
             raise TypeError(f"{where}: {word} is True or False, not {words[word]!r}")
-    choices = {"zarr_format": (2, 3, None), "order": ("C", "F"), "dimension_separator": (".", "/")}
+    choices = {"zarr_format": (2, 3), "order": ("C", "F"), "dimension_separator": (".", "/")}
     for word, allowed in choices.items():
-        if word in words and words[word] not in allowed:
-            names = " or ".join(repr(value) for value in allowed if value is not None)
+        if words.get(word) not in (*allowed, None):
+            names = " or ".join(map(repr, allowed))
             raise ValueError(f"{where}: {word} is {names}, not {words[word]!r}")
     if "chunk_key_encoding" in words and "dimension_separator" in words:
         raise ValueError(

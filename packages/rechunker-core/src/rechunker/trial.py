@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import zarr
 from zarr.dtype import parse_dtype
-from zarr.storage import MemoryStore
+from zarr.storage import MemoryStore, StorePath
 
-from rechunker.metadata import Document, document_of, quiet
+from rechunker.metadata import Document, array_from_document, document_of, quiet
 from rechunker.options import ArrayOptions, ZarrFormat
 
-__all__ = ["REFUSALS", "refusal", "try_encoding"]
+__all__ = ["REFUSALS", "refusal", "try_codecs", "try_encoding"]
 
 # What Zarr and codecs refuse arguments with; these classes have none in common but Exception.
 REFUSALS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError)
@@ -66,15 +66,57 @@ def try_encoding(
                 zarr_format=zarr_format,
                 fill_value=words.get("fill_value", array.metadata.fill_value),
                 chunk_key_encoding=_key_encoding(array, zarr_format, words),
-                config={"write_empty_chunks": True},
                 **codecs,
             )
-            trial[...] = np.full(shape, dtype.default_scalar(), dtype=trial.dtype)
-            trial[...]
+            _store_and_read(trial)
     except REFUSALS as error:
         raise refusal(_describe(array, zarr_format, words), error) from error
     _check_fill_value(words.get("fill_value"), trial)
     return document_of(trial)
+
+
+def try_codecs(array: zarr.Array[Any], codecs: Iterable[dict[str, Any]]) -> None:
+    """Store one element as an array of v3 would that has shards, and read it.
+
+    Parameters
+    ----------
+    array
+        The source.
+    codecs
+        As in v3 metadata.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If Zarr cannot do it: before zarr 3.2 there are no shards of structures.
+    """
+    small = (1,) * max(1, array.ndim)
+    try:
+        with quiet():
+            trial = zarr.create_array(
+                MemoryStore(), shape=small, chunks=small, dtype=array.metadata.dtype
+            )
+            document = {**document_of(trial), "codecs": _with_chunks(codecs, small)}
+            _store_and_read(array_from_document(StorePath(MemoryStore()), document))
+    except REFUSALS as error:
+        raise refusal(f"shards cannot hold elements of dtype {array.dtype}", error) from error
+
+
+def _with_chunks(codecs: Iterable[dict[str, Any]], chunks: tuple[int, ...]) -> list[Any]:
+    """Return codecs of which those that shard have other chunks."""
+    changed = []
+    for codec in codecs:
+        inner = dict(codec.get("configuration") or {})
+        if "codecs" in inner:
+            inner |= {"codecs": _with_chunks(inner["codecs"], chunks), "chunk_shape": chunks}
+        changed.append({**codec, "configuration": inner} if inner else codec)
+    return changed
+
+
+def _store_and_read(trial: zarr.Array[Any]) -> None:
+    array = trial.with_config({"write_empty_chunks": True})
+    array[...] = np.full(array.shape, array.metadata.dtype.default_scalar(), dtype=array.dtype)
+    array[...]
 
 
 def _describe(array: zarr.Array[Any], zarr_format: int, words: Mapping[str, Any]) -> str:
@@ -102,12 +144,12 @@ def refusal(what: str, error: Exception) -> TypeError | ValueError:
 def _check_fill_value(given: Any, trial: zarr.Array[Any]) -> None:
     """Refuse a value that the dtype does not have; Zarr would take another one, silently."""
     kept, kind = trial.fill_value, trial.dtype.kind
-    if kind in "biu" and isinstance(given, int | float | np.number | np.bool_):
-        differs = kept != given
-    elif kind == "f" and isinstance(given, int | float | np.number):
+    numbers = (int, float, np.number, np.bool_)
+    differs = False
+    if kind == "f" and isinstance(given, numbers):
         differs = np.isfinite(kept) != np.isfinite(given)
-    else:
-        differs = kind in "SU" and isinstance(given, type(kept).__mro__[1]) and kept != given
+    elif isinstance(given, {"S": bytes, "U": str}.get(kind, numbers if kind in "biu" else ())):
+        differs = kept != given
     if differs:
         raise ValueError(
             f"fill_value={given!r} is no value of dtype {trial.dtype}, which makes it {kept!r}"

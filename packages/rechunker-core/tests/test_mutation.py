@@ -1,0 +1,34 @@
+"""The tests of copying fail where nothing is copied."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+COPYING = {
+    "test_fidelity.py": "dtype or strings or order or big or filters or shard or format or byte",
+    "test_groups.py": "named_arrays_are or many_arrays or own_source",
+    "test_publishing.py": "repeated or overwriting_waits or array_in_a_group",
+    "test_python_executor.py": "any_number or no_arguments",
+    "test_rechunk_properties.py": "target_equals_source or requests or report",
+}
+
+
+@pytest.mark.parametrize("file", COPYING)
+def test_nothing_copied_is_noticed(file: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no_copying"]
+    options = [f"--rootdir={HERE}", "-p", "no:cacheprovider", "-k", COPYING[file]]
+    done = subprocess.run(
+        [*command, *options, str(HERE / file)],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(HERE), "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path)},
+        check=False,
+    )
+    assert re.search(r"\d+ failed", done.stdout), done.stdout
+    assert not re.search(r"\d+ (passed|error)", done.stdout), done.stdout

@@ -1,0 +1,62 @@
+"""The python executor keeps the whole process within max_mem."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+BENCH = Path(__file__).parents[3] / "bench"
+MAX_MEM = 80_000_000
+PROGRAM = """
+import json, sys
+import zarr, rechunker
+from usage import measured
+source, target, temp, *chunks = sys.argv[1:]
+plan = rechunker.rechunk(
+    zarr.open_array(source, mode="r"), tuple(map(int, chunks)), {max_mem}, target,
+    temp_store=temp, executor="python",
+)
+with measured() as usage:
+    plan.execute()
+print(json.dumps([plan.copy_plan[""].hops, usage.peak]))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make 256 MB of noise, which is as large encoded as it is decoded."""
+    path = tmp_path_factory.mktemp("large")
+    rng = np.random.default_rng(0)
+    array = zarr.create_array(path / "s", shape=(320, 500, 400), chunks=(10, 500, 400), dtype="f4")
+    for start in range(0, 320, 10):
+        array[start : start + 10] = rng.standard_normal((10, 500, 400), np.float32)
+    return path
+
+
+@pytest.mark.parametrize(("chunks", "hops"), [((320, 20, 20), 1), ((10, 500, 100), 0)])
+def test_peak_of_the_process(folder: Path, chunks: tuple[int, ...], hops: int) -> None:
+    places = [folder / "s", folder / f"t{hops}", folder / "temp"]
+    command = [sys.executable, "-c", PROGRAM.format(max_mem=MAX_MEM), *map(str, places)]
+    done = subprocess.run(
+        [*command, *map(str, chunks)],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(BENCH)},
+        check=True,
+    )
+    planned, peak = json.loads(done.stdout)
+    assert planned == hops
+    assert peak <= MAX_MEM
+    assert_equal(zarr.open_array(places[0]), zarr.open_array(places[1]))
+
+
+def assert_equal(a: zarr.Array[Any], b: zarr.Array[Any]) -> None:
+    for start in range(0, a.shape[0], 40):
+        np.testing.assert_array_equal(a[start : start + 40], b[start : start + 40])
