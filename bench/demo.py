@@ -10,7 +10,7 @@ from pathlib import Path
 
 import rechunker
 from climate import write_source
-from project import Outcome, rechunk
+from project import Outcome, rechunk_apart
 from rechunker.memory import format_bytes
 from workloads import WORKLOADS, Workload
 
@@ -32,12 +32,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the demo; the exit status is 0 if the arrays are equal and the memory was enough."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", type=int, default=1, metavar="N", help="divide the axes by N")
-    workload = WORKLOADS["W1"].shrunk(parser.parse_args(arguments).small)
+    small = parser.parse_args(arguments).small
+    workload = WORKLOADS["W1"].shrunk(small)
     with tempfile.TemporaryDirectory(prefix="rechunker-demo-") as folder:
         print(introduction(workload), flush=True)
         source = Path(folder) / "source.zarr"
         write_source(workload, source)
-        outcome = rechunk(workload, source, Path(folder, "target.zarr"), Path(folder, "temp.zarr"))
+        places = (source, Path(folder, "target.zarr"), Path(folder, "temp.zarr"))
+        outcome = rechunk_apart(workload, small, *places)
     print(report(workload, outcome))
     failures = complaints(workload, outcome)
     print(*failures or ["The target equals the source, and the memory was enough."], sep="\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from compare import differences
 from usage import Usage, measured
 from workloads import WORKLOADS, Workload
 
-__all__ = ["Outcome", "rechunk"]
+__all__ = ["Outcome", "rechunk", "rechunk_apart"]
 
 
 FIGURES = ("tasks", "gets", "puts", "bytes_read", "bytes_written")
@@ -52,6 +53,14 @@ def rechunk(workload: Workload, source: Path, target: Path, temp: Path) -> Outco
         for name in FIGURES
     }
     return Outcome(usage, figures, differences(array, result), str(plan))
+
+
+def rechunk_apart(workload: Workload, small: int, *paths: Path) -> Outcome:
+    """Do the same in a process of its own, whose memory nothing else has been through."""
+    command = [sys.executable, __file__, workload.name, str(small), *map(str, paths)]
+    printed = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    figures = {name: (predicted, done) for name, (predicted, done) in printed["figures"].items()}
+    return Outcome(Usage(**printed["usage"]), figures, printed["different"], printed["plan"])
 
 
 if __name__ == "__main__":

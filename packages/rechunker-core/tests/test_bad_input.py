@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from zarr.storage import LocalStore, MemoryStore, StorePath
+from zarr.storage import LocalStore, MemoryStore, StorePath, ZipStore
 
 import rechunker
 from rechunker.executors.python import PythonExecutor
@@ -143,6 +143,12 @@ def test_places(array: zarr.Array[Any], tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match=name.split(" ", 1)[0] + "_store"):
         attempt(array, (100, 4), target, temp)
     assert files(tmp_path) == before
+
+
+def test_temporary_store_that_cannot_delete(array: zarr.Array[Any], tmp_path: Path) -> None:
+    store = ZipStore(tmp_path / "temp.zip", mode="w")
+    with pytest.raises(ValueError, match="cannot delete"):
+        attempt(array, (100, 4), tmp_path / "t", store)
 
 
 def test_array_next_to_its_source(tmp_path: Path) -> None:

@@ -52,6 +52,16 @@ def test_compressed_temporary_objects_take_two_requests_per_cell() -> None:
     assert [stage.gets for stage in compressed] == [raw[0].gets, 2 * raw[1].gets]
 
 
+@pytest.mark.parametrize("hops", [0, 1])
+def test_no_plan_costs_less_than_the_floor(hops: int) -> None:
+    model = CostModel(request=0.0, byte=0.0, task=1.0)
+    max_mem = {0: 19_200_000, 1: 12_800_000}[hops]
+    array = ((8000, 8000), (200, 8000), (8000, 200), 4, max_mem)
+    plan = plan_rechunk(*array, cost=model, temp=hops > 0)
+    floor = model.floor(8000 * 8000 * 4, 80, max_mem, hops)
+    assert floor <= plan.cost < 4 * floor
+
+
 def test_stored_bytes_are_what_counts() -> None:
     array = ((100, 100), (10, 100), (10, 100), 8, "1MB")
     full = plan_rechunk(*array, cost=CostModel(0.0, 1e-9, 0.0))

@@ -12,7 +12,7 @@ from zarr.storage import MemoryStore, StorePath
 
 from rechunker.hierarchy import Finish, Start, node_metadata
 from rechunker.jobs import ArrayJob, TempPlace, plan_job, temp_folder
-from rechunker.metadata import array_from_document, metadata_files
+from rechunker.metadata import array_from_document, metadata_files, quiet
 from rechunker.sources.base import Hierarchy
 from rechunker.stored import StoredArray
 from rechunker.stores import node_kind
@@ -115,9 +115,10 @@ class Assembly:
 
     def open(self) -> zarr.Array[Any] | zarr.Group:
         """Return the target as it is in the store."""
-        if self.hierarchy.groups is None:
-            return zarr.open_array(self.place, mode="r+")
-        return zarr.open_group(self.place, mode="r+", use_consolidated=False)
+        with quiet():
+            if self.hierarchy.groups is None:
+                return zarr.open_array(self.place, mode="r+")
+            return zarr.open_group(self.place, mode="r+", use_consolidated=False)
 
 
 def _keys(place: StorePath, files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:

@@ -77,6 +77,11 @@ def check_places(
     for word, where in (("target_store", place), ("temp_store", temp)):
         if where is not None and where.read_only:
             raise ValueError(f"{word} {where} is read-only; open it for writing")
+    if temp is not None and not (temp.store.supports_deletes and temp.store.supports_listing):
+        raise ValueError(
+            f"temp_store {temp}: {type(temp.store).__name__} cannot delete or list objects, so what "
+            "is temporary would stay there; give another place"
+        )
     if not executor.shares_memory:
         _check_reachable(executor, source=origin, target=place, temp=temp)
 

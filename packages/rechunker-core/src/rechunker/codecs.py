@@ -112,7 +112,8 @@ class ZarrCodec:
     def encode(self, chunk: npt.NDArray[Any]) -> Buffer:
         objects: dict[str, Buffer] = {}
         array = _lone_array(self.document, objects).with_config({"write_empty_chunks": True})
-        array[...] = chunk
+        # numcodecs filters take bytes as they are, whatever their order.
+        array[...] = chunk.astype(array.dtype, copy=False)
         return objects[self.key]
 
 

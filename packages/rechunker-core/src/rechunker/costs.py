@@ -59,7 +59,7 @@ class CostModel:
         rounds = -(-tasks // self.workers)
         return work * rounds / tasks
 
-    def floor(self, nbytes: int, units: int, boxes: float, hops: int) -> float:
+    def floor(self, nbytes: int, units: int, max_mem: int, hops: int) -> float:
         """Return a time that no plan with so many temporary copies beats.
 
         Parameters
@@ -68,11 +68,13 @@ class CostModel:
             Decoded bytes of the array.
         units
             Number of source units and target units: each takes at least one request.
-        boxes
-            Number of tasks that a stage has at least. Each hop writes and reads as many objects.
+        max_mem
+            Bytes that one task may hold, so that a stage has a least number of tasks. Each hop
+            writes and reads as many objects.
         hops
             Number of temporary copies.
         """
+        boxes = max(1.0, nbytes / max_mem)
         requests = self.request * (units + 2 * hops * boxes)
         stored = self.byte * 2 * nbytes * (self.stored + hops * self.temp)
         return (requests + stored + self.task * (hops + 1) * boxes) / self.workers

@@ -33,6 +33,8 @@ __all__ = ["ArrayJob", "TempPlace", "plan_job"]
 # Codecs move about as many decoded bytes in a second as a store moves of these parts of them,
 # however few the stored bytes are.
 FASTEST_CODEC = 0.3
+# A request to an object store is mostly waiting, which needs no core.
+REMOTE_REQUESTS = 16
 # Encoded cells have an index, whether they are smaller or not.
 ENCODED_TEMP = 0.99
 # Without a temporary store, reading everything twice is still cheaper than finding one.
@@ -182,17 +184,19 @@ def plan_job(
     if isinstance(source.reader, ZarrReader):
         stores.append(source.reader.array.store)
     ratio = min(1.0, max(source.stored_ratio, FASTEST_CODEC))
+    prices = _cost(stores)
+    threads = executor.threads if prices is LOCAL else max(executor.threads, REMOTE_REQUESTS)
     search = _Search(
         source,
         target,
         _footprint(source, target, temp),
         replace(
-            _cost(stores),
+            prices,
             workers=executor.workers,
             stored=ratio,
             temp=1.0 if temp is None or temp.codec is None else min(ratio, ENCODED_TEMP),
         ),
-        executor.threads,
+        threads,
         temp is not None,
     )
     plan = search.best(max_mem)

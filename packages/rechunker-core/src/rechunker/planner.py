@@ -66,10 +66,10 @@ def search(problem: Problem, max_mem: int) -> Found | None:
         None if no plan fits.
     """
     best: Found | None = None
-    boxes = max(1.0, problem.nbytes / max_mem)
     for hops in range(problem.max_hops + 1):
         # The copies that more hops make cost time, whatever the boxes.
-        if best and best.cost <= problem.cost.floor(problem.nbytes, problem.units, boxes, hops):
+        floor = problem.cost.floor(problem.nbytes, problem.units, max_mem, hops)
+        if best and best.cost <= floor:
             break
         found = _cheapest(problem, hops, max_mem)
         if found and (best is None or found.cost < best.cost):

@@ -63,7 +63,7 @@ def _cell_codec(
     request: ArrayRequest, options: Mapping[str, Any] | None, strict: bool
 ) -> CellCodec | None:
     reader = request.source.reader
-    given = parse_options(options, where="temp_options").named.get("compressors")
+    given = _compressors(options, strict)
     if reader.dtype.hasobject or reader.dtype.kind == "T":
         return ObjectCellCodec(_object_metadata(request))
     codecs = list(given) if isinstance(given, list | tuple) else [given]
@@ -90,6 +90,12 @@ def _object_metadata(request: ArrayRequest) -> str:
     if document["zarr_format"] == 3:
         document = {**document, "codecs": codecs_of(chain_of(document["codecs"]))}
     return json.dumps({**document, "attributes": {}})
+
+
+def _compressors(options: Mapping[str, Any] | None, strict: bool) -> Any:
+    if strict:
+        return parse_options(options, where="temp_options").named.get("compressors")
+    return (options or {}).get("compressors", (options or {}).get("compressor"))
 
 
 def _config(codec: Any, dtype: np.dtype[Any]) -> Mapping[str, Any] | None:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 __all__ = ["CopySpec", "CopySpecExecutor", "Executor", "Stage", "Traffic", "rounds"]
 
@@ -143,26 +143,46 @@ def rounds(specs: Iterable[CopySpec]) -> list[tuple[Stage, ...]]:
 class Executor(ABC, Generic[Plan]):
     """Turn copy specs into a plan of some engine's own, and run it.
 
-    An executor guarantees that every task of a round runs to its end at least once before the
-    first task of the next round starts (see `rounds`), and that an error in a task reaches the
-    caller of `execute_plan`. It may run tasks several times, also at the same time, in any order,
-    in threads, processes or on other machines, and put several into one call.
+    An executor guarantees that
+
+    - every task of a round runs to its end at least once before the first task of the next round
+      starts (see `rounds`), and nothing runs before the plan is executed;
+    - an error in a task reaches the caller of `execute_plan`, with what it says, and no later
+      round starts;
+    - keyword arguments of `rechunker.Rechunked.execute` reach the engine, and those that it does
+      not know are an error.
+
+    It may run tasks in any order, in threads, processes or on other machines, put several into one
+    call (see `rechunker.batching`), try them again, and run them several times, also at the same
+    time. What starts and finishes a plan, as the publishing of the target, is done by stages of
+    one task like any other: a plan that people run without `execute_plan` is complete.
 
     Attributes
     ----------
     shares_memory
-        Whether tasks run in the process that made the plan. Stores whose bytes live in one
+        Whether tasks always run in the process that made the plan. Stores whose bytes live in one
         process (dictionaries, `zarr.storage.MemoryStore`) are refused for those that do not.
     takes_futures
         Whether blocks of a dask array that are futures on a cluster can be read.
     workers
-        How many tasks are expected to run at a time. Plans are made for that number.
+        How many tasks are expected to run at a time. Plans are made for that number, and each of
+        these tasks may hold all of `max_mem`.
     threads
-        How many reads or writes of one task may be in flight at a time.
+        How many reads or writes of one task may be in flight at a time, within its `max_mem`.
+
+    Examples
+    --------
+    >>> class Loop(Executor[list[tuple[Stage, ...]]]):
+    ...     def prepare_plan(self, specs):
+    ...         return rounds(specs)
+    ...     def execute_plan(self, plan):
+    ...         for stages in plan:
+    ...             for stage in stages:
+    ...                 stage(range(len(stage)))
     """
 
-    shares_memory: ClassVar[bool] = False
-    takes_futures: ClassVar[bool] = False
+    shares_memory: bool = False
+    takes_futures: bool = False
     workers: int = 1
     threads: int = 1
 
@@ -173,7 +193,8 @@ class Executor(ABC, Generic[Plan]):
         Parameters
         ----------
         specs
-            One spec per array, and one that starts and finishes the whole.
+            One spec per array, and one that starts and finishes the whole; any iterable, to be
+            read once.
         """
 
     @abstractmethod
@@ -185,7 +206,8 @@ class Executor(ABC, Generic[Plan]):
         plan
             What `prepare_plan` returned.
         **kwargs
-            What was given to `rechunker.Rechunked.execute`, for the engine.
+            What was given to `rechunker.Rechunked.execute`, for the engine. Plans are executed
+            again after a failure.
 
         Returns
         -------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 from rechunker.progress import Progress, reporter
 from rechunker.types import CopySpec, Executor, Traffic, rounds
@@ -32,7 +32,7 @@ class PythonExecutor(Executor[Plan]):
     Traffic(tasks=0, gets=0, puts=0, bytes_read=0, bytes_written=0, ...)
     """
 
-    shares_memory: ClassVar[bool] = True
+    shares_memory = True
 
     def __init__(self, threads: int | None = None) -> None:
         if threads is not None and threads < 1:

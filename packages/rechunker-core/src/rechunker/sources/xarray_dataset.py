@@ -25,7 +25,7 @@ from rechunker.sources.xarray_metadata import Metadata, Written, write_metadata
 from rechunker.sources.xarray_prepare import is_plain, prepared
 from rechunker.sources.xarray_private import is_lazy, stored_array
 from rechunker.sources.xarray_raw import Raw, find_raw
-from rechunker.sources.xarray_units import with_text_of_units
+from rechunker.sources.xarray_times import exact_times, with_text_of_units
 from rechunker.sources.xarray_words import CF_WORDS, parse_encoding, split_options
 from rechunker.sources.zarr_array import zarr_source
 
@@ -197,7 +197,9 @@ class _Variables:
 
     def _source(self, name: str, written: Written) -> SourceArray:
         if not is_dask_array(written.values):
-            return numpy_source(np.asarray(written.values), stored_shape(written.document))
+            values, variable = np.asarray(written.values), self.dataset.variables[name]
+            values = exact_times(values, written.document["attributes"], variable)
+            return numpy_source(values, stored_shape(written.document))
         source = dask_source(written.values)
         if is_lazy(self.dataset.variables[name]):
             # Nothing but reading is done to it, so that it may be read twice.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import zarr
 
 from rechunker.sources.dask_array import is_dask_array
@@ -103,4 +104,6 @@ def _is_everything(key: Any) -> bool:
 def _is_decoding(function: Any) -> bool:
     """Say whether this is no function, or one of those that xarray decodes with."""
     function = getattr(function, "func", function)  # of a partial
-    return function is None or str(getattr(function, "__module__", "")).startswith("xarray.coding.")
+    if function is None or function is np.asarray:  # the latter takes integers for unsigned ones
+        return True
+    return str(getattr(function, "__module__", "")).startswith("xarray.coding.")

@@ -119,10 +119,8 @@ def _is_same(
     if any(encoding.get(word) is not None and word in variable.attrs for word in words):
         return False
     decoded = [word for word in words if word not in variable.attrs]
-    # With this word xarray takes fill values for unsigned ones, too.
-    signed = raw.dtype if "_Unsigned" in raw.attrs else None
     return _same_dtype(encoding.get("dtype"), raw) and all(
-        _equal(encoding.get(word), raw.attrs.get(word), signed) for word in decoded
+        _equal(encoding.get(word), raw.attrs.get(word)) for word in decoded
     )
 
 
@@ -139,12 +137,10 @@ def _same_dtype(wanted: Any, raw: xarray.Variable) -> bool:
     return kind == stored or (kind.kind in "OT" and stored.kind in "OT")
 
 
-def _equal(a: Any, b: Any, signed: np.dtype[Any] | None = None) -> bool:
+def _equal(a: Any, b: Any) -> bool:
     if a is None or b is None:
         return a is b
     one, other = np.asarray(a), np.asarray(b)
-    if signed is not None and one.dtype.kind == "u":
-        one = one.astype(signed)
     if one.dtype.kind != other.dtype.kind or one.shape != other.shape:
         return False
     return np.array_equal(one, other, equal_nan=one.dtype.kind in "fc")

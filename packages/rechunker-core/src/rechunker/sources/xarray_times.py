@@ -1,0 +1,93 @@
+"""Times, of which xarray neither keeps the text of units nor, as floats, always the last bit."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rechunker.metadata import Document
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["exact_times", "with_text_of_units"]
+
+
+def with_text_of_units(document: Document, units: Any) -> Document:
+    """Return metadata with units spelled as they were, if that means the same.
+
+    Parameters
+    ----------
+    document
+        Metadata of an array, as xarray has encoded it.
+    units
+        As they were in the source; None if there were none.
+
+    Examples
+    --------
+    >>> written = {"attributes": {"units": "days since 2000-01-01", "calendar": "standard"}}
+    >>> with_text_of_units(written, "days since 2000-01-01 00:00:00")["attributes"]["units"]
+    'days since 2000-01-01 00:00:00'
+    >>> with_text_of_units(written, "days since 2001-01-01 00:00:00")["attributes"]["units"]
+    'days since 2000-01-01'
+    """
+    attributes = document["attributes"]
+    written = attributes.get("units")
+    if not isinstance(units, str) or not isinstance(written, str) or units == written:
+        return document
+    calendar = attributes.get("calendar", "standard")
+    probe = np.array([0, 1])
+    one, other = (_decoded(probe, {"units": u, "calendar": calendar}) for u in (units, written))
+    if "since" not in units or one is None or other is None or not one.equals(other):
+        return document
+    return {**document, "attributes": {**attributes, "units": units}}
+
+
+def exact_times(
+    encoded: npt.NDArray[Any], attributes: dict[str, Any], values: xarray.Variable
+) -> npt.NDArray[Any]:
+    """Return floats that stand for the very times they were encoded from.
+
+    Decoding cuts off what is below a nanosecond, so that a float which is the nearest one to a
+    time may be decoded to the nanosecond before it. The float next to it is not.
+
+    Parameters
+    ----------
+    encoded
+        As xarray has encoded the times.
+    attributes
+        What they are decoded with.
+    values
+        The times.
+    """
+    if encoded.dtype.kind != "f" or values.dtype.kind not in "mM":
+        return encoded
+    words = {word: attributes[word] for word in ("units", "calendar") if word in attributes}
+    exact = encoded
+    for toward in (np.inf, -np.inf):
+        decoded = _decoded(exact, words)
+        if decoded is None or decoded.dtype != values.dtype:
+            return encoded
+        wrong = (decoded.values != values.values) & ~np.isnat(values.values)
+        if not wrong.any():
+            return exact
+        near = np.nextafter(encoded, np.array(toward, encoded.dtype))
+        exact = np.where(wrong, near, exact)
+    return exact
+
+
+def _decoded(encoded: npt.NDArray[Any], words: dict[str, Any]) -> xarray.Variable | None:
+    """Return times, or None where xarray cannot decode these."""
+    import xarray
+
+    dims = [f"axis_{axis}" for axis in range(encoded.ndim)]
+    dataset = xarray.Dataset({"times": (dims, encoded, words)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return xarray.decode_cf(dataset, decode_timedelta=True).variables["times"]
+        except (ValueError, OverflowError, ModuleNotFoundError):
+            return None
