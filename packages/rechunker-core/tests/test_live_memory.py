@@ -68,7 +68,7 @@ def measure(source: Any, chunks: Any, tmp_path: Path, factor: float, **options: 
     executor = MeasuringExecutor(options.pop("threads", 2))
     settings = {"target_store": tmp_path / "t", "temp_store": tmp_path / "x", **options}
 
-    def plan(max_mem: int) -> rechunker.Rechunked:
+    def plan(max_mem: int) -> rechunker.Rechunked[Any]:
         return rechunker.rechunk(source, chunks, max_mem, executor=executor, **settings)
 
     with pytest.raises(rechunker.MemoryLimitError) as caught:

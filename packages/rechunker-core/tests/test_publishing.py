@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 import zarr
 
 import rechunker
-from rechunker.types import Traffic
+from rechunker.executors.python import PythonExecutor
+from rechunker.types import CopySpec, Traffic
 
 
 @pytest.fixture
@@ -20,11 +22,20 @@ def source(tmp_path: Path) -> zarr.Array[Any]:
     return array
 
 
-def plan(source: Any, target: Any, **options: Any) -> rechunker.Rechunked:
-    return rechunker.rechunk(source, (20, 4), "10kB", target, executor="python", **options)
+class Keeping(PythonExecutor):
+    """Keeps the copy specs."""
+
+    def prepare_plan(self, specs: Iterable[CopySpec]) -> Any:
+        self.specs = list(specs)
+        return super().prepare_plan(self.specs)
 
 
-def watch(rechunked: rechunker.Rechunked, look: Any) -> None:
+def plan(source: Any, target: Any, **options: Any) -> rechunker.Rechunked[Any]:
+    options = {"executor": "python", **options}
+    return rechunker.rechunk(source, (20, 4), "10kB", target, **options)
+
+
+def watch(rechunked: rechunker.Rechunked[Any], look: Any) -> None:
     """Execute and call `look` after every task."""
     rechunked.execute(progress=lambda *_: look())
 
@@ -80,10 +91,9 @@ def test_overwriting_waits_for_execution(source: zarr.Array[Any], tmp_path: Path
 
 def test_starting_twice_deletes_once(source: zarr.Array[Any], tmp_path: Path) -> None:
     zarr.create_array(tmp_path / "target.zarr", shape=(3,), dtype="f8")
-    rechunked = plan(source, tmp_path / "target.zarr", target_options={"overwrite": True})
-    (*_, last) = rechunked._assembly.specs()
-    rechunked.execute()
-    assert last.stages[0](0) == Traffic()
+    executor, options = Keeping(), {"overwrite": True}
+    plan(source, tmp_path / "target.zarr", target_options=options, executor=executor).execute()
+    assert executor.specs[-1].stages[0](0) == Traffic()
     np.testing.assert_array_equal(zarr.open_array(tmp_path / "target.zarr")[...], source[...])
 
 
@@ -106,7 +116,8 @@ def test_chunks_of_a_run_given_up_do_not_show(tmp_path: Path) -> None:
 def test_parents_of_the_target_are_groups(source: zarr.Array[Any], tmp_path: Path) -> None:
     place = zarr.storage.StorePath(zarr.storage.LocalStore(tmp_path / "all.zarr"), "deep/down")
     plan(source, place).execute()
-    assert zarr.open_group(tmp_path / "all.zarr", mode="r")["deep/down"].shape == (20, 30)
+    again: Any = zarr.open_group(tmp_path / "all.zarr", mode="r")
+    assert again["deep/down"].shape == (20, 30)
 
 
 def test_array_in_a_group(source: zarr.Array[Any], tmp_path: Path) -> None:

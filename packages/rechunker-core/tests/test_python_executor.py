@@ -24,7 +24,7 @@ def source(tmp_path: Path) -> zarr.Array[Any]:
     return array
 
 
-def plan(source: Any, target: Any, **options: Any) -> rechunker.Rechunked:
+def plan(source: Any, target: Any, **options: Any) -> rechunker.Rechunked[Any]:
     options = {"executor": "python", **options}
     return rechunker.rechunk(source, (300, 2), "15kB", target, temp_store={}, **options)
 

@@ -42,7 +42,7 @@ def fill(store: Any) -> zarr.Array[Any]:
     return array
 
 
-def rechunk(source: Any, target: Any, temp: Any, **options: Any) -> rechunker.Rechunked:
+def rechunk(source: Any, target: Any, temp: Any, **options: Any) -> rechunker.Rechunked[Any]:
     options = {"max_mem": "15kB", **options}
     return rechunker.rechunk(
         source, (300, 2), target_store=target, temp_store=temp, executor="python", **options
@@ -81,7 +81,7 @@ def test_zip_archive_as_target(source: zarr.Array[Any], tmp_path: Path) -> None:
 
 def test_zip_archive_as_source(source: zarr.Array[Any], tmp_path: Path) -> None:
     store = ZipStore(tmp_path / "s.zip", mode="w")
-    zarr.create_array(store, data=source[...], chunks=(6, 150))
+    zarr.create_array(store, data=np.asarray(source[...]), chunks=(6, 150))
     store.close()
     archive = zarr.open_array(ZipStore(tmp_path / "s.zip", mode="r"))
     np.testing.assert_array_equal(rechunk(archive, {}, {}).execute()[...], source[...])

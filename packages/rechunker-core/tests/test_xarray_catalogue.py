@@ -74,7 +74,7 @@ def test_the_target_opens_as_the_source_does(
 
 
 def check_stored(rechunked: Rechunked, source: Path, target: Path) -> None:
-    jobs = rechunked._assembly.jobs
+    jobs = rechunked._reopen.__self__.jobs
     encoded = [job.name for job in jobs if not isinstance(job.source.reader, ZarrReader)]
     assert encoded == []
     before, after = zarr.open_group(source, mode="r"), zarr.open_group(target, mode="r")

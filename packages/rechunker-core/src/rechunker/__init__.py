@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from rechunker.api import Rechunked, rechunk
+from rechunker.api import rechunk
 from rechunker.plan import MemoryLimitError, RechunkPlan, plan_rechunk
+from rechunker.rechunked import Rechunked
 
 __all__ = [
     "MemoryLimitError",

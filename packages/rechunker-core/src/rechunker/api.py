@@ -3,127 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from html import escape
-from typing import Any
+from typing import Any, overload
 
 import zarr
-from zarr.storage import StorePath
 
-from rechunker.assembly import Assembly, assemble
+from rechunker.assembly import assemble
 from rechunker.checks import check_array_name, check_origins, check_places
 from rechunker.memory import parse_bytes
-from rechunker.plan import RechunkPlan
 from rechunker.plugins import get_executor
+from rechunker.rechunked import Intermediate, Rechunked
 from rechunker.sources import hierarchy_of
 from rechunker.stores import resolve_store
 from rechunker.temp_options import temp_places
-from rechunker.types import Executor, Traffic
+from rechunker.types import Executor
 
-__all__ = ["Intermediate", "Rechunked", "rechunk"]
-
-
-@dataclass(frozen=True)
-class Intermediate:
-    """The place of temporary objects, and how many times arrays are copied there.
-
-    Parameters
-    ----------
-    path
-        A place in a store.
-    hops
-        Copies, by name of the array.
-    """
-
-    path: StorePath
-    hops: Mapping[str, int]
-
-    def __repr__(self) -> str:
-        times = max(self.hops.values())
-        return f"<Intermediate {self.path} hops={times}>"
+__all__ = ["rechunk"]
 
 
-class Rechunked:
-    """A rechunking that is planned, and that `execute` carries out.
+@overload
+def rechunk(
+    source: zarr.Array[Any],
+    target_chunks: Any,
+    max_mem: int | str,
+    target_store: Any,
+    target_options: Mapping[str, Any] | None = ...,
+    temp_store: Any = ...,
+    temp_options: Mapping[str, Any] | None = ...,
+    executor: str | Executor[Any] | None = ...,
+    array_name: str | None = ...,
+) -> Rechunked[zarr.Array[Any]]: ...
 
-    Parameters
-    ----------
-    executor
-        What will run the plan.
-    plan
-        The executor's own object.
-    source
-        What is read.
-    intermediate
-        Where temporary objects go; None if there are none.
-    target
-        What will be written. It cannot be opened by others before `execute` is through.
 
-    Attributes
-    ----------
-    copy_plan
-        What will be done, by name of the array ("" for a source that is an array).
-    traffic
-        What was done, once `execute` is through and if the executor counts it; otherwise None.
-    """
+@overload
+def rechunk(
+    source: zarr.Group,
+    target_chunks: Any,
+    max_mem: int | str,
+    target_store: Any,
+    target_options: Mapping[str, Any] | None = ...,
+    temp_store: Any = ...,
+    temp_options: Mapping[str, Any] | None = ...,
+    executor: str | Executor[Any] | None = ...,
+    array_name: str | None = ...,
+) -> Rechunked[zarr.Group]: ...
 
-    def __init__(
-        self,
-        executor: Executor[Any],
-        plan: Any,
-        source: Any,
-        intermediate: Intermediate | None,
-        target: zarr.Array[Any] | zarr.Group,
-        *,
-        assembly: Assembly,
-    ) -> None:
-        self.executor = executor
-        self.plan = plan
-        self.source = source
-        self.intermediate = intermediate
-        self.target = target
-        self.traffic: Traffic | None = None
-        self.copy_plan: Mapping[str, RechunkPlan] = {job.name: job.plan for job in assembly.jobs}
-        self._assembly = assembly
 
-    def execute(self, **kwargs: Any) -> zarr.Array[Any] | zarr.Group:
-        """Run the plan to its end and return the target.
-
-        Parameters
-        ----------
-        **kwargs
-            For the executor; the one named "python" takes `progress`: True for a progress bar, or
-            a function of tasks done, tasks in all, and bytes read and written so far.
-
-        Returns
-        -------
-        zarr.Array or zarr.Group
-            The target, opened.
-        """
-        done = self.executor.execute_plan(self.plan, **kwargs)
-        self.traffic = done if isinstance(done, Traffic) else None
-        self.target = self._assembly.open()
-        return self.target
-
-    def __repr__(self) -> str:
-        lines = (f"* {name:<12}: {value!r}" for name, value in self._parts())
-        return "\n".join(["<Rechunked>", *lines])
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align: left'>{name}</th><td>{escape(repr(value))}</td></tr>"
-            for name, value in self._parts()
-        )
-        plans = "".join(
-            f"<details><summary>{escape(name or 'plan')}</summary><pre>{escape(str(plan))}</pre>"
-            "</details>"
-            for name, plan in self.copy_plan.items()
-        )
-        return f"<b>Rechunked</b><table>{rows}</table>{plans}"
-
-    def _parts(self) -> list[tuple[str, Any]]:
-        between = [("Intermediate", self.intermediate)] if self.intermediate else []
-        return [("Source", self.source), *between, ("Target", self.target)]
+@overload
+def rechunk(
+    source: Any,
+    target_chunks: Any,
+    max_mem: int | str,
+    target_store: Any,
+    target_options: Mapping[str, Any] | None = ...,
+    temp_store: Any = ...,
+    temp_options: Mapping[str, Any] | None = ...,
+    executor: str | Executor[Any] | None = ...,
+    array_name: str | None = ...,
+) -> Rechunked[Any]: ...
 
 
 def rechunk(
@@ -136,7 +72,7 @@ def rechunk(
     temp_options: Mapping[str, Any] | None = None,
     executor: str | Executor[Any] | None = None,
     array_name: str | None = None,
-) -> Rechunked:
+) -> Rechunked[Any]:
     """Plan to copy an array, or all arrays of a group, with other chunks.
 
     Everything is checked here, and nothing is written before `Rechunked.execute`.
@@ -213,4 +149,12 @@ def rechunk(
     hops = {job.name: job.plan.hops for job in assembly.jobs if job.plan.hops}
     between = Intermediate(resolve_store(temp_store), hops) if hops else None
     plan = engine.prepare_plan(assembly.specs())
-    return Rechunked(engine, plan, source, between, assembly.target(), assembly=assembly)
+    return Rechunked(
+        engine,
+        plan,
+        source,
+        between,
+        assembly.target(),
+        copy_plan={job.name: job.plan for job in assembly.jobs},
+        reopen=assembly.open,
+    )

@@ -22,7 +22,13 @@ from rechunker.sources.dask_reader import DaskReader
 from rechunker.sources.element_size import average_bytes, has_any_length, with_margin
 from rechunker.trial import REFUSALS, refusal
 
-__all__ = ["dask_hierarchy", "dask_source", "is_dask_array", "regular_blocks"]
+__all__ = [
+    "dask_hierarchy",
+    "dask_source",
+    "is_dask_array",
+    "opened_by",
+    "regular_blocks",
+]
 
 # What is assumed to be held while a block is computed, in blocks of the largest array on the way:
 # a chunk as stored and as read, two operands, or the pieces and the whole of a new block.
@@ -117,6 +123,28 @@ def _block_sizes(array: Any) -> Iterator[float]:
             yield prod(told["chunksize"]) * np.dtype(told["dtype"]).itemsize
 
 
+def opened_by(array: Any) -> dict[str, Any]:
+    """Return what a dask array reads from: the objects whose parts `dask.array.from_array` takes.
+
+    Parameters
+    ----------
+    array
+        A dask array.
+
+    Returns
+    -------
+    dict
+        By name of the layer of the graph.
+    """
+    found = {}
+    for name, layer in getattr(array.__dask_graph__(), "layers", {}).items():
+        if str(name).startswith("original-") and len(layer) == 1:
+            (opened,) = layer.values()
+            # Before dask had nodes the object itself was in the graph.
+            found[str(name)] = getattr(opened, "value", opened)
+    return found
+
+
 def regular_blocks(array: Any) -> tuple[int, ...] | None:
     """Return the chunks of a dask array as Zarr has them, or None if they differ in size.
 
@@ -165,6 +193,7 @@ def dask_hierarchy(
         groups=None,
         zarr_format=document["zarr_format"],
         overwrite=frozenset([""] if parsed.overwrite else []),
+        origins=tuple(o.store_path for o in opened_by(array).values() if isinstance(o, zarr.Array)),
     )
 
 

@@ -23,7 +23,7 @@ from rechunker.sources.xarray_chunks import check_names, target_chunks_of
 from rechunker.sources.xarray_encoding import target_encoding
 from rechunker.sources.xarray_metadata import Metadata, Written, write_metadata
 from rechunker.sources.xarray_prepare import is_plain, prepared
-from rechunker.sources.xarray_private import is_lazy, stored_array
+from rechunker.sources.xarray_private import arrays_read, is_lazy
 from rechunker.sources.xarray_raw import Raw, find_raw
 from rechunker.sources.xarray_times import exact_times, with_text_of_units
 from rechunker.sources.xarray_words import CF_WORDS, parse_encoding, split_options
@@ -235,9 +235,10 @@ class _Variables:
 
     def origins(self) -> list[StorePath]:
         """Return the places of all Zarr arrays that are read."""
-        arrays = [stored_array(variable) for variable in self.dataset.variables.values()]
+        variables = self.dataset.variables.values()
+        arrays = [array for variable in variables for array in arrays_read(variable)]
         arrays += [raw.array for raw in self.raws.values()]
-        return [array.store_path for array in arrays if array is not None]
+        return [array.store_path for array in arrays]
 
 
 _ZARR_OPTIONS = ("chunk_key_encoding", "compressors", "filters", "serializer", "shards")

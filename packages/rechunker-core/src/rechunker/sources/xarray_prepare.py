@@ -107,7 +107,7 @@ def _encodable(
         encoding = {word: encoding[word] for word in encoding if word not in ("dtype", "filters")}
     elif found.dtype == object and is_dask_array(found.data) and _holds_text(found):
         # xarray would compute everything to find that out
-        found = found.astype(_TEXT)
+        found = found.copy(data=_marked(found.data))
     found.encoding = encoding
     return found
 
@@ -134,6 +134,15 @@ def _holds_text(variable: xarray.Variable) -> bool:
     if 0 in variable.shape:
         return True
     return _is_text(DaskReader(variable.data).first_block())
+
+
+def _marked(array: Any) -> Any:
+    """Mark objects as strings; astype changes nothing between two dtypes of objects."""
+    return array.map_blocks(_unchanged, dtype=_TEXT, meta=np.empty((0,) * array.ndim, _TEXT))
+
+
+def _unchanged(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return values
 
 
 def _in_blocks(variable: xarray.Variable) -> xarray.Variable:

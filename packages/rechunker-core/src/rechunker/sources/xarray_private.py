@@ -6,18 +6,18 @@ and less exact, but always right. Seen from xarray 2025.1 to 2026.9.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
 
-from rechunker.sources.dask_array import is_dask_array
+from rechunker.sources.dask_array import is_dask_array, opened_by
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["is_lazy", "stored_array"]
+__all__ = ["arrays_read", "is_lazy", "stored_array"]
 
 # What stands around an array that is opened and decoded: it hands on all elements, in order.
 _WRAPPERS = frozenset(
@@ -68,17 +68,30 @@ def stored_array(variable: xarray.Variable) -> zarr.Array[Any] | None:
 
 def _opened(array: Any) -> Any:
     """Return what a dask array gives the parts of, or None if it does more than that."""
+    opened = opened_by(array)
     layers = getattr(array.dask, "layers", {})
-    changed = [name for name in layers if not str(name).startswith(_REBLOCKED)]
-    origins = [name for name in changed if str(name).startswith("original-")]
-    if len(origins) != 1 or set(changed) != {origins[0], origins[0].removeprefix("original-")}:
+    changed = {str(name) for name in layers if not str(name).startswith(_REBLOCKED)}
+    (name, *others) = opened or [None]
+    if name is None or others or changed != {name, name.removeprefix("original-")}:
         return None
-    layer: Mapping[Any, Any] = layers[origins[0]]
-    if len(layer) != 1:
-        return None
-    (opened,) = layer.values()
-    # Before dask had nodes the object itself was in the graph.
-    return getattr(opened, "value", opened)
+    return opened[name]
+
+
+def arrays_read(variable: xarray.Variable) -> Iterator[zarr.Array[Any]]:
+    """Yield the Zarr arrays that the values come from, whatever was done to them since.
+
+    Parameters
+    ----------
+    variable
+        Of a dataset.
+    """
+    data = getattr(variable, "_data", None)
+    for opened in opened_by(data).values() if is_dask_array(data) else [data]:
+        while opened is not None and not isinstance(opened, zarr.Array):
+            inside = hasattr(opened, "get_array") and str(type(opened).__module__).startswith("xa")
+            opened = opened.get_array() if inside else getattr(opened, "array", None)
+        if opened is not None:
+            yield opened
 
 
 def _unwrapped(data: Any) -> zarr.Array[Any] | None:
@@ -98,7 +111,9 @@ def _unwrapped(data: Any) -> zarr.Array[Any] | None:
 
 def _is_everything(key: Any) -> bool:
     parts = getattr(key, "tuple", None)
-    return parts is not None and all(part == slice(None) for part in parts)
+    return parts is not None and all(
+        isinstance(part, slice) and part == slice(None) for part in parts
+    )
 
 
 def _is_decoding(function: Any) -> bool:

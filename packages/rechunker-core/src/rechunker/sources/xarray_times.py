@@ -66,17 +66,23 @@ def exact_times(
     if encoded.dtype.kind != "f" or values.dtype.kind not in "mM":
         return encoded
     words = {word: attributes[word] for word in ("units", "calendar") if word in attributes}
-    exact = encoded
+    exact, wrong = encoded, _is_wrong(encoded, words, values)
     for toward in (np.inf, -np.inf):
-        decoded = _decoded(exact, words)
-        if decoded is None or decoded.dtype != values.dtype:
-            return encoded
-        wrong = (decoded.values != values.values) & ~np.isnat(values.values)
         if not wrong.any():
-            return exact
-        near = np.nextafter(encoded, np.array(toward, encoded.dtype))
-        exact = np.where(wrong, near, exact)
+            break
+        near = np.where(wrong, np.nextafter(encoded, np.array(toward, encoded.dtype)), exact)
+        still = _is_wrong(near, words, values)
+        exact, wrong = np.where(still, exact, near), still
     return exact
+
+
+def _is_wrong(
+    encoded: npt.NDArray[Any], words: dict[str, Any], values: xarray.Variable
+) -> npt.NDArray[np.bool_]:
+    decoded = _decoded(encoded, words)
+    if decoded is None or decoded.dtype != values.dtype:  # these are not just floats since then
+        return np.zeros(encoded.shape, np.bool_)
+    return np.asarray((decoded.values != values.values) & ~np.isnat(values.values))
 
 
 def _decoded(encoded: npt.NDArray[Any], words: dict[str, Any]) -> xarray.Variable | None:

@@ -1,0 +1,25 @@
+"""What packages with an executor of their own test it with; needs ``rechunker-core[testing]``."""
+
+import pytest
+
+# Before they are imported: a failing assertion then shows what it compared.
+pytest.register_assert_rewrite(
+    "rechunker.testing.engine", "rechunker.testing.contract", "rechunker.testing.arrays"
+)
+
+from rechunker.testing.executors import ExecutorTests  # noqa: E402
+from rechunker.testing.recorder import Recorder  # noqa: E402
+from rechunker.testing.stores import LoggedStore  # noqa: E402
+from rechunker.testing.work import Failing, Flaky, Marking, Nothing, Repeating, Slow  # noqa: E402
+
+__all__ = [
+    "ExecutorTests",
+    "Failing",
+    "Flaky",
+    "LoggedStore",
+    "Marking",
+    "Nothing",
+    "Recorder",
+    "Repeating",
+    "Slow",
+]

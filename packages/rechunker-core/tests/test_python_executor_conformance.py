@@ -1,0 +1,17 @@
+"""The embedded executor passes the suite of all executors."""
+
+from __future__ import annotations
+
+import pytest
+
+from rechunker.testing import ExecutorTests
+from rechunker.testing.engine import Watched
+
+
+class TestPythonExecutor(ExecutorTests):
+    executor = "python"
+
+    @pytest.fixture
+    def watched(self) -> Watched:
+        seen: list[int] = []
+        return Watched({"progress": lambda done, *_: seen.append(done)}, lambda: seen == [1, 2, 3])

@@ -1,0 +1,432 @@
+"""Datasets: chunks, encodings, what is read and how, and what is refused."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numcodecs
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+from numcodecs import Zlib
+from xarray.backends import BackendArray, BackendEntrypoint
+from xarray.core import indexing
+
+from rechunker import Rechunked, rechunk
+from rechunker.plan import MemoryLimitError
+from rechunker.reading import ZarrReader
+from rechunker.sources.dask_reader import DaskReader
+
+T, Y, X = 24, 6, 10
+PACKED = {"dtype": "i2", "scale_factor": 0.5, "add_offset": 1.0, "_FillValue": -999}
+
+
+def climate() -> xr.Dataset:
+    values = np.random.default_rng(1).integers(0, 100, (T, Y, X)) / 2
+    times = np.datetime64("2001-01-01", "ns") + np.arange(T) * np.timedelta64(1, "h")
+    bounds = np.stack([times, times + np.timedelta64(1, "h")], axis=1)
+    data = xr.Dataset(
+        {
+            "air": (("time", "y", "x"), values, {"units": "K"}),
+            "height": (("y", "x"), values[0]),
+            "time_bnds": (("time", "bnds"), bounds),
+        },
+        {
+            "time": ("time", times, {"bounds": "time_bnds"}),
+            "x": np.arange(X),
+            "lat": (("y", "x"), values[1]),
+        },
+        {"title": "made up"},
+    )
+    data["air"].encoding = {**PACKED, "chunks": (4, Y, X)}
+    units = {"units": "hours since 2001-01-01 00:00:00", "dtype": "i8", "calendar": "standard"}
+    data["time"].encoding, data["time_bnds"].encoding = dict(units), dict(units)
+    return data
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return stored(climate(), tmp_path / "source.zarr")
+
+
+def stored(dataset: xr.Dataset, place: Path, zarr_format: int = 3, **kwargs: Any) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that v3 does not specify what xarray writes
+        dataset.to_zarr(place, zarr_format=zarr_format, **kwargs)
+    return place
+
+
+def planned(source: xr.Dataset, chunks: Any, tmp_path: Path, **kwargs: Any) -> Rechunked:
+    return rechunk(source, chunks, kwargs.pop("max_mem", "1MB"), tmp_path / "target", **kwargs)
+
+
+def chunks_after(source: xr.Dataset, chunks: Any, tmp_path: Path) -> dict[str, Any]:
+    group = planned(source, chunks, tmp_path).execute()
+    assert isinstance(group, zarr.Group)
+    return {name: array.chunks for name, array in group.arrays()}
+
+
+def reader_of(rechunked: Rechunked, name: str) -> Any:
+    return next(j.source.reader for j in rechunked._reopen.__self__.jobs if j.name == name)
+
+
+# Chunks
+
+
+def test_sizes_by_dimension_are_for_data_and_for_grids_of_coordinates(
+    place: Path, tmp_path: Path
+) -> None:
+    found = chunks_after(xr.open_zarr(place), {"time": -1, "x": 5, "y": 100}, tmp_path)
+    assert found == {
+        "air": (T, Y, 5),
+        "height": (Y, 5),
+        "lat": (Y, 5),
+        "time": (T,),
+        "time_bnds": (T, 2),
+        "x": (X,),
+    }
+
+
+def test_a_dimension_that_is_not_named_keeps_the_chunks_it_has(place: Path, tmp_path: Path) -> None:
+    assert chunks_after(xr.open_zarr(place), {"x": 2}, tmp_path)["air"] == (4, Y, 2)
+
+
+def test_a_dimension_that_is_not_named_keeps_the_blocks_of_dask(
+    place: Path, tmp_path: Path
+) -> None:
+    source = xr.open_zarr(place).chunk(time=8)
+    assert chunks_after(source, {"x": 2}, tmp_path)["air"] == (8, Y, 2)
+
+
+@pytest.mark.parametrize("sizes", [(3, -1, 2), [3, Y, 2], {"time": 3, "x": 2}])
+def test_chunks_by_variable(place: Path, tmp_path: Path, sizes: Any) -> None:
+    found = chunks_after(xr.open_zarr(place), {"air": sizes}, tmp_path)
+    assert (found["air"], found["height"], found["time"]) == ((3, Y, 2), (Y, X), (T,))
+
+
+def test_coordinates_and_bounds_that_are_named_are_cut(place: Path, tmp_path: Path) -> None:
+    found = chunks_after(
+        xr.open_zarr(place), {"time": (5,), "time_bnds": (5, 2), "x": 3}, tmp_path
+    )
+    assert (found["time"], found["time_bnds"], found["x"]) == ((5,), (5, 2), (3,))
+
+
+def test_without_chunks_everything_stays_as_it_is(place: Path, tmp_path: Path) -> None:
+    assert chunks_after(xr.open_zarr(place), None, tmp_path)["air"] == (4, Y, X)
+
+
+def test_uneven_blocks_of_dask_are_read_whole(place: Path, tmp_path: Path) -> None:
+    source = xr.open_zarr(place, chunks=None).isel(time=slice(1, None)).chunk({"time": (9, 2, 12)})
+    rechunked = planned(source, {"time": 5}, tmp_path)
+    assert reader_of(rechunked, "air").grid[0] == (9, 2, 12)
+    rechunked.execute()
+    xr.testing.assert_identical(source.compute(), xr.open_zarr(tmp_path / "target").compute())
+
+
+# Encodings
+
+
+def test_options_update_the_encoding(place: Path, tmp_path: Path) -> None:
+    options = {"air": {"compressors": None}}
+    planned(xr.open_zarr(place), {"time": 6}, tmp_path, target_options=options).execute()
+    array = zarr.open_array(tmp_path / "target/air", mode="r")
+    assert (array.dtype, array.compressors) == (np.dtype("i2"), ())
+    assert array.attrs["scale_factor"] == 0.5
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_compressor_may_be_given_in_words_of_v2(tmp_path: Path, zarr_format: int) -> None:
+    source = xr.open_zarr(stored(climate(), tmp_path / "source", zarr_format))
+    options = {"air": {"compressor": numcodecs.GZip(2)}}
+    planned(source, {"time": 6}, tmp_path, target_options=options).execute()
+    (codec,) = zarr.open_array(tmp_path / "target/air", mode="r").compressors
+    assert type(codec).__name__.lower().startswith("gzip")
+
+
+def test_another_packing_is_encoded_anew(place: Path, tmp_path: Path) -> None:
+    options = {"air": {"scale_factor": 0.25, "dtype": "i4"}}
+    rechunked = planned(xr.open_zarr(place), {"time": 6}, tmp_path, target_options=options)
+    assert isinstance(reader_of(rechunked, "air"), DaskReader)
+    rechunked.execute()
+    assert zarr.open_array(tmp_path / "target/air", mode="r").dtype == "i4"
+    xr.testing.assert_identical(xr.open_zarr(place), xr.open_zarr(tmp_path / "target"))
+
+
+def test_a_target_may_be_sharded(place: Path, tmp_path: Path) -> None:
+    options = {"air": {"shards": {"time": 8, "y": -1, "x": -1}}}
+    planned(xr.open_zarr(place), {"time": 2, "x": 5}, tmp_path, target_options=options).execute()
+    array = zarr.open_array(tmp_path / "target/air", mode="r")
+    assert (array.chunks, array.shards) == ((2, Y, 5), (8, Y, X))
+    xr.testing.assert_identical(xr.open_zarr(place), xr.open_zarr(tmp_path / "target"))
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 3), (3, 2)])
+def test_the_other_format_keeps_packing_codecs_and_numbers(
+    tmp_path: Path, before: int, after: int
+) -> None:
+    data = climate()
+    data["air"].encoding["compressors"] = (
+        Zlib(3) if before == 2 else zarr.codecs.GzipCodec(level=3)
+    )
+    source = stored(data, tmp_path / "source", before)
+    options = {"zarr_format": after}
+    rechunked = planned(xr.open_zarr(source), {"time": 5}, tmp_path, target_options=options)
+    group = rechunked.execute()
+    xr.testing.assert_identical(xr.open_zarr(source), xr.open_zarr(tmp_path / "target"))
+    assert group.metadata.zarr_format == after
+    assert "3" in repr(group["air"].compressors)
+    assert np.array_equal(zarr.open_array(source / "air", mode="r")[...], group["air"][...])
+
+
+def test_the_format_of_a_group_is_that_of_the_target(place: Path, tmp_path: Path) -> None:
+    group = zarr.create_group(tmp_path / "target", zarr_format=2)
+    target = rechunk(xr.open_zarr(place), {"time": 5}, "1MB", group).execute()
+    assert target.metadata.zarr_format == 2
+    xr.testing.assert_identical(xr.open_zarr(place), xr.open_zarr(tmp_path / "target"))
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_the_target_is_consolidated(tmp_path: Path, zarr_format: int) -> None:
+    source = stored(climate(), tmp_path / "source", zarr_format)
+    planned(xr.open_zarr(source), {"time": 5}, tmp_path).execute()
+    opened = xr.open_zarr(tmp_path / "target", consolidated=True)  # warnings are errors here
+    xr.testing.assert_identical(xr.open_zarr(source), opened)
+
+
+def test_the_text_of_units_is_kept_when_times_are_encoded(place: Path, tmp_path: Path) -> None:
+    planned(xr.open_zarr(place).load(), {"time": 5}, tmp_path).execute()
+    for name in ("time", "time_bnds"):
+        before, after = (zarr.open_array(p / name, mode="r") for p in (place, tmp_path / "target"))
+        assert before.attrs["units"] == after.attrs["units"]
+
+
+def test_temp_options_have_no_effect(place: Path, tmp_path: Path) -> None:
+    options = {"air": {"scale_factor": 0.25}}
+    planned(
+        xr.open_zarr(place),
+        {"air": (T, 1, 1)},
+        tmp_path,
+        temp_store=tmp_path / "temp",
+        temp_options=options,
+        max_mem=9000,
+    ).execute()
+    xr.testing.assert_identical(xr.open_zarr(place), xr.open_zarr(tmp_path / "target"))
+
+
+def test_text_may_travel_through_temporary_objects(tmp_path: Path) -> None:
+    names = np.array([f"station {i} " + "x" * (i % 30) for i in range(400)], object)
+    source = xr.Dataset({"name": (("a", "b"), names.reshape(20, 20))}).chunk(a=1)
+    planned(source, {"a": 20, "b": 1}, tmp_path, temp_store=tmp_path / "t", max_mem=9000).execute()
+    assert np.array_equal(xr.open_zarr(tmp_path / "target")["name"], source["name"])
+
+
+def test_an_existing_target_is_replaced_if_that_is_said(place: Path, tmp_path: Path) -> None:
+    source = xr.open_zarr(place)
+    planned(source, {"time": 5}, tmp_path).execute()
+    with pytest.raises(FileExistsError, match="overwrite"):
+        planned(source, {"time": 6}, tmp_path)
+    target = planned(source, {"time": 6}, tmp_path, target_options={"overwrite": True}).execute()
+    assert target["air"].chunks == (6, Y, X)
+
+
+# Raw copies
+
+
+def test_an_untouched_variable_is_copied_as_it_is_stored(place: Path, tmp_path: Path) -> None:
+    source = xr.open_zarr(place).drop_vars("lat").rename(air="wind").chunk(time=6)
+    source["wind"].attrs["units"] = "m/s"
+    rechunked = planned(source, {"x": 5}, tmp_path)
+    assert isinstance(reader_of(rechunked, "wind"), ZarrReader)
+    rechunked.execute()
+    xr.testing.assert_identical(source, xr.open_zarr(tmp_path / "target"))
+
+
+TOUCHED: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
+    "arithmetic": lambda data: data + 1,
+    "a selection": lambda data: data.isel(time=slice(2, None)),
+    "a step": lambda data: data.isel(x=slice(None, None, -1)),
+    "a turn": lambda data: data.transpose("x", "y", "time", ...),
+    "a mask": lambda data: data.where(data["x"] > 3),
+    "sorting": lambda data: data.sortby("x", ascending=False),
+    "a cast": lambda data: data.assign(air=data["air"].astype("f4")),
+    "loading": lambda data: data.compute(),
+}
+
+
+@pytest.mark.parametrize("chunks", [{}, None], ids=["dask", "lazy"])
+@pytest.mark.parametrize("change", TOUCHED)
+def test_what_was_changed_is_encoded_anew(
+    place: Path, tmp_path: Path, change: str, chunks: Any
+) -> None:
+    source = TOUCHED[change](xr.open_zarr(place, chunks=chunks)[["air"]].drop_vars("lat"))
+    source["air"].encoding = {"_FillValue": np.nan}
+    rechunked = planned(source, {"x": 5}, tmp_path)
+    assert not isinstance(reader_of(rechunked, "air"), ZarrReader)
+    rechunked.execute()
+    xr.testing.assert_identical(source.compute(), xr.open_zarr(tmp_path / "target").compute())
+
+
+@pytest.mark.parametrize("word", ["scale_factor", "add_offset", "_FillValue", "dtype"])
+def test_another_encoding_is_no_raw_copy(place: Path, tmp_path: Path, word: str) -> None:
+    source = xr.open_zarr(place)
+    source["air"].encoding[word] = {"dtype": np.dtype("i4")}.get(word, -500)
+    assert not isinstance(reader_of(planned(source, {"x": 5}, tmp_path), "air"), ZarrReader)
+
+
+# Files that are not Zarr
+
+
+@pytest.mark.parametrize("engine", ["scipy", "h5netcdf"])
+@pytest.mark.parametrize("way", [{"chunks": {"time": 5}}, {}, {"decode_cf": False}])
+def test_netcdf(tmp_path: Path, engine: Any, way: dict[str, Any]) -> None:
+    climate().to_netcdf(tmp_path / "source.nc", engine=engine)
+    with xr.open_dataset(tmp_path / "source.nc", engine=engine, **way) as source:
+        planned(source, {"time": T, "x": 1}, tmp_path).execute()
+        target = xr.open_zarr(tmp_path / "target", decode_cf=way.get("decode_cf", True))
+        xr.testing.assert_identical(source.compute(), target.compute())
+
+
+def test_a_file_of_scipy_s_own(tmp_path: Path) -> None:
+    path = str(files("scipy.io") / "tests/data/example_1.nc")
+    with xr.open_dataset(path, engine="scipy") as source:
+        planned(source, {dim: 2 for dim in source.dims}, tmp_path).execute()
+        xr.testing.assert_identical(source.compute(), xr.open_zarr(tmp_path / "target").compute())
+
+
+def test_xarray_s_own_test_data(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    request.config.addinivalue_line("markers", "flaky: a word of xarray's own tests")
+    from xarray.tests import create_test_data
+
+    source = create_test_data(use_extension_array=False)
+    planned(source, {"time": 7, "dim2": 3}, tmp_path).execute()
+    xr.testing.assert_identical(source, xr.open_zarr(tmp_path / "target").compute())
+
+
+# Laziness
+
+
+class Counted(BackendArray):
+    """Numbers that know how many of them were asked for at a time."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape, self.dtype = shape, np.dtype("f8")
+        self.largest = self.total = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.BASIC, self.read
+        )
+
+    def read(self, key: tuple[Any, ...]) -> Any:
+        rows = np.arange(self.shape[0])[key[0]]
+        part = np.broadcast_to(np.asarray(rows, "f8")[..., None], (*np.shape(rows), self.shape[1]))
+        part = part[..., key[1]]
+        self.largest, self.total = max(self.largest, part.size), self.total + part.size
+        return part.copy()
+
+
+class CountedBackend(BackendEntrypoint):
+    def open_dataset(self, filename_or_obj: Any, *, drop_variables: Any = None) -> xr.Dataset:
+        data = indexing.LazilyIndexedArray(filename_or_obj)
+        return xr.Dataset({"v": xr.Variable(("a", "b"), data)})
+
+
+def test_a_file_is_never_loaded_whole(tmp_path: Path) -> None:
+    counted = Counted((4000, 500))  # 16 MB
+    source = xr.open_dataset(counted, engine=CountedBackend)
+    rechunked = planned(source, {"a": 4000, "b": 1}, tmp_path, max_mem="8MB",
+                        temp_store=tmp_path / "temp")
+    assert counted.total == 0
+    rechunked.execute()
+    assert counted.largest * 8 <= 2**20
+    assert counted.total == 4000 * 500
+    assert np.array_equal(xr.open_zarr(tmp_path / "target")["v"][:, 7], np.arange(4000))
+
+
+def test_decoded_elements_are_counted(tmp_path: Path) -> None:
+    values = np.zeros((100, 100), "i1")
+    data = xr.Dataset({"v": (("a", "b"), values, {"scale_factor": 0.1})})
+    place = stored(data, tmp_path / "source", encoding={"v": {"chunks": (100, 100)}})
+    rechunked = planned(xr.open_zarr(place) * 2, {"a": 10}, tmp_path)
+    assert rechunked.copy_plan["v"].footprint.read >= 8 * values.size
+
+
+# What is refused
+
+
+BAD: dict[str, tuple[Any, Any, type[Exception], str]] = {
+    "an unknown name": ({"tine": 5}, None, ValueError, "did you mean 'time'"),
+    "no dict": ((5, 5, 5), None, TypeError, "by name of its dimensions"),
+    "dimensions and variables": (
+        {"y": 5, "air": (1, 1, 1)}, None, ValueError, "both dimensions, 'y', and variables, 'air'",
+    ),
+    "sizes of a dimension": ({"y": (3, 3)}, None, TypeError, "one size"),
+    "too few sizes": ({"air": (5, 5)}, None, ValueError, "3 axes"),
+    "size 0": ({"x": 0}, None, ValueError, "positive"),
+    "a foreign dimension": ({"air": {"bnds": 2}}, None, ValueError, "'bnds'"),
+    "options of no variable": ({}, {"wind": {}}, ValueError, "'wind'"),
+    "an unknown word": ({}, {"air": {"compresor": None}}, ValueError, "did you mean 'compressor'"),
+    "chunks in options": ({}, {"air": {"chunks": (1, 1, 1)}}, ValueError, "by target_chunks"),
+    "order": ({}, {"air": {"order": "F"}}, ValueError, "TransposeCodec"),
+    "both words": ({}, {"air": {"compressor": None, "compressors": None}}, ValueError, "the same"),
+    "no codec": ({}, {"air": {"compressors": 3}}, TypeError, "3 is not a codec"),
+    "odd shards": ({"x": 4}, {"air": {"shards": (4, 6, 6)}}, ValueError, "not a multiple"),
+    "format 1": ({}, {"zarr_format": 1}, ValueError, "2 or 3"),
+    "shards in v2": ({}, {"zarr_format": 2, "air": {"shards": (4, 6, 10)}}, ValueError, "no shards"),
+    "no dict of options": ({}, {"air": 3}, TypeError, "a dict"),
+    "overwrite by variable": ({}, {"air": {"overwrite": True}}, ValueError, "whole target"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_nothing_is_written_where_something_is_wrong(
+    place: Path, tmp_path: Path, case: str
+) -> None:
+    chunks, options, error, message = BAD[case]
+    with pytest.raises(error, match=message):
+        planned(xr.open_zarr(place), chunks, tmp_path, target_options=options)
+    assert not (tmp_path / "target").exists()
+
+
+def test_a_multiindex_is_refused(tmp_path: Path) -> None:
+    source = climate()[["height"]].stack(point=("y", "x"))
+    with pytest.raises(ValueError, match="reset_index"):
+        planned(source, {"point": 5}, tmp_path)
+
+
+def test_two_values_for_what_is_missing_are_refused_where_they_must_be_encoded(
+    tmp_path: Path,
+) -> None:
+    source = xr.Dataset({"v": ("x", np.arange(4.0))})
+    source["v"].encoding = {"missing_value": -1.0, "_FillValue": -2.0}
+    with pytest.raises(ValueError, match="conflict"):
+        planned(source, {"x": 2}, tmp_path)
+
+
+def test_a_name_for_the_array_is_refused(place: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="names of its own"):
+        planned(xr.open_zarr(place), {"x": 5}, tmp_path, array_name="air")
+
+
+def test_a_data_array_is_refused_with_advice(place: Path, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="to_dataset"):
+        rechunk(xr.open_zarr(place)["air"], {"x": 5}, "1MB", tmp_path / "target")
+
+
+def test_the_source_is_not_overwritten(place: Path) -> None:
+    opened = xr.open_zarr(place)[["air"]].reset_coords(drop=True)
+    for source in (opened, opened + 1, xr.open_zarr(place, chunks=None).isel(x=slice(3))):
+        with pytest.raises(ValueError, match="never changed"):
+            rechunk(source, {"x": 5}, "1MB", place, target_options={"overwrite": True})
+
+
+def test_too_little_memory_is_told(place: Path, tmp_path: Path) -> None:
+    with pytest.raises(MemoryLimitError) as caught:
+        planned(xr.open_zarr(place), {"x": 5}, tmp_path, max_mem=1000)
+    needed = caught.value.needed
+    assert planned(xr.open_zarr(place)[["air"]], {"x": 5}, tmp_path, max_mem=max(needed, 9000))
