@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -24,6 +25,7 @@ from rechunker.lanes import Lane
 from rechunker.plan import MemoryLimitError
 from rechunker.sources.dask_array import dask_source
 from rechunker.sources.dask_reader import DaskReader
+from rechunker.types import CopySpec, rounds
 
 
 def numbers(shape: tuple[int, ...]) -> Any:
@@ -37,6 +39,15 @@ def planned(source: Any, chunks: Any, tmp_path: Path, **kwargs: Any) -> Rechunke
 
 def copied(source: Any, chunks: Any, tmp_path: Path, **kwargs: Any) -> Any:
     return planned(source, chunks, tmp_path, **kwargs).execute()
+
+
+class Keeper(PythonExecutor):
+    """Keeps what it is given."""
+
+    specs: tuple[CopySpec, ...] = ()
+
+    def prepare_plan(self, specs: Iterable[CopySpec]) -> Any:
+        self.specs = tuple(specs)
 
 
 BLOCKS: dict[str, Any] = {
@@ -162,13 +173,13 @@ def test_a_block_runs_only_its_own_part_of_the_graph() -> None:
 
 def test_a_plan_travels_also_with_functions_that_pickle_cannot_send(tmp_path: Path) -> None:
     source = da.ones((40, 40), chunks=(10, 40)).map_blocks(lambda block: block * 3)
-    rechunked = planned(source, (40, 10), tmp_path)
-    stages = pickle.dumps([spec.stages for spec in rechunked._reopen.__self__.specs()])
+    keeper = Keeper()
+    planned(source, (40, 10), tmp_path, executor=keeper)
+    stages = pickle.dumps([stage for together in rounds(keeper.specs) for stage in together])
     program = (
         "import pickle, sys\n"
-        "for stages in pickle.load(sys.stdin.buffer):\n"
-        "    for stage in stages:\n"
-        "        stage(range(len(stage)))\n"
+        "for stage in pickle.load(sys.stdin.buffer):\n"
+        "    stage(range(len(stage)))\n"
     )
     subprocess.run([sys.executable, "-c", program], input=stages, check=True)
     assert (zarr.open_array(tmp_path / "target")[...] == 3).all()

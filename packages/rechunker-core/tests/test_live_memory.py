@@ -108,6 +108,13 @@ def test_columns(tmp_path: Path) -> None:
     measure(source, (3000, 20), tmp_path, 3.0)
 
 
+def test_cells_larger_than_a_slab(tmp_path: Path) -> None:
+    """Every task of the last stage reads one cell, and that is its buffer."""
+    source = make_source(tmp_path / "s", shape=(2000, 2000), chunks=(10, 2000))
+    plan = measure(source, (2000, 2000), tmp_path, 1.0, temp_options={})
+    assert plan.copy_plan[""].stages
+
+
 def test_shards(tmp_path: Path) -> None:
     shape, shards = (400, 120, 110), (100, 120, 110)
     source = make_source(tmp_path / "s", shape=shape, chunks=(10, 60, 55), shards=shards)

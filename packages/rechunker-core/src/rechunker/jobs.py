@@ -15,11 +15,11 @@ from rechunker import storage
 from rechunker.cell_codecs import CellCodec
 from rechunker.copying import CopyWork
 from rechunker.costs import LOCAL, OBJECT_STORE, CostModel
-from rechunker.layouts import Footprint
+from rechunker.layouts import Footprint, Layout
 from rechunker.locations import unwrap
 from rechunker.memory import format_bytes
 from rechunker.plan import MemoryLimitError, RechunkPlan, plan_rechunk
-from rechunker.reading import ZarrReader
+from rechunker.reading import Reader, ZarrReader
 from rechunker.sources.base import SourceArray
 from rechunker.settings import changed_settings
 from rechunker.stored import StoredArray
@@ -35,6 +35,8 @@ __all__ = ["ArrayJob", "TempPlace", "plan_job"]
 FASTEST_CODEC = 0.3
 # A request to an object store is mostly waiting, which needs no core.
 REMOTE_REQUESTS = 16
+# Slabs of a cell that stay in the processor's cache while they are scattered.
+SLAB_BYTES = 1 << 22
 # Encoded cells have an index, whether they are smaller or not.
 ENCODED_TEMP = 0.99
 # Without a temporary store, reading everything twice is still cheaper than finding one.
@@ -114,7 +116,10 @@ class ArrayJob:
         if self._transfers:
             assert isinstance(self.source.reader, ZarrReader)
             return TransferWork(stage.grid, self.source.reader.array, self.target, threads)
-        reader = TempReader(self._objects(j - 1)) if j else self.source.reader
+        reader: Reader = self.source.reader
+        if j:
+            slab = None if stage.layout is Layout.VIEW else SLAB_BYTES
+            reader = TempReader(self._objects(j - 1), slab)
         writer: Writer
         if j < plan.hops:
             writer = TempWriter(self._objects(j))
@@ -214,6 +219,9 @@ def _cost(stores: list[Any]) -> CostModel:
 def _footprint(source: SourceArray, target: StoredArray, temp: TempPlace | None) -> Footprint:
     chunk = prod(target.unit) * target.itemsize
     copied = storage.copies(target.store) * chunk
+    reader = source.reader
+    if isinstance(reader, ZarrReader) and getattr(reader.array.codec, "order", "C") == "F":
+        copied += chunk  # turned to be encoded
     return Footprint(
         read=source.read_bytes,
         unit=source.unit_bytes,

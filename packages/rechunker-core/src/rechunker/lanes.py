@@ -73,7 +73,10 @@ class Lanes:
             self._drain(pending, work, self._lanes[0])
             return
         running = [self._pool.submit(self._drain, pending, work, lane) for lane in self._lanes]
-        errors = [error for done in running if (error := done.exception())]
+        try:
+            errors = [error for done in running if (error := done.exception())]
+        finally:
+            pending.stop()  # so that nobody goes on after an interrupt
         if errors:
             raise errors[0]
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from rechunker.boxes import Box
 
-__all__ = ["CellLayout", "scatter"]
+__all__ = ["CellLayout", "scatter", "word_of"]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -21,6 +21,11 @@ Bytes = npt.NDArray[np.uint8]
 _CACHE_BYTES = 1 << 18
 # Elements of these sizes are moved as integers, with numpy's fastest loops.
 _WORDS = {1: "u1", 2: "u2", 4: "u4", 8: "u8"}
+
+
+def word_of(size: int) -> np.dtype[Any]:
+    """Return a type for opaque elements of so many bytes, the fastest to copy and compare."""
+    return np.dtype(_WORDS.get(size) or f"V{size}")
 
 
 @dataclass(frozen=True)
@@ -187,7 +192,7 @@ def _strided_copy(
     if flat and axes and axes[-1][1] == axes[-1][2] == item:
         item *= axes.pop()[0]  # a run of elements moves as one: half the time of numpy's own loop
     dims, strides = [n for n, _, _ in axes], [s for _, _, s in axes]
-    dtype = np.dtype(_WORDS.get(item) or f"V{item}")
+    dtype = word_of(item)
     target = np.ndarray(dims, dtype, buffer, offset, [s for _, s, _ in axes])
     if flat:
         first = sum(i * stride for i, stride in zip(corner, data.strides, strict=True))

@@ -111,9 +111,18 @@ def _with_lengths(parts: list[bytes]) -> Buffer:
 
 @dataclass(frozen=True)
 class TempReader:
-    """Reads from a temporary object the one cell that lies in the box of the reading task."""
+    """Reads from a temporary object the one cell that lies in the box of the reading task.
+
+    Parameters
+    ----------
+    objects
+        The temporary objects.
+    slab
+        Bytes of a raw cell that are read at a time (at least one row of it); None: all of them.
+    """
 
     objects: TempObjects
+    slab: int | None = None
 
     @property
     def grid(self) -> Grid:
@@ -137,12 +146,12 @@ class TempReader:
             yield cell.start, self._encoded(task, layout, cell, lane)
 
     def _raw(self, task: int, layout: CellLayout, cell: Box, lane: Lane) -> Iterator[Piece]:
-        """Yield a cell in slabs along its first axis, so that they stay in the cache."""
+        """Yield a cell in slabs along its first axis."""
         objects = self.objects
         item, key = objects.dtype.itemsize, objects.key(task)
         rows, *others = cell.shape or (1,)
         row = prod(others) * item
-        step = max(1, _SLAB_BYTES // row)
+        step = rows if self.slab is None else max(1, self.slab // row)
         sizes = [min(step, rows - first) * row for first in range(0, rows, step)]
         start = layout.offset(cell) * item
         lane.count(gets=1, stored_read=cell.size * item)
@@ -178,7 +187,3 @@ class TempReader:
             f"temporary object {key!r} is not in {self.objects.store}: something removed it while "
             "rechunking; run execute() again"
         )
-
-
-# Bytes of a cell that are read and scattered at a time, where the store is a disk.
-_SLAB_BYTES = 1 << 22

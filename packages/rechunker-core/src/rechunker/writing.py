@@ -12,6 +12,7 @@ from rechunker import storage
 from rechunker.boxes import Box, block
 from rechunker.buffers import Cells
 from rechunker.lanes import Lane, Lanes
+from rechunker.scatter import word_of
 from rechunker.stored import StoredArray
 
 __all__ = ["Writer", "ZarrWriter"]
@@ -92,7 +93,7 @@ def _holds(chunk: npt.NDArray[Any], fill: npt.NDArray[Any]) -> bool:
     value = fill.astype(chunk.dtype).reshape(1)
     if value.dtype.hasobject or value.dtype.kind == "T":
         return bool((chunk == value).all())
-    words = np.dtype(f"V{value.itemsize}")
+    words = word_of(value.itemsize)
     flat, bits = chunk.reshape(-1).view(words), value.view(words)
     # Few chunks are empty, and most of those that are not show it in their first element.
     steps = range(0, flat.size, _COMPARED)

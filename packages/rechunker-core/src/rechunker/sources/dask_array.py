@@ -200,7 +200,7 @@ def dask_hierarchy(
 def _stand_in(array: Any, chunks: tuple[int, ...], options: ArrayOptions) -> zarr.Array[Any]:
     """Return an empty Zarr array that is what Zarr makes of an array like this, unasked."""
     dtype = str if _is_text(array.dtype, options) else array.dtype
-    if np.dtype(dtype).hasobject and dtype is not str:
+    if np.dtype(dtype).kind == "O" and dtype is not str:
         raise TypeError(
             f"{array} holds objects, and Zarr must know what they are; give "
             "array.astype(numpy.dtypes.StringDType()) if they are strings, another dtype if they "
@@ -223,7 +223,7 @@ def _is_text(dtype: np.dtype[Any], options: ArrayOptions) -> bool:
     """Say whether objects are strings, as the codec that is given for them tells."""
     words = [options.named.get(word) for word in ("filters", "serializer")]
     codecs = [c for given in words for c in (given if isinstance(given, list | tuple) else [given])]
-    return dtype.hasobject and any(_name(codec) == "vlen-utf8" for codec in codecs)
+    return dtype.kind == "O" and any(_name(codec) == "vlen-utf8" for codec in codecs)
 
 
 def _name(codec: Any) -> Any:

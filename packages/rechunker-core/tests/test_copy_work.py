@@ -1,0 +1,46 @@
+"""Tasks of every layout, on cells of any size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from zarr.storage import LocalStore, MemoryStore
+
+from rechunker.copying import CopyWork
+from rechunker.layouts import Layout
+from rechunker.metadata import document_of
+from rechunker.reading import ZarrReader
+from rechunker.stored import StoredArray
+from rechunker.temp import TempObjects, TempReader, TempWriter
+from rechunker.writing import ZarrWriter
+
+SHAPE = (1100, 1000)  # 8.8 MB: more than two slabs
+
+
+def stored(array: zarr.Array[Any]) -> StoredArray:
+    return StoredArray.of(array.store_path, document_of(array), array.dtype.itemsize)
+
+
+@pytest.mark.parametrize("layout", [Layout.VIEW, Layout.PACKED, Layout.PADDED])
+@pytest.mark.parametrize("slab", [None, 1 << 22, 1])
+@pytest.mark.parametrize("local", [True, False])
+def test_one_large_cell(
+    tmp_path: Path, layout: Layout, slab: int | None, local: bool
+) -> None:
+    if layout is Layout.VIEW and slab is not None:
+        slab = None  # where the cell is the buffer it is read at once
+    source = zarr.create_array({}, shape=SHAPE, chunks=(550, 500), dtype="f8")
+    source[...] = np.random.default_rng(0).random(SHAPE)
+    target = zarr.create_array({}, shape=SHAPE, chunks=(300, 1000), dtype="f8")
+    store = LocalStore(tmp_path) if local else MemoryStore()
+    objects = TempObjects(store, "x", SHAPE, SHAPE, SHAPE, source.dtype, None, 8)
+    reader, writer = ZarrReader(stored(source)), ZarrWriter(stored(target))
+    first = CopyWork(SHAPE, SHAPE, reader, TempWriter(objects), Layout.PACKED, 2)
+    last = CopyWork(SHAPE, SHAPE, TempReader(objects, slab), writer, layout, 2)
+    done = [*first(range(1)), *last(range(1))]
+    np.testing.assert_array_equal(target[...], source[...])
+    assert [(one.gets, one.puts) for one in done] == [(4, 1), (1, 4)]

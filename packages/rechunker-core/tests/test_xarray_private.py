@@ -1,0 +1,90 @@
+"""The private names of xarray that are used are still there, and mean what they meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from rechunker.sources.xarray_private import arrays_read, is_lazy, stored_array
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    group = zarr.create_group(tmp_path / "source.zarr", zarr_format=2)
+    for name, dtype, attrs in (
+        ("plain", "i4", {}),
+        ("packed", "i2", {"scale_factor": 0.5, "add_offset": 1.0}),
+        ("unsigned", "i1", {"_Unsigned": "true"}),
+        ("times", "f8", {"units": "days since 2000-01-01"}),
+        ("flags", "i1", {"dtype": "bool"}),
+        ("turned", ">f4", {}),
+    ):
+        array = group.create_array(name, shape=(8, 8), chunks=(4, 4), dtype=dtype, fill_value=9)
+        array[...] = np.arange(64).reshape(8, 8) % 7
+        array.attrs.update({"_ARRAY_DIMENSIONS": ["a", "b"], **attrs})
+    return tmp_path / "source.zarr"
+
+
+NAMES = ["plain", "packed", "unsigned", "times", "flags", "turned"]
+each_name = pytest.mark.parametrize("name", NAMES)
+each_way = pytest.mark.parametrize("chunks", [{}, None, {"a": 8}], ids=["dask", "lazy", "larger"])
+
+
+def variable(place: Path, name: str, chunks: Any, **kwargs: Any) -> xr.Variable:
+    return xr.open_zarr(place, chunks=chunks, consolidated=False, **kwargs)[name].variable
+
+
+@each_way
+@each_name
+@pytest.mark.parametrize("decode_cf", [True, False])
+def test_the_array_of_an_untouched_variable_is_found(
+    place: Path, name: str, chunks: Any, decode_cf: bool
+) -> None:
+    found = stored_array(variable(place, name, chunks, decode_cf=decode_cf))
+    assert found is not None
+    assert found.name == f"/{name}"
+
+
+CHANGES: dict[str, Callable[[xr.Variable], xr.Variable]] = {
+    "arithmetic": lambda variable: variable + variable.dtype.type(0)
+    if variable.dtype.kind != "M"
+    else variable + np.timedelta64(0, "ns"),
+    "a part": lambda variable: variable.isel(a=slice(0, 7)),
+    "another order": lambda variable: variable.isel(a=slice(None, None, -1)),
+    "some rows": lambda variable: variable.isel(a=[0, 1, 2, 3, 4, 5, 6, 7]),
+    "turned": lambda variable: variable.transpose("b", "a"),
+    "loaded": lambda variable: variable.compute(),
+}
+
+
+@pytest.mark.parametrize("chunks", [{}, None], ids=["dask", "lazy"])
+@each_name
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_array_of_a_changed_variable_is_not(
+    place: Path, name: str, chunks: Any, change: str
+) -> None:
+    assert stored_array(CHANGES[change](variable(place, name, chunks))) is None
+
+
+@pytest.mark.parametrize("change", ["arithmetic", "a part", "turned"])
+def test_what_a_changed_variable_reads_is_known(place: Path, change: str) -> None:
+    (found,) = arrays_read(CHANGES[change](variable(place, "packed", {})))
+    assert found.name == "/packed"
+
+
+def test_what_is_loaded_is_told_from_what_is_not(place: Path) -> None:
+    lazy = variable(place, "packed", None)
+    assert [is_lazy(v) for v in (lazy, lazy.chunk(), lazy.compute())] == [True, False, False]
+
+
+def test_a_variable_that_xarray_has_loaded_by_the_way_is_not_lazy(place: Path) -> None:
+    lazy = variable(place, "packed", None)
+    assert lazy.values.any()
+    assert not is_lazy(lazy)
+    assert stored_array(lazy) is None

@@ -1,0 +1,74 @@
+"""What the tasks of a graph do."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from dataclasses import dataclass
+
+from rechunker.types import Stage, Traffic
+
+__all__ = ["Settings", "run_batch", "total"]
+
+# Before a task is tried again, and the longest that this grows to, doubled each time.
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 10.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What holds for all tasks of a graph.
+
+    Parameters
+    ----------
+    retries
+        How many times more a task is run after it has failed.
+    home
+        Process whose memory the tasks share; None if they may run anywhere.
+    """
+
+    retries: int = 0
+    home: int | None = None
+
+
+def run_batch(stage: Stage, tasks: range, settings: Settings, *before: Traffic) -> Traffic:
+    """Run some tasks of a stage, one after another.
+
+    Parameters
+    ----------
+    stage, tasks
+        A stage and which of its tasks are run.
+    settings
+        Of the graph.
+    before
+        What the stages before did; without use, but for being waited for.
+    """
+    if settings.home not in (None, os.getpid()):
+        raise RuntimeError(
+            "this plan was made for a scheduler that runs in one process, by "
+            "DaskExecutor(scheduler=...), and its stores may live there: run it with that "
+            "scheduler, or plan anew with another"
+        )
+    done, failures = Traffic(), 0
+    position = 0
+    while position < len(tasks):
+        try:
+            for traffic in stage.iterate(tasks[position:]):
+                done += traffic
+                position += 1
+                failures = 0
+        except Exception as error:
+            if failures == settings.retries:
+                raise
+            failures += 1
+            log.warning("%s, task %s: %r; trying again", stage.name, tasks[position], error)
+            time.sleep(min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE))
+    return done
+
+
+def total(*parts: Traffic) -> Traffic:
+    """Return what all batches of a round, and the rounds before, did."""
+    return sum(parts, Traffic())
