@@ -182,7 +182,7 @@ def test_a_plan_travels_also_with_functions_that_pickle_cannot_send(tmp_path: Pa
         "    stage(range(len(stage)))\n"
     )
     subprocess.run([sys.executable, "-c", program], input=stages, check=True)
-    assert (zarr.open_array(tmp_path / "target")[...] == 3).all()
+    assert np.array_equal(zarr.open_array(tmp_path / "target")[...], np.full((40, 40), 3))
 
 
 def test_a_worker_puts_the_graph_together_only_once() -> None:
@@ -245,7 +245,7 @@ def test_too_little_memory_is_told_with_what_would_do(tmp_path: Path) -> None:
     source = da.ones((100, 100), chunks=(50, 50))
     with pytest.raises(MemoryLimitError) as caught:
         planned(source, (100, 1), tmp_path, max_mem=1000)
-    assert planned(source, (100, 1), tmp_path, max_mem=caught.value.needed)
+    planned(source, (100, 1), tmp_path, max_mem=caught.value.needed)
 
 
 def test_an_array_that_is_persisted_in_this_process_is_read(tmp_path: Path) -> None:

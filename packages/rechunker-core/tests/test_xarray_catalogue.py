@@ -35,7 +35,7 @@ def store(dataset: xr.Dataset, place: Path, zarr_format: int) -> None:
 def opened(place: Path, way: str) -> xr.Dataset:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of times that numpy cannot hold, and the like
-        dataset = xr.open_zarr(place, **WAYS[way])
+        dataset: xr.Dataset = xr.open_zarr(place, **WAYS[way])
         return dataset.load() if way == "memory" else dataset
 
 
@@ -45,7 +45,7 @@ def bits(array: zarr.Array[Any]) -> Any:
 
 
 def rechunked(dataset: xr.Dataset, target: Path) -> None:
-    chunks = {dim: 3 for dim in dataset.dims}
+    chunks = dict.fromkeys(dataset.dims, 3)
     rechunk(dataset, chunks, "1MB", target).execute()
 
 

@@ -37,7 +37,8 @@ each_way = pytest.mark.parametrize("chunks", [{}, None, {"a": 8}], ids=["dask", 
 
 
 def variable(place: Path, name: str, chunks: Any, **kwargs: Any) -> xr.Variable:
-    return xr.open_zarr(place, chunks=chunks, consolidated=False, **kwargs)[name].variable
+    dataset: xr.Dataset = xr.open_zarr(place, chunks=chunks, consolidated=False, **kwargs)
+    return dataset.variables[name]
 
 
 @each_way
@@ -52,9 +53,11 @@ def test_the_array_of_an_untouched_variable_is_found(
 
 
 CHANGES: dict[str, Callable[[xr.Variable], xr.Variable]] = {
-    "arithmetic": lambda variable: variable + variable.dtype.type(0)
-    if variable.dtype.kind != "M"
-    else variable + np.timedelta64(0, "ns"),
+    "arithmetic": lambda variable: (
+        variable + variable.dtype.type(0)
+        if variable.dtype.kind != "M"
+        else variable + np.timedelta64(0, "ns")
+    ),
     "a part": lambda variable: variable.isel(a=slice(0, 7)),
     "another order": lambda variable: variable.isel(a=slice(None, None, -1)),
     "some rows": lambda variable: variable.isel(a=[0, 1, 2, 3, 4, 5, 6, 7]),

@@ -136,9 +136,7 @@ def times_not_of_an_axis() -> xr.Dataset:
 @entry
 def calendar_without_leap_days() -> xr.Dataset:
     words = {"units": "days since 0001-01-01 00:00:00", "calendar": "noleap"}
-    return xr.Dataset(
-        {"v": cube(numbers())}, {"time": ("time", np.arange(T) * 91.3 + 0.25, words)}
-    )
+    return xr.Dataset({"v": cube(numbers())}, {"time": ("time", np.arange(T) * 91.3 + 0.25, words)})
 
 
 @entry
@@ -175,7 +173,9 @@ def timedeltas() -> xr.Dataset:
 
 @entry
 def fixed_strings() -> xr.Dataset:
-    return xr.Dataset({"v": ("x", np.array(["a", "bc", "déf"])), "w": ("x", np.array([b"a", b"b", b"cd"]))})
+    return xr.Dataset(
+        {"v": ("x", np.array(["a", "bc", "déf"])), "w": ("x", np.array([b"a", b"b", b"cd"]))}
+    )
 
 
 @entry
@@ -192,7 +192,9 @@ def encoded_bytes() -> xr.Dataset:
 
 @entry
 def numpy_strings() -> xr.Dataset:
-    values = np.array(["one", "", "a long one, of more than sixteen bytes"], np.dtypes.StringDType())
+    values = np.array(
+        ["one", "", "a long one, of more than sixteen bytes"], np.dtypes.StringDType()
+    )
     return xr.Dataset({"v": ("x", values)})
 
 
@@ -280,7 +282,9 @@ def attributes_of_all_kinds() -> xr.Dataset:
 
 @entry
 def names_with_blanks() -> xr.Dataset:
-    return xr.Dataset({"air temperature": ("the time", np.arange(5.0)), "été": ("the time", [1] * 5)})
+    return xr.Dataset(
+        {"air temperature": ("the time", np.arange(5.0)), "été": ("the time", [1] * 5)}
+    )
 
 
 @entry

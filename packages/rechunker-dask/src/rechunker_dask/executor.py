@@ -13,7 +13,7 @@ from dask.delayed import Delayed
 from rechunker.memory import format_bytes
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 from rechunker_dask.engine import count_workers, is_local, worker_limits
-from rechunker_dask.graph import build, with_settings
+from rechunker_dask.graph import build, renew
 from rechunker_dask.tasks import Settings
 
 __all__ = ["DaskExecutor", "WorkerMemoryWarning"]
@@ -106,8 +106,8 @@ class DaskExecutor(Executor[Delayed]):
         **kwargs
             For `dask.compute`: `scheduler`, `num_workers`, `resources`, `priority` and so on.
         """
-        if retries is not None:
-            plan = with_settings(plan, self._settings(retries))
+        # With the keys of tasks that have failed a cluster would fail at once.
+        plan = renew(plan, None if retries is None else self._settings(retries))
         if self.scheduler is not None:
             kwargs.setdefault("scheduler", self.scheduler)
         (traffic,) = dask.compute(plan, **kwargs)

@@ -14,7 +14,7 @@ from rechunker.batching import batches
 from rechunker.types import Stage
 from rechunker_dask.tasks import Settings, run_batch, total
 
-__all__ = ["build", "with_settings"]
+__all__ = ["build", "renew"]
 
 SETTINGS = "rechunk-settings"
 BARRIER = "rechunk-barrier"
@@ -84,17 +84,40 @@ def _label(stage: Stage) -> str:
     return stage.name.replace("-", "_")
 
 
-def with_settings(plan: Delayed, settings: Settings) -> Delayed:
-    """Return a plan with other settings.
+def renew(plan: Delayed, settings: Settings | None = None) -> Delayed:
+    """Return a plan with keys that are in no use yet.
 
     Parameters
     ----------
     plan
         What `build` returned.
     settings
-        What is to hold for all tasks.
+        What is to hold for all tasks, if not what did.
     """
+    old, new = _token(plan), uuid4().hex
     graph = plan.dask
-    (name,) = (name for name in graph.layers if name.startswith(f"{SETTINGS}-"))
-    layers = {**graph.layers, name: MaterializedLayer({name: DataNode(name, settings)})}
-    return Delayed(plan.key, HighLevelGraph(layers, graph.dependencies))
+    keys = {key: _renamed(key, old, new) for key in graph}
+    layers = {
+        name.replace(old, new): {
+            keys[key]: task.substitute(keys, key=keys[key]) for key, task in layer.items()
+        }
+        for name, layer in graph.layers.items()
+    }
+    if settings is not None:
+        name = f"{SETTINGS}-{new}"
+        layers[name] = {name: DataNode(name, settings)}
+    needs = {
+        name.replace(old, new): {need.replace(old, new) for need in named}
+        for name, named in graph.dependencies.items()
+    }
+    return _delayed(keys[plan.key], layers, needs)
+
+
+def _token(plan: Delayed) -> str:
+    """Return the part of all names by which a plan differs from others."""
+    (name,) = (name for name in plan.dask.layers if name.startswith(f"{SETTINGS}-"))
+    return str(name.removeprefix(f"{SETTINGS}-"))
+
+
+def _renamed(key: Any, old: str, new: str) -> Any:
+    return key.replace(old, new) if isinstance(key, str) else (key[0].replace(old, new), *key[1:])

@@ -48,6 +48,6 @@ def hierarchy_of(
         return datatree_hierarchy(source, chunks, options, zarr_format)
     raise TypeError(
         f"cannot rechunk {type(source).__module__}.{type(source).__qualname__}: give a "
-        "zarr.Array or a zarr.Group, as zarr.open(path) returns them, a dask array, or a Dataset or "
-        "DataTree of xarray (of a DataArray its to_dataset(name=...))"
+        "zarr.Array or a zarr.Group, as zarr.open(path) returns them, a dask array, or a "
+        "Dataset or DataTree of xarray (of a DataArray its to_dataset(name=...))"
     )

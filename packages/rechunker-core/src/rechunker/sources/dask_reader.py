@@ -50,7 +50,8 @@ class DaskReader:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return np.dtype(self.array.dtype)
+        dtype: np.dtype[Any] = self.array.dtype
+        return dtype
 
     @cached_property
     def grid(self) -> Grid:
@@ -60,9 +61,7 @@ class DaskReader:
     @cached_property
     def _positions(self) -> tuple[tuple[int, ...], ...]:
         """Positions in the array's own grid of the blocks that have elements, by axis."""
-        return tuple(
-            tuple(i for i, n in enumerate(sizes) if n) for sizes in self.array.chunks
-        )
+        return tuple(tuple(i for i, n in enumerate(sizes) if n) for sizes in self.array.chunks)
 
     @cached_property
     def _graph(self) -> tuple[str, Mapping[Any, Any]]:

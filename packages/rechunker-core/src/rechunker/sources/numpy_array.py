@@ -42,10 +42,13 @@ class NumpyReader:
     @cached_property
     def _digest(self) -> str:
         """What tells these values from others."""
-        content = self.values.tolist() if has_any_length(self.values.dtype) else None
-        raw = repr(content).encode() if content is not None else np.ascontiguousarray(self.values)
-        facts = f"{self.values.dtype} {self.values.shape}"
-        return hashlib.sha256(facts.encode() + hashlib.sha256(raw).digest()).hexdigest()
+        values = self.values
+        if has_any_length(values.dtype):
+            content = hashlib.sha256(repr(values.tolist()).encode())
+        else:
+            raw = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+            content = hashlib.sha256(raw.data)
+        return f"{values.dtype} {values.shape} {content.hexdigest()}"
 
     @property
     def dtype(self) -> np.dtype[Any]:

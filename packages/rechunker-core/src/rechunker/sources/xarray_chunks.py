@@ -17,9 +17,7 @@ __all__ = ["check_names", "target_chunks_of"]
 Chunks = dict[str, tuple[int, ...]]
 
 
-def target_chunks_of(
-    dataset: xarray.Dataset, given: Any, what: str = "target_chunks"
-) -> Chunks:
+def target_chunks_of(dataset: xarray.Dataset, given: Any, what: str = "target_chunks") -> Chunks:
     """Return the chunks of all variables in the target.
 
     Parameters

@@ -84,8 +84,9 @@ def _by_node(nodes: Mapping[str, xarray.Dataset], chunks: Any) -> dict[str, Any]
             "dimensions, or by path of its nodes"
         )
     dims = {dim for dataset in nodes.values() for dim in dataset.dims}
-    if all(key in dims and not isinstance(size, Mapping | tuple | list)
-           for key, size in chunks.items()):
+    if all(
+        key in dims and not isinstance(size, Mapping | tuple | list) for key, size in chunks.items()
+    ):
         return {
             path: {dim: size for dim, size in chunks.items() if dim in dataset.dims}
             for path, dataset in nodes.items()

@@ -67,9 +67,7 @@ def prepared(
     )
 
 
-def _stand_in(
-    variable: xarray.Variable, encoding: dict[str, Any], raw: Raw
-) -> xarray.Variable:
+def _stand_in(variable: xarray.Variable, encoding: dict[str, Any], raw: Raw) -> xarray.Variable:
     """Return a variable like the stored one, with elements that take no memory."""
     from xarray import Variable
 
@@ -86,8 +84,15 @@ def _stand_in(
     return Variable(variable.dims, values, attrs, kept)
 
 
-_RELATED = ("bounds", "cell_measures", "climatology", "coordinates", "formula_terms", "geometry",
-            "grid_mapping")
+_RELATED = (
+    "bounds",
+    "cell_measures",
+    "climatology",
+    "coordinates",
+    "formula_terms",
+    "geometry",
+    "grid_mapping",
+)
 
 
 def _encodable(

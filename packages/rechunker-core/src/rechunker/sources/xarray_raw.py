@@ -36,9 +36,7 @@ class Raw:
     variable: xarray.Variable
 
 
-def find_raw(
-    dataset: xarray.Dataset, encodings: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Raw]:
+def find_raw(dataset: xarray.Dataset, encodings: Mapping[str, Mapping[str, Any]]) -> dict[str, Raw]:
     """Return what is stored of the variables that nothing was done to since they were opened.
 
     Parameters
@@ -106,9 +104,7 @@ def _open_raw(place: StorePath) -> xarray.Dataset:
         )
 
 
-def _is_same(
-    variable: xarray.Variable, encoding: Mapping[str, Any], raw: xarray.Variable
-) -> bool:
+def _is_same(variable: xarray.Variable, encoding: Mapping[str, Any], raw: xarray.Variable) -> bool:
     """Say whether all that makes numbers into values is as it was when the variable was opened.
 
     What was used to decode is in the encoding since then; what was not is in the attributes.

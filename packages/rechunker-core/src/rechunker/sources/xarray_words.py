@@ -126,13 +126,13 @@ def parse_encoding(options: Any, zarr_format: int, where: str) -> dict[str, Any]
         If a word is unknown or not allowed, or two say the same.
     """
     if not isinstance(options, Mapping):
-        raise TypeError(f"{where} is a dict, as in the encoding of Dataset.to_zarr: not {options!r}")
+        raise TypeError(
+            f"{where} is a dict, as in the encoding of Dataset.to_zarr: not {options!r}"
+        )
     for word in options:
         _check_word(word, zarr_format, where)
     if "compressor" in options and "compressors" in options:
-        raise ValueError(
-            f"{where}: 'compressor' and 'compressors' say the same; give one of them"
-        )
+        raise ValueError(f"{where}: 'compressor' and 'compressors' say the same; give one of them")
     words = {"compressors" if word == "compressor" else word: v for word, v in options.items()}
     words.pop("cache_metadata", None)  # zarr 3 has none, and xarray takes it silently
     return words
