@@ -139,15 +139,16 @@ def rechunk(
     place = resolve_store(target_store)
     if array_name is not None:
         place = place / array_name
+    temp_place = None if temp_store is None else resolve_store(temp_store)
     zarr_format = group.metadata.zarr_format if group is not None else None
     hierarchy = hierarchy_of(source, target_chunks, target_options, zarr_format)
-    temp = temp_places(hierarchy, temp_store, temp_options, target_options)
-    check_places(source, place, temp_store, engine)
-    check_origins(hierarchy, place, temp_store, engine)
+    temp = temp_places(hierarchy, temp_place, temp_options, target_options)
+    check_places(source, place, temp_place, engine)
+    check_origins(hierarchy, place, temp_place, engine)
     into_group = group is not None and array_name is None
     assembly = assemble(hierarchy, place, temp, memory, engine, into_group=into_group)
     hops = {job.name: job.plan.hops for job in assembly.jobs if job.plan.hops}
-    between = Intermediate(resolve_store(temp_store), hops) if hops else None
+    between = Intermediate(temp_place, hops) if temp_place and hops else None
     plan = engine.prepare_plan(assembly.specs())
     return Rechunked(
         engine,

@@ -9,7 +9,7 @@ from zarr.storage import StorePath
 
 from rechunker.locations import contains
 from rechunker.sources.base import Hierarchy
-from rechunker.stores import is_process_local, resolve_store
+from rechunker.stores import is_process_local
 from rechunker.types import Executor
 
 __all__ = ["check_array_name", "check_origins", "check_places"]
@@ -46,7 +46,7 @@ def check_array_name(source: Any, group: zarr.Group | None, array_name: str | No
 
 
 def check_places(
-    source: Any, place: StorePath, temp_store: Any, executor: Executor[Any]
+    source: Any, place: StorePath, temp: StorePath | None, executor: Executor[Any]
 ) -> None:
     """Check that nothing is written on top of something else, or where nobody finds it.
 
@@ -56,8 +56,8 @@ def check_places(
         What is read.
     place
         Where the target goes.
-    temp_store
-        Where temporary objects go, as the user gave it; may be None.
+    temp
+        Where temporary objects go, if there is such a place.
     executor
         What will run the plan.
 
@@ -66,7 +66,6 @@ def check_places(
     ValueError
         If places lie in each other, cannot be written, or cannot be reached by the executor.
     """
-    temp = resolve_store(temp_store) if temp_store is not None else None
     origin = source.store_path if isinstance(source, zarr.Array | zarr.Group) else None
     if origin is not None:
         _check_source(source, origin, place, temp)
@@ -79,15 +78,15 @@ def check_places(
             raise ValueError(f"{word} {where} is read-only; open it for writing")
     if temp is not None and not (temp.store.supports_deletes and temp.store.supports_listing):
         raise ValueError(
-            f"temp_store {temp}: {type(temp.store).__name__} cannot delete or list objects, so what "
-            "is temporary would stay there; give another place"
+            f"temp_store {temp}: a {type(temp.store).__name__} cannot delete or list objects, so "
+            "what is temporary would stay there; give another place"
         )
     if not executor.shares_memory:
         _check_reachable(executor, source=origin, target=place, temp=temp)
 
 
 def check_origins(
-    hierarchy: Hierarchy, place: StorePath, temp_store: Any, executor: Executor[Any]
+    hierarchy: Hierarchy, place: StorePath, temp: StorePath | None, executor: Executor[Any]
 ) -> None:
     """Check the same for what a source reads that is not itself an array or a group of Zarr.
 
@@ -97,8 +96,8 @@ def check_origins(
         What the source becomes.
     place
         Where the target goes.
-    temp_store
-        Where temporary objects go, as the user gave it; may be None.
+    temp
+        Where temporary objects go, if there is such a place.
     executor
         What will run the plan.
 
@@ -107,7 +106,6 @@ def check_origins(
     ValueError
         If places lie in each other, or the executor cannot reach what is read.
     """
-    temp = resolve_store(temp_store) if temp_store is not None else None
     for origin in hierarchy.origins:
         _check_source(None, origin, place, temp)
         if not executor.shares_memory:
@@ -116,14 +114,12 @@ def check_origins(
     if not executor.takes_futures and any(getattr(r, "holds_futures", False) for r in readers):
         raise ValueError(
             "blocks of the source are futures on a dask cluster, where the tasks of "
-            f"{type(executor).__name__} cannot wait for them: use executor=\"dask\", or give the "
+            f'{type(executor).__name__} cannot wait for them: use executor="dask", or give the '
             "array as it was before persist()"
         )
 
 
-def _check_source(
-    source: Any, origin: StorePath, place: StorePath, temp: StorePath | None
-) -> None:
+def _check_source(source: Any, origin: StorePath, place: StorePath, temp: StorePath | None) -> None:
     arrays = isinstance(source, zarr.Array)
     if contains(place, origin) or (arrays and contains(origin, place)):
         raise ValueError(

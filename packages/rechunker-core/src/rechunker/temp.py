@@ -164,9 +164,7 @@ class TempReader:
         except FileNotFoundError:
             raise self._missing(key) from None
 
-    def _encoded(
-        self, task: int, layout: CellLayout, cell: Box, lane: Lane
-    ) -> npt.NDArray[Any]:
+    def _encoded(self, task: int, layout: CellLayout, cell: Box, lane: Lane) -> npt.NDArray[Any]:
         assert self.objects.codec is not None
         footer = self._get(task, SuffixByteRequest(layout.count * _LENGTH.itemsize), lane)
         lengths, position = footer.view(_LENGTH), layout.position(cell)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import zarr
-from zarr.storage import MemoryStore
+from zarr.storage import MemoryStore, StorePath
 
 from rechunker.cell_codecs import CellCodec, CompressedCells, ObjectCellCodec
 from rechunker.codec_chains import chain_of, codecs_of
@@ -18,14 +18,13 @@ from rechunker.metadata import document_of, quiet
 from rechunker.options import parse_options
 from rechunker.reading import ZarrReader
 from rechunker.sources.base import ArrayRequest, Hierarchy
-from rechunker.stores import resolve_store
 
 __all__ = ["temp_places"]
 
 
 def temp_places(
     hierarchy: Hierarchy,
-    temp_store: Any,
+    path: StorePath | None,
     temp_options: Mapping[str, Any] | None,
     target_options: Mapping[str, Any] | None,
 ) -> dict[str, TempPlace] | None:
@@ -35,8 +34,8 @@ def temp_places(
     ----------
     hierarchy
         The arrays.
-    temp_store
-        As the user gave it.
+    path
+        Where that is.
     temp_options, target_options
         As the user gave them. Where the former is None the latter counts, as far as it can.
 
@@ -49,9 +48,8 @@ def temp_places(
     options = temp_options if strict else target_options
     if hierarchy.plain_temp:
         strict, options = False, None
-    if temp_store is None:
+    if path is None:
         return None
-    path = resolve_store(temp_store)
     places = {}
     for request in hierarchy.arrays:
         own = (options or {}).get(request.name) if hierarchy.groups is not None else options

@@ -12,7 +12,7 @@ from dask.task_spec import DataNode, Task, TaskRef
 
 from rechunker.batching import batches
 from rechunker.types import Stage
-from rechunker_dask.tasks import Settings, run_batch, total
+from rechunker_dask.tasks import Sealed, Settings, run_batch, total
 
 __all__ = ["build", "renew"]
 
@@ -74,9 +74,10 @@ def _delayed(key: str, layers: Mapping[str, Layer], needs: Mapping[str, set[str]
 def _batches(
     name: str, stage: Stage, before: Sequence[TaskRef], workers: int
 ) -> Iterator[tuple[Any, Task]]:
+    sealed = Sealed(stage)
     for number, tasks in enumerate(batches(stage, overhead=TASK_SECONDS, workers=workers)):
         key = (name, number)
-        yield key, Task(key, run_batch, stage, tasks, *before)
+        yield key, Task(key, run_batch, sealed, tasks, *before)
 
 
 def _label(stage: Stage) -> str:

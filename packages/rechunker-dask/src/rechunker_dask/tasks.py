@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import cloudpickle
 from rechunker.types import Stage, Traffic
 
-__all__ = ["Settings", "run_batch", "total"]
+__all__ = ["Sealed", "Settings", "run_batch", "total"]
 
 # Before a task is tried again, and the longest that this grows to, doubled each time.
 FIRST_PAUSE = 0.1
@@ -34,12 +36,36 @@ class Settings:
     home: int | None = None
 
 
-def run_batch(stage: Stage, tasks: range, settings: Settings, *before: Traffic) -> Traffic:
+class Sealed:
+    """A stage that is unpickled where it runs, and not by schedulers on the way.
+
+    Parameters
+    ----------
+    content
+        A stage, or a pickled one.
+    """
+
+    def __init__(self, content: Stage | bytes) -> None:
+        self._content = content
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Sealed], tuple[bytes]]:
+        content = self._content
+        return Sealed, (content if isinstance(content, bytes) else cloudpickle.dumps(content),)
+
+    def open(self) -> Stage:
+        """Return the stage."""
+        if isinstance(self._content, Stage):
+            return self._content
+        stage: Stage = cloudpickle.loads(self._content)
+        return stage
+
+
+def run_batch(sealed: Sealed, tasks: range, settings: Settings, *before: Traffic) -> Traffic:
     """Run some tasks of a stage, one after another.
 
     Parameters
     ----------
-    stage, tasks
+    sealed, tasks
         A stage and which of its tasks are run.
     settings
         Of the graph.
@@ -52,7 +78,7 @@ def run_batch(stage: Stage, tasks: range, settings: Settings, *before: Traffic) 
             "DaskExecutor(scheduler=...), and its stores may live there: run it with that "
             "scheduler, or plan anew with another"
         )
-    done, failures = Traffic(), 0
+    stage, done, failures = sealed.open(), Traffic(), 0
     position = 0
     while position < len(tasks):
         try:

@@ -1,0 +1,119 @@
+"""Plans are delayed objects: small, readable, and complete for those who compute them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import dask
+import numpy as np
+import pytest
+import zarr
+from dask.delayed import Delayed
+from dask.utils import key_split
+
+from rechunker import Rechunked, rechunk
+from rechunker.plugins import get_executor
+from rechunker.testing import Nothing
+from rechunker.types import CopySpec, Stage, Traffic
+from rechunker_dask import DaskExecutor
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> zarr.Array[Any]:
+    array = zarr.create_array(tmp_path / "s", shape=(60, 50), chunks=(1, 50), dtype="i4")
+    array[...] = np.arange(3000).reshape(60, 50) + 1
+    return array
+
+
+def plan(source: Any, place: Path, executor: Any = None) -> Rechunked[Any]:
+    return rechunk(
+        source, (60, 1), 2000, place / "target", temp_store=place / "temp", executor=executor
+    )
+
+
+def million() -> list[CopySpec]:
+    stages = (Stage(f"air-2m: {verb}", 500_000, Nothing(), nbytes=10**13) for verb in ("r", "w"))
+    return [CopySpec("air-2m", tuple(stages))]
+
+
+def test_dask_is_the_default_where_it_is_installed() -> None:
+    assert isinstance(get_executor(), DaskExecutor)
+
+
+def test_documented_path_leads_here() -> None:
+    from rechunker.executors.dask import DaskExecutor as Documented
+
+    assert Documented is DaskExecutor
+
+
+def test_a_plan_is_delayed(source: zarr.Array[Any], tmp_path: Path) -> None:
+    assert type(plan(source, tmp_path).plan) is Delayed
+
+
+def test_computing_a_plan_publishes_the_target(source: zarr.Array[Any], tmp_path: Path) -> None:
+    plan(source, tmp_path).plan.compute()
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "target")[...], source[...])
+    assert not any((tmp_path / "temp").rglob("*"))
+
+
+def test_plans_can_be_computed_together(source: zarr.Array[Any], tmp_path: Path) -> None:
+    places = [tmp_path / "1", tmp_path / "2"]
+    dask.compute(*(plan(source, place).plan for place in places))
+    for place in places:
+        np.testing.assert_array_equal(zarr.open_array(place / "target")[...], source[...])
+
+
+def test_traffic_is_that_of_the_plan(source: zarr.Array[Any], tmp_path: Path) -> None:
+    rechunked = plan(source, tmp_path)
+    rechunked.execute()
+    stages = rechunked.copy_plan[""].stages
+    assert rechunked.traffic is not None
+    assert rechunked.traffic.tasks == sum(stage.tasks for stage in stages)
+    assert rechunked.traffic.bytes_written == sum(stage.bytes_written for stage in stages)
+
+
+def test_a_plan_of_a_million_tasks_is_small() -> None:
+    start = time.process_time()
+    plan = DaskExecutor().prepare_plan(million())
+    assert time.process_time() - start < 2
+    assert len(plan.dask) < 4100
+    assert len(cloudpickle.dumps(plan)) < 1_000_000
+
+
+def test_a_large_cluster_gets_more_batches() -> None:
+    assert len(DaskExecutor(workers=1000).prepare_plan(million()).dask) > 16_000
+
+
+def test_small_tasks_are_put_together() -> None:
+    stage = Stage("a", 10_000, Nothing(), nbytes=10_000)
+    assert len(DaskExecutor(workers=2).prepare_plan([CopySpec("a", (stage,))]).dask) < 200
+
+
+def test_large_tasks_are_not_put_together() -> None:
+    stage = Stage("a", 100, Nothing(), nbytes=100 * 10**9)
+    assert len(DaskExecutor(workers=2).prepare_plan([CopySpec("a", (stage,))]).dask) == 102
+
+
+def test_the_dashboard_shows_arrays_and_stages() -> None:
+    keys = DaskExecutor().prepare_plan(million()).dask
+    names = {key_split(key) for key in keys}
+    assert names == {"air_2m: r", "air_2m: w", "rechunk-barrier", "rechunk-settings"}
+
+
+def test_two_plans_share_no_key() -> None:
+    keys = [set(DaskExecutor().prepare_plan(million()).dask) for _ in range(2)]
+    assert not keys[0] & keys[1]
+
+
+def test_what_tasks_did_is_all_that_is_handed_on() -> None:
+    stages = tuple(Stage(name, 10, Nothing()) for name in "abc")
+    assert DaskExecutor().prepare_plan([CopySpec("", stages)]).compute() == Traffic(tasks=30)
+
+
+@pytest.mark.parametrize("bad", [{"retries": -1}, {"workers": 0}, {"threads": 0}])
+def test_numbers_are_checked(bad: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        DaskExecutor(**bad)

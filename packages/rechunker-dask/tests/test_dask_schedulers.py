@@ -1,0 +1,134 @@
+"""Every scheduler of dask runs plans, and what dask users do with them works."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import dask
+import numpy as np
+import pytest
+import zarr
+from dask.diagnostics import ProgressBar
+from distributed import Client, LocalCluster, progress
+
+from rechunker import Rechunked, rechunk
+from rechunker.testing import Flaky, Nothing
+from rechunker.types import CopySpec, Stage
+from rechunker_dask import DaskExecutor, WorkerMemoryWarning
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> zarr.Array[Any]:
+    array = zarr.create_array(tmp_path / "s", shape=(60, 50), chunks=(1, 50), dtype="i4")
+    array[...] = np.arange(3000).reshape(60, 50) + 1
+    return array
+
+
+def plan(source: Any, place: Path, executor: Any = "dask", **stores: Any) -> Rechunked[Any]:
+    given = {"target_store": place / "target", "temp_store": place / "temp", **stores}
+    return rechunk(source, (60, 1), 2000, executor=executor, **given)
+
+
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads", "processes"])
+def test_schedulers_of_one_machine(
+    scheduler: str, source: zarr.Array[Any], tmp_path: Path
+) -> None:
+    target: Any = plan(source, tmp_path).execute(scheduler=scheduler, num_workers=2)
+    np.testing.assert_array_equal(target[...], source[...])
+
+
+def test_the_scheduler_of_the_executor_goes_before_that_of_dask(
+    source: zarr.Array[Any], tmp_path: Path
+) -> None:
+    with dask.config.set(scheduler=lambda *args, **kwargs: pytest.fail("not this one")):
+        target: Any = plan(source, tmp_path, DaskExecutor("threads")).execute()
+    np.testing.assert_array_equal(target[...], source[...])
+
+
+def test_a_client_may_be_the_scheduler(
+    client: Client, source: zarr.Array[Any], tmp_path: Path
+) -> None:
+    with dask.config.set(scheduler="threads"):
+        executor = DaskExecutor(client)
+        assert executor.workers == 2
+        target: Any = plan(source, tmp_path, executor).execute()
+    np.testing.assert_array_equal(target[...], source[...])
+
+
+def test_client_computes_a_plan(client: Client, source: zarr.Array[Any], tmp_path: Path) -> None:
+    traffic = client.compute(plan(source, tmp_path).plan).result()
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "target")[...], source[...])
+    assert traffic.bytes_written == 2 * 60 * 50 * 4
+
+
+def test_progress_on_a_cluster(
+    client: Client, source: zarr.Array[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    future = client.compute(plan(source, tmp_path).plan)
+    progress(future, notebook=False)
+    assert "100%" in capsys.readouterr().out
+
+
+def test_progress_bar(
+    source: zarr.Array[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ProgressBar():
+        plan(source, tmp_path).execute()
+    assert "100%" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads", "processes"])
+def test_retries_with_schedulers_that_have_none(scheduler: str, tmp_path: Path) -> None:
+    specs = [CopySpec("a", (Stage("a", 3, Flaky(tmp_path, times=2)),))]
+    executor = DaskExecutor(scheduler, retries=2)
+    assert executor.execute_plan(executor.prepare_plan(specs), num_workers=2).tasks == 3
+
+
+def test_retries_of_the_cluster(client: Client, tmp_path: Path) -> None:
+    specs = [CopySpec("a", (Stage("a", 3, Flaky(tmp_path, times=2)),))]
+    plan = DaskExecutor().prepare_plan(specs)
+    assert client.compute(plan, retries=2).result().tasks == 3
+
+
+def test_stores_in_memory_with_a_scheduler_in_this_process(source: zarr.Array[Any]) -> None:
+    stores: dict[str, Any] = {"target_store": {}, "temp_store": {}}
+    target: Any = plan(source, Path(), DaskExecutor("threads"), **stores).execute()
+    np.testing.assert_array_equal(target[...], source[...])
+
+
+def test_a_plan_for_this_process_runs_nowhere_else(
+    client: Client, source: zarr.Array[Any], tmp_path: Path
+) -> None:
+    planned = plan(source, tmp_path, DaskExecutor("threads"), target_store={})
+    with pytest.raises(RuntimeError, match="plan anew"):
+        client.compute(planned.plan).result()
+
+
+def test_plans_are_made_for_the_threads_of_the_cluster(client: Client) -> None:
+    assert DaskExecutor().workers == 2
+    assert DaskExecutor(workers=7).workers == 7
+
+
+def test_plans_are_made_for_the_cores_of_the_machine() -> None:
+    assert DaskExecutor().workers == dask.system.CPU_COUNT
+    assert DaskExecutor("synchronous").workers == 1
+    with dask.config.set(num_workers=11):
+        assert DaskExecutor().workers == 11
+    with dask.config.set(scheduler="synchronous"):
+        assert DaskExecutor().workers == 1
+
+
+def tasks_of(nbytes: int) -> list[CopySpec]:
+    return [CopySpec("a", (Stage("a", 3, Nothing(), memory=nbytes),))]
+
+
+def test_too_little_memory_of_workers_is_warned_of() -> None:
+    sizes = {"threads_per_worker": 4, "memory_limit": 10**9, "dashboard_address": ":0"}
+    with LocalCluster(n_workers=1, processes=False, **sizes) as cluster, Client(cluster):
+        with pytest.warns(WorkerMemoryWarning, match="give a max_mem of 200 MB"):
+            DaskExecutor().prepare_plan(tasks_of(300 * 10**6))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            DaskExecutor().prepare_plan(tasks_of(200 * 10**6))
