@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import zarr
 
 import rechunker
 from rechunker.plugins import list_executors
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    """Return all that is stored in a folder."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def main(packages: list[str]) -> None:
@@ -23,7 +30,7 @@ def main(packages: list[str]) -> None:
             f"{folder}/source.zarr", shape=values.shape, chunks=(10, 100), dtype="i4"
         )
         source[...] = values
-        for name in executors:
+        for name in sorted(executors, key=lambda name: name != "python"):
             result = rechunker.rechunk(
                 source,
                 target_chunks=(400, 7),
@@ -35,6 +42,8 @@ def main(packages: list[str]) -> None:
             assert isinstance(result, zarr.Array)
             equal = np.array_equal(np.asarray(result[...]), values)
             assert equal, f"{name} made another target"
+            same = stored(Path(folder, f"{name}.zarr")) == stored(Path(folder, "python.zarr"))
+            assert same, f"{name} stored other bytes than python"
             print(f"{name}: equal")
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rechunker.testing import ExecutorTests
-from rechunker.testing.engine import Watched
+from rechunker.testing import ExecutorTests, Watched
 
 
 class TestPythonExecutor(ExecutorTests):

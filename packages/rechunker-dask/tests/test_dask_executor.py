@@ -9,8 +9,7 @@ import dask
 import pytest
 from distributed import Client
 
-from rechunker.testing import ExecutorTests
-from rechunker.testing.engine import Patient, Watched
+from rechunker.testing import ExecutorTests, Patient, Watched
 from rechunker_dask import DaskExecutor
 
 

@@ -32,9 +32,7 @@ def plan(source: Any, place: Path, executor: Any = "dask", **stores: Any) -> Rec
 
 
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads", "processes"])
-def test_schedulers_of_one_machine(
-    scheduler: str, source: zarr.Array[Any], tmp_path: Path
-) -> None:
+def test_schedulers_of_one_machine(scheduler: str, source: zarr.Array[Any], tmp_path: Path) -> None:
     target: Any = plan(source, tmp_path).execute(scheduler=scheduler, num_workers=2)
     np.testing.assert_array_equal(target[...], source[...])
 

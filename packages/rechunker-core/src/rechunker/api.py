@@ -73,18 +73,20 @@ def rechunk(
     executor: str | Executor[Any] | None = None,
     array_name: str | None = None,
 ) -> Rechunked[Any]:
-    """Plan to copy an array, or all arrays of a group, with other chunks.
+    """Plan to copy an array, or all arrays of a group or a dataset, with other chunks.
 
     Everything is checked here, and nothing is written before `Rechunked.execute`.
 
     Parameters
     ----------
     source
-        A `zarr.Array` or a `zarr.Group`.
+        A `zarr.Array` or a `zarr.Group`; a `dask.array.Array`; an `xarray.Dataset` or an
+        `xarray.DataTree`.
     target_chunks
         For an array: one size per axis, or sizes by the names of dimensions, or None to keep its
         chunks. For a group: those by path of the array; arrays that are not named are left out.
-        -1 stands for a whole axis.
+        For a dataset: sizes by name of a dimension, or those for an array by name of a variable;
+        for a tree the same, or those by path of its nodes. -1 stands for a whole axis.
     max_mem
         Bytes that one task may hold, all it has in flight included: a number, or a string such
         as "500MB" or "1GiB".
@@ -94,10 +96,12 @@ def rechunk(
         What is to differ from the source besides the chunks, in the keywords of zarr's array
         creation: compressors, filters, serializer, shards, fill_value, order, zarr_format, and
         so on; `overwrite` to replace what is there. For a group: those by path of the array.
+        For a dataset: what differs from the encoding of a variable, by its name, in the words of
+        `Dataset.to_zarr`; `overwrite` and `zarr_format` are for the whole.
     temp_store
         Where temporary objects go, if the plan needs any; they are removed at the end.
     temp_options
-        Of these only compressors matter. By default `target_options`.
+        Of these only compressors matter, and none for a dataset. By default `target_options`.
     executor
         Name of an executor, or one. By default "dask" where rechunker-dask is installed,
         otherwise "python".

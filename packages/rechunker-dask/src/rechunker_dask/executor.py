@@ -118,9 +118,7 @@ class DaskExecutor(Executor[Delayed]):
         return Settings(retries, os.getpid() if self.shares_memory else None)
 
 
-def _check_memory(
-    stages: Sequence[Sequence[Stage]], limits: Sequence[tuple[int, int]]
-) -> None:
+def _check_memory(stages: Sequence[Sequence[Stage]], limits: Sequence[tuple[int, int]]) -> None:
     """Warn where a worker is likely to stop for want of memory."""
     largest = max((stage.memory for together in stages for stage in together), default=0)
     for threads, limit in limits:
@@ -128,7 +126,7 @@ def _check_memory(
             warnings.warn(
                 f"a task holds up to {format_bytes(largest)}, and a worker with {threads} threads "
                 f"and {format_bytes(limit)} runs as many tasks at a time: give a max_mem of "
-                f"{format_bytes(int(PAUSE * limit / threads))}, or start workers with fewer threads",
+                f"{format_bytes(int(PAUSE * limit / threads))}, or workers fewer threads",
                 WorkerMemoryWarning,
                 stacklevel=4,
             )

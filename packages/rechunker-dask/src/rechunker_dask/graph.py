@@ -8,11 +8,13 @@ from uuid import uuid4
 
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
+from dask.highlevelgraph import Layer as HLGLayer
 from dask.task_spec import DataNode, Task, TaskRef
 
 from rechunker.batching import batches
 from rechunker.types import Stage
-from rechunker_dask.tasks import Sealed, Settings, run_batch, total
+from rechunker_dask.blocks import HeldBlocks
+from rechunker_dask.tasks import Sealed, Settings, run_batch, run_with_blocks, total
 
 __all__ = ["build", "renew"]
 
@@ -42,33 +44,61 @@ def build(rounds: Sequence[Sequence[Stage]], settings: Settings, workers: int) -
     counts. A worker that is lost takes with it the counts of batches that it has run; dask runs
     these again, which does no harm.
     """
-    token = uuid4().hex
-    first = f"{SETTINGS}-{token}"
-    layers: dict[str, Layer] = {first: {first: DataNode(first, settings)}}
-    needs: dict[str, set[str]] = {first: set()}
-    last = first
-    for number, stages in enumerate(rounds):
-        before = [TaskRef(name) for name in dict.fromkeys([first, last])]
-        names = [f"{_label(stage)}-{token}-{number}-{i}" for i, stage in enumerate(stages)]
+    graph = _Graph(settings, workers)
+    for stages in rounds or [()]:
+        graph.add(stages)
+    return graph.delayed()
+
+
+class _Graph:
+    """The layers of a plan, one round after another."""
+
+    def __init__(self, settings: Settings, workers: int) -> None:
+        self._token = uuid4().hex
+        self._workers = workers
+        self._rounds = 0
+        first = f"{SETTINGS}-{self._token}"
+        self._layers: dict[str, Layer] = {first: {first: DataNode(first, settings)}}
+        self._needs: dict[str, set[str]] = {first: set()}
+        self._awaited = [first]  # each task depends on these: the settings, and the last barrier
+
+    def add(self, stages: Sequence[Stage]) -> None:
+        """Add the tasks of a round, and one that waits for them."""
+        place = f"{self._token}-{self._rounds}"
+        names = [f"{_label(stage)}-{place}-{i}" for i, stage in enumerate(stages)]
         for name, stage in zip(names, stages, strict=True):
-            layers[name] = dict(_batches(name, stage, before, workers))
-            needs[name] = {first, last}
-        counted = [TaskRef(key) for name in names for key in layers[name]]
-        barrier = f"{BARRIER}-{token}-{number}"
-        layers[barrier] = {barrier: Task(barrier, total, *before[1:], *counted)}
-        needs[barrier] = {*names, *(ref.key for ref in before[1:])}
-        last = barrier
-    if last == first:
-        layers[token] = {token: Task(token, total)}
-        needs[token], last = set(), token
-    return _delayed(last, layers, needs)
+            self._add_stage(name, stage)
+        first, *last = self._awaited
+        counted = [*last, *(key for name in names for key in self._layers[name])]
+        barrier = f"{BARRIER}-{place}"
+        self._layers[barrier] = {barrier: Task(barrier, total, *map(TaskRef, counted))}
+        self._needs[barrier] = {*last, *names}
+        self._awaited = [first, barrier]
+        self._rounds += 1
+
+    def _add_stage(self, name: str, stage: Stage) -> None:
+        before = [TaskRef(key) for key in self._awaited]
+        self._needs[name] = set(self._awaited)
+        held = HeldBlocks.of(stage)
+        if held is None:
+            self._layers[name] = dict(_batches(name, stage, before, self._workers))
+        else:
+            self._layers[name] = dict(_with_blocks(name, held, before))
+            self._layers.update(held.graph.layers)
+            self._needs.update(held.graph.dependencies)
+            self._needs[name].add(held.reader.array.name)
+
+    def delayed(self) -> Delayed:
+        """Return an object whose value is that of the last task."""
+        return _delayed(self._awaited[-1], self._layers, self._needs)
 
 
 def _delayed(key: str, layers: Mapping[str, Layer], needs: Mapping[str, set[str]]) -> Delayed:
-    graph = HighLevelGraph(
-        {name: MaterializedLayer(layer) for name, layer in layers.items()}, needs
-    )
-    return Delayed(key, graph)
+    made = {
+        name: layer if isinstance(layer, HLGLayer) else MaterializedLayer(layer)
+        for name, layer in layers.items()
+    }
+    return Delayed(key, HighLevelGraph(made, needs))
 
 
 def _batches(
@@ -78,6 +108,17 @@ def _batches(
     for number, tasks in enumerate(batches(stage, overhead=TASK_SECONDS, workers=workers)):
         key = (name, number)
         yield key, Task(key, run_batch, sealed, tasks, *before)
+
+
+def _with_blocks(
+    name: str, held: HeldBlocks, before: Sequence[TaskRef]
+) -> Iterator[tuple[Any, Task]]:
+    """Yield tasks that depend on the blocks they read; dask holds these beside `max_mem`."""
+    sealed, (settings, *waits) = Sealed(held.without_array()), before
+    for number in range(held.stage.tasks):
+        key, blocks = (name, number), held.needs(number)
+        refs = [*waits, *map(TaskRef, blocks.values())]
+        yield key, Task(key, run_with_blocks, sealed, number, settings, tuple(blocks), *refs)
 
 
 def _label(stage: Stage) -> str:
@@ -97,13 +138,14 @@ def renew(plan: Delayed, settings: Settings | None = None) -> Delayed:
     """
     old, new = _token(plan), uuid4().hex
     graph = plan.dask
-    keys = {key: _renamed(key, old, new) for key in graph}
-    layers = {
-        name.replace(old, new): {
-            keys[key]: task.substitute(keys, key=keys[key]) for key, task in layer.items()
+    ours = {name: layer for name, layer in graph.layers.items() if old in name}
+    keys = {key: _renamed(key, old, new) for layer in ours.values() for key in layer}
+    layers: dict[str, Layer] = dict(graph.layers)
+    for name in ours:
+        tasks = layers.pop(name).items()
+        layers[name.replace(old, new)] = {
+            keys[key]: task.substitute(keys, key=keys[key]) for key, task in tasks
         }
-        for name, layer in graph.layers.items()
-    }
     if settings is not None:
         name = f"{SETTINGS}-{new}"
         layers[name] = {name: DataNode(name, settings)}

@@ -7,11 +7,14 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cloudpickle
-from rechunker.types import Stage, Traffic
 
-__all__ = ["Sealed", "Settings", "run_batch", "total"]
+from rechunker.types import Stage, Traffic
+from rechunker_dask.blocks import Index, with_blocks
+
+__all__ = ["Sealed", "Settings", "run_batch", "run_with_blocks", "total"]
 
 # Before a task is tried again, and the longest that this grows to, doubled each time.
 FIRST_PAUSE = 0.1
@@ -72,13 +75,37 @@ def run_batch(sealed: Sealed, tasks: range, settings: Settings, *before: Traffic
     before
         What the stages before did; without use, but for being waited for.
     """
+    return _run(sealed.open(), tasks, settings)
+
+
+def run_with_blocks(
+    sealed: Sealed, task: int, settings: Settings, indices: tuple[Index, ...], *values: Any
+) -> Traffic:
+    """Run one task of a stage that reads blocks which dask has brought here.
+
+    Parameters
+    ----------
+    sealed, task
+        A stage and which of its tasks is run.
+    settings
+        Of the graph.
+    indices
+        Of the blocks.
+    values
+        What the stages before did, and after that the blocks.
+    """
+    blocks = dict(zip(indices, values[len(values) - len(indices) :], strict=True))
+    return _run(with_blocks(sealed.open(), blocks), range(task, task + 1), settings)
+
+
+def _run(stage: Stage, tasks: range, settings: Settings) -> Traffic:
     if settings.home not in (None, os.getpid()):
         raise RuntimeError(
             "this plan was made for a scheduler that runs in one process, by "
             "DaskExecutor(scheduler=...), and its stores may live there: run it with that "
             "scheduler, or plan anew with another"
         )
-    stage, done, failures = sealed.open(), Traffic(), 0
+    done, failures = Traffic(), 0
     position = 0
     while position < len(tasks):
         try:

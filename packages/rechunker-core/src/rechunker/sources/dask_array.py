@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -33,6 +34,8 @@ __all__ = [
 # What is assumed to be held while a block is computed, in blocks of the largest array on the way:
 # a chunk as stored and as read, two operands, or the pieces and the whole of a new block.
 _HELD = 4
+# From this size on it is worth the time to give memory back to the system after each block.
+_LARGE = 1 << 23
 
 
 def is_dask_array(source: Any) -> bool:
@@ -70,12 +73,13 @@ def dask_source(array: Any, *, exactly_once: bool = True) -> SourceArray:
     grid = reader.grid
     if not exactly_once:
         grid = tuple(map(simplify_axis, array.shape, grid))
+    read_bytes = nbytes + _HELD * max(nbytes, _largest_block(array))
     return SourceArray(
-        reader=reader,
+        reader=replace(reader, is_large=read_bytes >= _LARGE),
         shape=tuple(array.shape),
         itemsize=itemsize,
         grid=grid,
-        read_bytes=nbytes + _HELD * max(nbytes, _largest_block(array)),
+        read_bytes=read_bytes,
         unit_bytes=(2 if cut else 1) * nbytes,  # a block that is cut off is copied to be padded
     )
 

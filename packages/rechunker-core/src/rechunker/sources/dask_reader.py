@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from rechunker.boxes import Box, block
 from rechunker.grids import Grid
+from rechunker.heap import give_back
 from rechunker.lanes import Lane
 from rechunker.reading import Piece
 
-__all__ = ["DaskReader"]
+__all__ = ["DaskReader", "checked"]
 
 _LOCK = Lock()
 
@@ -34,10 +35,13 @@ class DaskReader:
         The array. An executor that has the blocks computed by its own engine finds them here.
     holds_futures
         Whether blocks are futures on a cluster, where no task can wait for them.
+    is_large
+        Whether computing a block leaves so much freed memory behind that it should be given back.
     """
 
     array: Any
     holds_futures: bool = False
+    is_large: bool = False
 
     def __repr__(self) -> str:
         return f"DaskReader({self.array.name})"
@@ -46,7 +50,7 @@ class DaskReader:
         # Graphs hold functions that pickle cannot send; cloudpickle comes with dask.
         import cloudpickle
 
-        return _unpickle, (cloudpickle.dumps(self.array), self.holds_futures)
+        return _unpickle, (cloudpickle.dumps(self.array), self.holds_futures, self.is_large)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -73,13 +77,16 @@ class DaskReader:
     def first_block(self) -> npt.NDArray[Any]:
         """Compute the first block of an array that has elements."""
         first = (0,) * len(self.grid)
-        return self._checked(self._compute(first), block(self.array.shape, self.grid, first))
+        unit = block(self.array.shape, self.grid, first)
+        return checked(self._compute(first), unit, self.array)
 
     def pieces(self, index: tuple[int, ...], box: Box, lane: Lane) -> Iterator[Piece]:
         unit = block(self.array.shape, self.grid, index)
-        data = self._checked(self._compute(index), unit)
+        data = checked(self._compute(index), unit, self.array)
         lane.count(gets=1, bytes_read=data.nbytes)
         yield unit.start, data
+        if self.is_large:
+            give_back()
 
     def _compute(self, index: tuple[int, ...]) -> Any:
         import dask
@@ -87,29 +94,44 @@ class DaskReader:
 
         with _LOCK:  # so that the threads of a task do not all put the graph together
             name, graph = self._graph
-        axes = zip(self._positions, index, strict=True)
-        key = (name, *(positions[i] for positions, i in axes))
+        key = (name, *self.key(index)[1:])
         return dask.get(cull(graph, [key])[0], key)
 
-    def _checked(self, value: Any, unit: Box) -> npt.NDArray[Any]:
-        """Return a block as what the array says it is."""
-        if isinstance(value, np.ma.MaskedArray):
-            raise TypeError(
-                f"a block of {self.array} is a masked array, and Zarr has no masks; rechunk "
-                "dask.array.ma.filled(array, fill_value) instead"
-            )
-        data = np.asarray(value)
-        if data.shape != unit.shape:
-            raise ValueError(
-                f"a block of {self.array} has shape {data.shape}, not {unit.shape} as its chunks "
-                "say; give the right chunks where the array is made (map_blocks(chunks=...))"
-            )
-        return data.astype(self.dtype, copy=False)
+    def key(self, index: tuple[int, ...]) -> tuple[str | int, ...]:
+        """Return the key that dask knows a block by."""
+        axes = zip(self._positions, index, strict=True)
+        return (self.array.name, *(positions[i] for positions, i in axes))
+
+
+def checked(value: Any, unit: Box, array: Any) -> npt.NDArray[Any]:
+    """Return a block as what its array says it is.
+
+    Parameters
+    ----------
+    value
+        What was computed.
+    unit
+        Where the block lies.
+    array
+        A dask array, or whatever tells its dtype.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"a block of {array} is a masked array, and Zarr has no masks; rechunk "
+            "dask.array.ma.filled(array, fill_value) instead"
+        )
+    data = np.asarray(value)
+    if data.shape != unit.shape:
+        raise ValueError(
+            f"a block of {array} has shape {data.shape}, not {unit.shape} as its chunks "
+            "say; give the right chunks where the array is made (map_blocks(chunks=...))"
+        )
+    return data.astype(array.dtype, copy=False)
 
 
 @lru_cache(maxsize=4)
-def _unpickle(array: bytes, holds_futures: bool) -> DaskReader:
+def _unpickle(array: bytes, holds_futures: bool, is_large: bool) -> DaskReader:
     # A worker gets the same reader with each task, and putting its graph together takes a while.
     import cloudpickle
 
-    return DaskReader(cloudpickle.loads(array), holds_futures)
+    return DaskReader(cloudpickle.loads(array), holds_futures, is_large)

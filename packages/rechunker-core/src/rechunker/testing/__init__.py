@@ -7,6 +7,7 @@ pytest.register_assert_rewrite(
     "rechunker.testing.engine", "rechunker.testing.contract", "rechunker.testing.arrays"
 )
 
+from rechunker.testing.engine import Patient, Watched  # noqa: E402
 from rechunker.testing.executors import ExecutorTests  # noqa: E402
 from rechunker.testing.recorder import Recorder  # noqa: E402
 from rechunker.testing.stores import LoggedStore  # noqa: E402
@@ -19,7 +20,9 @@ __all__ = [
     "LoggedStore",
     "Marking",
     "Nothing",
+    "Patient",
     "Recorder",
     "Repeating",
     "Slow",
+    "Watched",
 ]

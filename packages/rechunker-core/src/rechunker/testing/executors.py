@@ -25,9 +25,9 @@ class ExecutorTests(ContractTests, ArrayTests):
     Three fixtures may be overridden:
 
     - `engine` returns the executor, by default the one of that name.
-    - `patient` returns a `rechunker.testing.engine.Patient`, which tries a task three times. By
+    - `patient` returns a `rechunker.testing.Patient`, which tries a task three times. By
       default None, which says that a task that fails is not tried again.
-    - `watched` returns a `rechunker.testing.engine.Watched`, keyword arguments and a function
+    - `watched` returns a `rechunker.testing.Watched`, keyword arguments and a function
       that tells whether they arrived. By default None, which says that there are none; others
       must then raise a `TypeError`.
 

@@ -1,0 +1,143 @@
+"""Measure what executors add to the tasks: `python bench/executors.py python dask "dask cluster"`.
+
+Run it where rechunker-core[testing] and the packages of the executors are installed. Times are the
+least of three, in seconds of the clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import zarr
+
+import rechunker
+from rechunker.plugins import get_executor
+from rechunker.testing import Nothing
+from rechunker.types import CopySpec, Executor, Stage
+from usage import Usage, measured
+
+ROUNDS = 3
+TASKS = (100, 1_000, 10_000)
+MILLION = 1_000_000
+# With so many bytes each, tasks are not put together until there are thousands of them.
+LARGE = 10**9
+SHAPE, FROM, TO, MEMORY = (1000, 500, 500), (10, 500, 500), (1000, 25, 25), "100MB"
+
+SetUp = Callable[[], AbstractContextManager[Executor[Any]]]
+
+
+@contextmanager
+def named(name: str) -> Iterator[Executor[Any]]:
+    """Give the executor of a name."""
+    yield get_executor(name)
+
+
+@contextmanager
+def dask_cluster() -> Iterator[Executor[Any]]:
+    """Start a cluster of two processes of one thread each."""
+    from distributed import Client, LocalCluster
+
+    sizes: Mapping[str, Any] = {"n_workers": 2, "threads_per_worker": 1}
+    with LocalCluster(**sizes, dashboard_address=":0") as cluster, Client(cluster):
+        yield get_executor("dask")
+
+
+# Engines that are set up in other ways than by their name.
+SET_UPS: dict[str, SetUp] = {"dask cluster": dask_cluster}
+
+
+def set_up(name: str) -> AbstractContextManager[Executor[Any]]:
+    """Return what makes an executor ready, and clears up after it."""
+    return SET_UPS[name]() if name in SET_UPS else named(name)
+
+
+def specs(tasks: int, nbytes: int = 0) -> list[CopySpec]:
+    """Return tasks that do nothing, in two stages of the same length."""
+    stages = (
+        Stage(f"a: {verb}", tasks // 2, Nothing(), nbytes=nbytes) for verb in ("read", "write")
+    )
+    return [CopySpec("a", tuple(stages))]
+
+
+def fastest(run: Callable[[], Any]) -> float:
+    """Return the least of the times that something takes."""
+    times = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def overheads(executor: Executor[Any]) -> Iterator[str]:
+    """Yield lines on plans whose tasks do nothing."""
+    for tasks in TASKS:
+        plan = executor.prepare_plan(specs(tasks))
+        seconds = fastest(lambda plan=plan: executor.execute_plan(plan))  # type: ignore[misc]
+        yield f"{tasks:,} tasks: {seconds:.3f} s, {1e3 * seconds / tasks:.4f} ms each"
+    plan = executor.prepare_plan(specs(1000, nbytes=500 * LARGE))
+    seconds = fastest(lambda: executor.execute_plan(plan))
+    yield f"1,000 batches of one task: {seconds:.3f} s, {seconds:.3f} ms each"
+
+
+def plan_of_a_million(executor: Executor[Any]) -> str:
+    """Return a line on the making of a large plan."""
+    large = specs(MILLION, nbytes=MILLION // 2 * 10**7)
+    seconds = fastest(lambda: executor.prepare_plan(large))
+    try:
+        size = f"{len(cloudpickle.dumps(executor.prepare_plan(large))):,} bytes"
+    except TypeError as error:
+        size = f"not to be pickled ({error})"
+    return f"{MILLION:,} tasks: planned in {seconds:.3f} s; {size}"
+
+
+def gigabyte(name: str, folder: Path) -> Usage:
+    """Return what it takes to rechunk 1 GB, with the start and the end of the engine."""
+    source = zarr.open_array(folder / "source.zarr", mode="r")
+    place = folder / name.replace(" ", "_")
+    with measured() as usage, set_up(name) as executor:
+        rechunker.rechunk(
+            source, TO, MEMORY, place / "target.zarr", temp_store=place / "temp", executor=executor
+        ).execute()
+    same = np.array_equal(np.asarray(zarr.open_array(place / "target.zarr")[...]), source[...])
+    assert same, f"{name} made another target"
+    return usage
+
+
+def write_source(folder: Path) -> None:
+    """Write 1 GB that compresses by half."""
+    source = zarr.create_array(folder / "source.zarr", shape=SHAPE, chunks=FROM, dtype="i4")
+    random = np.random.default_rng(0)
+    for i in range(0, SHAPE[0], FROM[0]):
+        source[i : i + FROM[0]] = random.integers(0, 2**16, FROM, "i4")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print figures for each executor that is named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="+", help=f"executors, or any of {', '.join(SET_UPS)}")
+    parser.add_argument("--gigabyte", action="store_true", help="rechunk 1 GB as well")
+    chosen = parser.parse_args(arguments)
+    for name in chosen.names:
+        print(f"\n{name}")
+        with set_up(name) as executor:
+            for line in (*overheads(executor), plan_of_a_million(executor)):
+                print(f"  {line}", flush=True)
+    if chosen.gigabyte:
+        with tempfile.TemporaryDirectory() as folder:
+            write_source(Path(folder))
+            for name in chosen.names:
+                usage = gigabyte(name, Path(folder))
+                print(f"\n{name}\n  1 GB: {usage.wall:.1f} s, {usage.cpu:.1f} s of processors")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""The executor passes the suite of all executors."""
+
+from __future__ import annotations
+
+import pytest
+
+from rechunker.testing import ExecutorTests, Watched
+from rechunker.types import Traffic
+from rechunker_threads import ThreadsExecutor
+
+
+class TestThreadsExecutor(ExecutorTests):
+    executor = "threads"
+
+    @pytest.fixture
+    def watched(self) -> Watched:
+        """Tell how to find out whether keyword arguments of execute() arrive."""
+        seen: list[Traffic] = []
+        return Watched({"report": seen.append}, lambda: seen[-1].tasks == 3)
+
+
+class TestManyThreads(ExecutorTests):
+    repeats = 5
+
+    @pytest.fixture
+    def engine(self) -> ThreadsExecutor:
+        return ThreadsExecutor(workers=16)
+
+
+def test_unknown_keywords_are_an_error() -> None:
+    with pytest.raises(TypeError, match="no speed"):
+        ThreadsExecutor().execute_plan([], speed=2)

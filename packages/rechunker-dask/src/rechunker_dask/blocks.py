@@ -1,0 +1,100 @@
+"""Blocks of a dask array that dask brings to the tasks: those that are futures on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from rechunker.boxes import Box, block, blocks_meeting, task_box
+from rechunker.copying import CopyWork
+from rechunker.grids import Grid
+from rechunker.lanes import Lane
+from rechunker.reading import Piece
+from rechunker.sources.dask_reader import DaskReader, checked
+from rechunker.types import Stage
+
+__all__ = ["BlockReader", "HeldBlocks", "with_blocks"]
+
+Index = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class BlockReader:
+    """Hands out blocks that are there.
+
+    Parameters
+    ----------
+    shape
+        Of the array.
+    grid
+        Its blocks.
+    dtype
+        Of the elements.
+    blocks
+        Those that a task needs, by index.
+    """
+
+    shape: tuple[int, ...]
+    grid: Grid
+    dtype: np.dtype[Any]
+    blocks: Mapping[Index, Any]
+
+    def pieces(self, index: Index, box: Box, lane: Lane) -> Iterator[Piece]:
+        unit = block(self.shape, self.grid, index)
+        data = checked(self.blocks[index], unit, self)
+        lane.count(gets=1, bytes_read=data.nbytes)
+        yield unit.start, data
+
+
+@dataclass(frozen=True)
+class HeldBlocks:
+    """A stage that reads blocks of a dask array, and which of them its tasks need.
+
+    Parameters
+    ----------
+    stage
+        The stage.
+    work
+        Its work.
+    reader
+        What it reads with.
+    """
+
+    stage: Stage
+    work: CopyWork
+    reader: DaskReader
+
+    @classmethod
+    def of(cls, stage: Stage) -> HeldBlocks | None:
+        """Return what a stage needs of a cluster; None if that is nothing."""
+        work = stage.work
+        if not isinstance(work, CopyWork) or not isinstance(work.reader, DaskReader):
+            return None
+        return cls(stage, work, work.reader) if work.reader.holds_futures else None
+
+    @property
+    def graph(self) -> Any:
+        """The graph of the array."""
+        return self.reader.array.__dask_graph__()
+
+    def needs(self, task: int) -> dict[Index, tuple[str | int, ...]]:
+        """Return indices and keys of the blocks that a task reads."""
+        shape, grid = self.work.shape, self.reader.grid
+        box = task_box(shape, self.work.grid, task)
+        return {index: self.reader.key(index) for index in blocks_meeting(shape, grid, box)}
+
+    def without_array(self) -> Stage:
+        """Return the stage as it is sent to workers."""
+        reader = BlockReader(self.work.shape, self.reader.grid, self.reader.dtype, {})
+        return replace(self.stage, work=replace(self.work, reader=reader))
+
+
+def with_blocks(stage: Stage, blocks: Mapping[Index, Any]) -> Stage:
+    """Return a stage that reads these blocks."""
+    assert isinstance(stage.work, CopyWork)
+    assert isinstance(stage.work.reader, BlockReader)
+    reader = replace(stage.work.reader, blocks=blocks)
+    return replace(stage, work=replace(stage.work, reader=reader))
