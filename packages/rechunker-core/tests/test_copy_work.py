@@ -28,9 +28,7 @@ def stored(array: zarr.Array[Any]) -> StoredArray:
 @pytest.mark.parametrize("layout", [Layout.VIEW, Layout.PACKED, Layout.PADDED])
 @pytest.mark.parametrize("slab", [None, 1 << 22, 1])
 @pytest.mark.parametrize("local", [True, False])
-def test_one_large_cell(
-    tmp_path: Path, layout: Layout, slab: int | None, local: bool
-) -> None:
+def test_one_large_cell(tmp_path: Path, layout: Layout, slab: int | None, local: bool) -> None:
     if layout is Layout.VIEW and slab is not None:
         slab = None  # where the cell is the buffer it is read at once
     source = zarr.create_array({}, shape=SHAPE, chunks=(550, 500), dtype="f8")

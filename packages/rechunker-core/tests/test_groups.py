@@ -111,7 +111,7 @@ def test_consolidated_source_gives_consolidated_target(tmp_path: Path) -> None:
 
 def test_many_arrays_share_a_temporary_store(tmp_path: Path) -> None:
     group = make_group(tmp_path / "s", times=5)
-    chunks = {name: (200, 1) for name in ("x", "a/b/y", "a/b/z")}
+    chunks = dict.fromkeys(("x", "a/b/y", "a/b/z"), (200, 1))
     plan = rechunk(group, chunks, tmp_path / "t", max_mem=9000, temp_store=tmp_path / "temp")
     assert plan.intermediate is not None
     target: Any = plan.execute()

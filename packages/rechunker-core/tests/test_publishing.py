@@ -61,9 +61,7 @@ def test_failure_leaves_nothing_that_opens(source: zarr.Array[Any], tmp_path: Pa
         zarr.open(tmp_path / "target.zarr", mode="r")
 
 
-def test_execution_can_be_repeated_after_a_failure(
-    source: zarr.Array[Any], tmp_path: Path
-) -> None:
+def test_execution_can_be_repeated_after_a_failure(source: zarr.Array[Any], tmp_path: Path) -> None:
     rechunked = plan(source, tmp_path / "target.zarr", temp_store=tmp_path / "temp")
     (tmp_path / "source.zarr" / "c" / "2" / "0").rename(tmp_path / "aside")
     (tmp_path / "source.zarr" / "c" / "2" / "0").write_bytes(b"nonsense")

@@ -105,7 +105,8 @@ def test_threads_end_with_the_plan(source: zarr.Array[Any]) -> None:
         f"source = zarr.open_array({str(source.store_path.store.root)!r})\n"  # type: ignore[attr-defined]
         "zarr.create_array({}, shape=(1,), dtype='i4')[...] = 1\n"
         "before = threading.active_count()\n"
-        "rechunker.rechunk(source, (300, 2), '15kB', {}, temp_store={}, executor='python').execute()\n"
+        "options = {'temp_store': {}, 'executor': 'python'}\n"
+        "rechunker.rechunk(source, (300, 2), '15kB', {}, **options).execute()\n"
         "assert threading.active_count() <= before, threading.enumerate()\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -66,7 +66,9 @@ def make_source(case: Case, store: Any) -> zarr.Array[Any]:
     return source
 
 
-def planned(case: Case, source: zarr.Array[Any], target: Any, temp: Any) -> rechunker.Rechunked[Any]:
+def planned(
+    case: Case, source: zarr.Array[Any], target: Any, temp: Any
+) -> rechunker.Rechunked[Any]:
     """Plan with a multiple of the least memory that does."""
 
     def plan(max_mem: int) -> rechunker.Rechunked[Any]:

@@ -72,6 +72,17 @@ def test_the_target_opens_as_the_source_does(
         check_stored(source, target)
 
 
+@pytest.mark.parametrize(("before", "after"), [(2, 3), (3, 2)])
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_the_target_may_have_the_other_format(
+    tmp_path: Path, name: str, before: int, after: int
+) -> None:
+    source, target = tmp_path / "source.zarr", tmp_path / "target.zarr"
+    store(CATALOGUE[name](), source, before)
+    rechunk(opened(source, "lazy"), None, "1MB", target, {"zarr_format": after}).execute()
+    xr.testing.assert_identical(opened(source, "lazy"), opened(target, "lazy"))
+
+
 @pytest.mark.parametrize("zarr_format", [2, 3])
 @pytest.mark.parametrize(("name", "way"), [case for case in CASES if case[1] != "memory"])
 def test_no_untouched_variable_is_encoded_anew(

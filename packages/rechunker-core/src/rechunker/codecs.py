@@ -93,8 +93,9 @@ class ZarrCodec:
         # zarr 3.4 by way of three copies).
         lone = {**document, "shape": list(shape), "attributes": {}}
         key = str(_lone_array(lone, {}).metadata.encode_chunk_key((0,) * len(shape)))
-        whole = shape == inner
-        return cls(lone, key, inner, bound + 4 * part, (2 if whole else 3) * bound + 2 * part, whole)
+        copies = 2 if shape == inner else 3
+        write = copies * bound + 2 * part
+        return cls(lone, key, inner, bound + 4 * part, write, shape == inner)
 
     def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
         objects: dict[str, Buffer] = {self.key: cpu.Buffer.from_array_like(encoded)}

@@ -21,7 +21,19 @@ from rechunker.scratch import Scratch
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
 
-__all__ = ["copies", "delete", "delete_dir", "exists", "fetch", "fetch_range", "get", "put", "put_reused", "run", "size"]
+__all__ = [
+    "copies",
+    "delete",
+    "delete_dir",
+    "exists",
+    "fetch",
+    "fetch_range",
+    "get",
+    "put",
+    "put_reused",
+    "run",
+    "size",
+]
 
 T = TypeVar("T")
 Bytes = npt.NDArray[np.uint8]

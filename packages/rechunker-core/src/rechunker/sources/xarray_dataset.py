@@ -22,11 +22,11 @@ from rechunker.sources.numpy_array import numpy_source
 from rechunker.sources.xarray_chunks import check_names, target_chunks_of
 from rechunker.sources.xarray_encoding import target_encoding
 from rechunker.sources.xarray_metadata import Metadata, Written, write_metadata
-from rechunker.sources.xarray_prepare import is_plain, prepared
+from rechunker.sources.xarray_prepare import prepared
 from rechunker.sources.xarray_private import arrays_read, is_lazy
 from rechunker.sources.xarray_raw import Raw, find_raw
 from rechunker.sources.xarray_times import exact_times, with_text_of_units
-from rechunker.sources.xarray_words import CF_WORDS, parse_encoding, split_options
+from rechunker.sources.xarray_words import CF_WORDS, OF_ELEMENTS, parse_encoding, split_options
 from rechunker.sources.zarr_array import zarr_source
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def dataset_part(
         )
         for name in wanted
     }
-    raws = find_raw(dataset, encodings)
+    raws = find_raw(dataset, encodings, zarr_format)
     metadata = write_metadata(prepared(dataset, encodings, raws, zarr_format), zarr_format)
     found = _Variables(dataset, encodings, words, raws, metadata, zarr_format)
     arrays = tuple(found.request(str(name)) for name in dataset.variables)
@@ -211,7 +211,7 @@ class _Variables:
         stored = document_of(raw.array)
         same = stored["zarr_format"] == self.zarr_format
         document = written
-        if not is_plain(raw):
+        if not raw.is_plain:
             encoding = self.encodings[name]
             options = ArrayOptions(
                 zarr_format=self.zarr_format,
@@ -222,9 +222,10 @@ class _Variables:
             document = {**own, "attributes": written["attributes"]}
             if "dimension_names" in written:
                 document["dimension_names"] = written["dimension_names"]
-        if not same and is_plain(raw):
+        if not same and raw.is_plain:
             return document
-        plain = self.dataset.variables[name].attrs
+        # What xarray has not decoded with is a plain attribute, which may have changed.
+        plain = set(self.dataset.variables[name].attrs) - set(() if raw.is_plain else OF_ELEMENTS)
         words = {w: v for w, v in stored["attributes"].items() if w in CF_WORDS and w not in plain}
         attributes = {**document["attributes"], **words}
         order = [w for w in stored["attributes"] if w in attributes]

@@ -14,21 +14,16 @@ from rechunker.sources.dask_array import dask_source, is_dask_array
 from rechunker.sources.dask_reader import DaskReader
 from rechunker.sources.xarray_private import is_lazy
 from rechunker.sources.xarray_raw import Raw
-from rechunker.sources.xarray_words import CF_WORDS
+from rechunker.sources.xarray_words import CF_WORDS, OF_ELEMENTS, RELATED
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["is_plain", "prepared"]
+__all__ = ["prepared"]
 
 # A variable that is not loaded is read in blocks of at most so many decoded bytes.
 _BLOCK = 1 << 20
 _TEXT = np.dtype("O", metadata={"element_type": str})
-
-
-def is_plain(raw: Raw) -> bool:
-    """Say whether xarray writes such numbers, undecoded, as they are."""
-    return raw.array.dtype.kind in "biufc"
 
 
 def prepared(
@@ -73,26 +68,17 @@ def _stand_in(variable: xarray.Variable, encoding: dict[str, Any], raw: Raw) -> 
 
     stored = {word: raw.variable.attrs[word] for word in CF_WORDS if word in raw.variable.attrs}
     # Words that xarray has not used for decoding are plain attributes, which may have changed.
-    attrs = {**(stored if is_plain(raw) else {}), **variable.attrs}
+    attrs = {**stored, **variable.attrs}
     kept = {word: value for word, value in encoding.items() if word not in CF_WORDS}
+    dtype = raw.array.dtype
+    if not raw.is_plain:  # only attributes are of use, and these are not for any dtype
+        attrs = {word: attrs[word] for word in attrs if word not in OF_ELEMENTS}
+        kept = {word: kept[word] for word in kept if word in ("chunks", *RELATED)}
+        dtype = np.dtype("u1")
     if "_FillValue" not in attrs:
         kept["_FillValue"] = None
-    dtype = raw.array.dtype if is_plain(raw) else np.dtype("u1")
-    if not is_plain(raw):
-        kept = {word: kept[word] for word in kept if word in ("chunks", *_RELATED)}
     values = np.broadcast_to(np.zeros((), dtype), variable.shape)
     return Variable(variable.dims, values, attrs, kept)
-
-
-_RELATED = (
-    "bounds",
-    "cell_measures",
-    "climatology",
-    "coordinates",
-    "formula_terms",
-    "geometry",
-    "grid_mapping",
-)
 
 
 def _encodable(

@@ -35,8 +35,21 @@ class Raw:
     array: zarr.Array[Any]
     variable: xarray.Variable
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether these are numbers that xarray writes, undecoded, as they are."""
+        return self.array.dtype.kind in "biufc"
 
-def find_raw(dataset: xarray.Dataset, encodings: Mapping[str, Mapping[str, Any]]) -> dict[str, Raw]:
+    def fits(self, zarr_format: int) -> bool:
+        """Say whether a format can hold these elements with all that tells what they mean."""
+        same = self.array.metadata.zarr_format == zarr_format
+        # Each format has its own way to store a value for what is missing, and its own words.
+        return same or self.is_plain or "_FillValue" not in self.variable.attrs
+
+
+def find_raw(
+    dataset: xarray.Dataset, encodings: Mapping[str, Mapping[str, Any]], zarr_format: int
+) -> dict[str, Raw]:
     """Return what is stored of the variables that nothing was done to since they were opened.
 
     Parameters
@@ -45,6 +58,8 @@ def find_raw(dataset: xarray.Dataset, encodings: Mapping[str, Mapping[str, Any]]
         Any dataset.
     encodings
         By name of the variable, how it is to be encoded in the target.
+    zarr_format
+        Of the target.
 
     Returns
     -------
@@ -64,7 +79,7 @@ def find_raw(dataset: xarray.Dataset, encodings: Mapping[str, Mapping[str, Any]]
             variable = dataset.variables[name]
             if _is_same(variable, encodings[name], raw.variable) and _means(raw, variable):
                 found[name] = raw
-    return found
+    return {name: raw for name, raw in found.items() if raw.fits(zarr_format)}
 
 
 @dataclass(frozen=True)

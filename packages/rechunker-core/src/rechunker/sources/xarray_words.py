@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal
 
-__all__ = ["CF_WORDS", "ZARR_WORDS", "DatasetOptions", "parse_encoding", "split_options"]
+__all__ = [
+    "CF_WORDS",
+    "OF_ELEMENTS",
+    "RELATED",
+    "ZARR_WORDS",
+    "DatasetOptions",
+    "parse_encoding",
+    "split_options",
+]
 
 # What makes numbers that are stored into values.
 CF_WORDS = (
@@ -21,8 +29,10 @@ CF_WORDS = (
     "scale_factor",
     "units",
 )
+# Those of them that hold an element, or its type.
+OF_ELEMENTS = ("_FillValue", "dtype", "missing_value")
 # What names other variables.
-_RELATED = (
+RELATED = (
     "bounds",
     "cell_measures",
     "climatology",
@@ -41,7 +51,7 @@ ZARR_WORDS = (
     "shards",
     "write_empty_chunks",
 )
-_ALLOWED = tuple(sorted({*CF_WORDS, *_RELATED, *ZARR_WORDS, "cache_metadata", "compressor"}))
+_ALLOWED = tuple(sorted({*CF_WORDS, *RELATED, *ZARR_WORDS, "cache_metadata", "compressor"}))
 _CHUNKS = "the chunks of the target are given by target_chunks"
 _REFUSED = {
     "chunks": _CHUNKS,

@@ -69,9 +69,7 @@ def _irregular_source(array: zarr.Array[Any], itemsize: int) -> SourceArray:
     grid = tuple(tuple(map(int, sizes)) for sizes in _block_sizes(array))
     largest = prod(max(sizes, default=0) for sizes in grid) * itemsize
     # Zarr holds a chunk encoded, decoded, and in the array it returns.
-    return SourceArray(
-        RegionReader(array, grid), array.shape, itemsize, grid, 4 * largest, largest
-    )
+    return SourceArray(RegionReader(array, grid), array.shape, itemsize, grid, 4 * largest, largest)
 
 
 def _block_sizes(array: Any) -> Any:
