@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import rechunker
 GRID: Any = ((3, 5, 2), (4, 1, 4))
 
 
-def allowed() -> AbstractContextManager[Any]:
+def allowed() -> Any:
     return zarr.config.set({"array.rectilinear_chunks": True})
 
 
