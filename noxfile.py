@@ -56,9 +56,9 @@ def build(session: nox.Session, package: Path) -> str:
 
 
 def install(session: nox.Session, *packages: Path, group: str | None = "test") -> None:
-    """Install the wheels of packages and the core, and what their tests need."""
+    """Install the wheels of packages and the core, and what the packages' tests need."""
     together = dict.fromkeys([CORE, *packages])
-    needs = [need for path in together for need in requirements(path, group)] if group else []
+    needs = [need for path in packages for need in requirements(path, group)] if group else []
     session.install(*(build(session, path) for path in together), *needs)
 
 

@@ -12,7 +12,20 @@ from rechunker.boxes import Box
 from rechunker.scatter import CellLayout, scatter
 from rechunker.scratch import Scratch
 
-__all__ = ["CellBuffer", "Cells", "ObjectCells", "PackedCells", "ViewCells", "cell_buffer"]
+__all__ = [
+    "CellBuffer",
+    "Cells",
+    "ObjectCells",
+    "PackedCells",
+    "ViewCells",
+    "cell_buffer",
+    "has_any_length",
+]
+
+
+def has_any_length(dtype: np.dtype[Any]) -> bool:
+    """Say whether elements, such as strings, refer to memory of their own."""
+    return bool(dtype.hasobject) or dtype.kind == "T"
 
 
 class Cells(Protocol):
@@ -102,6 +115,6 @@ def cell_buffer(layout: CellLayout, dtype: np.dtype[Any], memory: Scratch) -> Ce
     memory
         Where elements of fixed size go; used again for the next box.
     """
-    if dtype.hasobject or dtype.kind == "T":
+    if has_any_length(dtype):
         return ObjectCells(layout, dtype)
     return PackedCells(layout, dtype, memory)

@@ -29,6 +29,8 @@ __all__ = ["plan_job"]
 FASTEST_CODEC = 0.3
 # A request to an object store is mostly waiting, which needs no core.
 REMOTE_REQUESTS = 16
+# What a process takes besides the data of its task: stacks, modules, freed memory that is kept.
+PROCESS_MARGIN = 16 * 10**6
 # Encoded cells have an index, whether they are smaller or not.
 ENCODED_TEMP = 0.99
 # Without a temporary store, reading everything twice is still cheaper than finding one.
@@ -113,6 +115,15 @@ class _Search:
     temp: bool
 
     def best(self, max_mem: int) -> RechunkPlan:
+        """Return the cheapest plan that leaves the process a margin, or else that fits at all."""
+        margin = min(PROCESS_MARGIN, max_mem // 16)
+        try:
+            plan = self._cheapest(max_mem - margin)
+        except MemoryLimitError:
+            plan = self._cheapest(max_mem)
+        return replace(plan, max_mem=max_mem)
+
+    def _cheapest(self, max_mem: int) -> RechunkPlan:
         """Return the cheapest plan over the numbers of requests that are in flight at a time."""
         plans, errors = [], []
         for bit in range(self.threads.bit_length()):

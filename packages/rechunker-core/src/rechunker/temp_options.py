@@ -10,6 +10,7 @@ import numpy as np
 import zarr
 from zarr.storage import MemoryStore, StorePath
 
+from rechunker.buffers import has_any_length
 from rechunker.cell_codecs import CellCodec, CompressedCells, ObjectCellCodec
 from rechunker.codec_chains import chain_of, codecs_of
 from rechunker.direct_codecs import byte_codec
@@ -62,7 +63,7 @@ def _cell_codec(
 ) -> CellCodec | None:
     reader = request.source.reader
     given = _compressors(options, strict)
-    if reader.dtype.hasobject or reader.dtype.kind == "T":
+    if has_any_length(reader.dtype):
         return ObjectCellCodec(_object_metadata(request))
     codecs = list(given) if isinstance(given, list | tuple) else [given]
     if not codecs or codecs[0] is None:

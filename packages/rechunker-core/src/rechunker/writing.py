@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rechunker import storage
 from rechunker.boxes import Box, block
-from rechunker.buffers import Cells
+from rechunker.buffers import Cells, has_any_length
 from rechunker.lanes import Lane, Lanes
 from rechunker.scatter import word_of
 from rechunker.stored import StoredArray
@@ -91,7 +91,7 @@ class ZarrWriter:
 def _holds(chunk: npt.NDArray[Any], fill: npt.NDArray[Any]) -> bool:
     """Say whether every element of `chunk` has the very bits of `fill`."""
     value = fill.astype(chunk.dtype).reshape(1)
-    if value.dtype.hasobject or value.dtype.kind == "T":
+    if has_any_length(value.dtype):
         return bool((chunk == value).all())
     words = word_of(value.itemsize)
     flat, bits = chunk.reshape(-1).view(words), value.view(words)

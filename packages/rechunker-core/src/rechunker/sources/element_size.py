@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-__all__ = ["average_bytes", "has_any_length", "with_margin"]
-
-
-def has_any_length(dtype: np.dtype[Any]) -> bool:
-    """Say whether the elements, such as strings, refer to memory of their own."""
-    return bool(dtype.hasobject) or dtype.kind == "T"
+__all__ = ["average_bytes", "with_margin"]
 
 
 def average_bytes(values: npt.NDArray[Any]) -> int:

@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rechunker.boxes import Box, block
+from rechunker.buffers import has_any_length
 from rechunker.grids import Grid
 from rechunker.lanes import Lane
 from rechunker.reading import Piece
 from rechunker.sources.base import SourceArray
-from rechunker.sources.element_size import average_bytes, has_any_length, with_margin
+from rechunker.sources.element_size import average_bytes, with_margin
 
 __all__ = ["NumpyReader", "numpy_source"]
 

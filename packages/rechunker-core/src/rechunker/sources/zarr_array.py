@@ -10,12 +10,14 @@ import numpy as np
 import zarr
 
 from rechunker import storage
+from rechunker.buffers import has_any_length
 from rechunker.chunks import dimension_names, normalize_chunks
 from rechunker.documents import target_document
 from rechunker.metadata import document_of
 from rechunker.options import ArrayOptions, parse_options
 from rechunker.reading import RegionReader, ZarrReader
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
+from rechunker.sources.element_size import average_bytes, with_margin
 from rechunker.stored import StoredArray
 
 __all__ = ["array_hierarchy", "regular_chunks", "request_array", "zarr_source"]
@@ -91,31 +93,19 @@ def regular_chunks(array: zarr.Array[Any]) -> tuple[int, ...] | None:
 
 
 def element_bytes(array: zarr.Array[Any]) -> int:
-    """Return the bytes of one element; of any length, an estimate from some of the chunks.
-
-    Notes
-    -----
-    An object of Python takes about 50 bytes and a reference to it 8; a string of numpy takes 16,
-    and more than that if it has over 15 bytes.
-    """
-    if not (array.dtype.hasobject or array.dtype.kind == "T"):
+    """Return the bytes of one element; of any length, an estimate from some of the chunks."""
+    if not has_any_length(array.dtype):
         return int(array.dtype.itemsize)
+    if 0 in array.shape:
+        return with_margin(0)
     unit = array.shards or regular_chunks(array) or array.shape
     last = [(n - 1) // width for n, width in zip(array.shape, unit, strict=True)]
-    if min(array.shape, default=1) == 0:
-        return 16
     largest = 0
     for part in range(_SAMPLED):
         start = [i * part // (_SAMPLED - 1) * width for i, width in zip(last, unit, strict=True)]
         region = tuple(slice(lo, lo + width) for lo, width in zip(start, unit, strict=True))
-        values = np.asarray(array[region]).reshape(-1)
-        largest = max(largest, sum(map(_bytes_of, values)) // max(1, values.size))
-    return 16 + largest + largest // 4
-
-
-def _bytes_of(value: Any) -> int:
-    size = len(value.encode()) if isinstance(value, str) else len(value) + 50
-    return size if size > 15 else 0
+        largest = max(largest, average_bytes(np.asarray(array[region])))
+    return with_margin(largest)
 
 
 def array_hierarchy(
