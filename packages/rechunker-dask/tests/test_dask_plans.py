@@ -117,3 +117,8 @@ def test_what_tasks_did_is_all_that_is_handed_on() -> None:
 def test_numbers_are_checked(bad: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=next(iter(bad))):
         DaskExecutor(**bad)
+
+
+def test_progress_is_left_to_dask(source: zarr.Array[Any], tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="ProgressBar"):
+        plan(source, tmp_path).execute(progress=True)

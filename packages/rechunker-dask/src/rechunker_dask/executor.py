@@ -105,7 +105,17 @@ class DaskExecutor(Executor[Delayed]):
             told. Unlike that of `dask.compute` this one works with every scheduler.
         **kwargs
             For `dask.compute`: `scheduler`, `num_workers`, `resources`, `priority` and so on.
+
+        Raises
+        ------
+        TypeError
+            If `progress` is asked for, which dask shows in its own way.
         """
+        if "progress" in kwargs:
+            raise TypeError(
+                "progress is not for dask, which has bars of its own: dask.diagnostics.ProgressBar "
+                "around execute(), or distributed.progress(client.compute(rechunked.plan))"
+            )
         # With the keys of tasks that have failed a cluster would fail at once.
         plan = renew(plan, None if retries is None else self._settings(retries))
         if self.scheduler is not None:
