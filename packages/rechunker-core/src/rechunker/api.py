@@ -8,7 +8,7 @@ from typing import Any, overload
 import zarr
 
 from rechunker.assembly import assemble
-from rechunker.checks import check_array_name, check_origins, check_places
+from rechunker.checks import check_array_name, check_places
 from rechunker.memory import parse_bytes
 from rechunker.plugins import get_executor
 from rechunker.rechunked import Intermediate, Rechunked
@@ -147,8 +147,7 @@ def rechunk(
     zarr_format = group.metadata.zarr_format if group is not None else None
     hierarchy = hierarchy_of(source, target_chunks, target_options, zarr_format)
     temp = temp_places(hierarchy, temp_place, temp_options, target_options)
-    check_places(source, place, temp_place, engine)
-    check_origins(hierarchy, place, temp_place, engine)
+    check_places(source, hierarchy, place, temp_place, engine)
     into_group = group is not None and array_name is None
     assembly = assemble(hierarchy, place, temp, memory, engine, into_group=into_group)
     hops = {job.name: job.plan.hops for job in assembly.jobs if job.plan.hops}

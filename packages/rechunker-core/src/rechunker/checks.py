@@ -12,7 +12,7 @@ from rechunker.sources.base import Hierarchy
 from rechunker.stores import is_process_local
 from rechunker.types import Executor
 
-__all__ = ["check_array_name", "check_origins", "check_places"]
+__all__ = ["check_array_name", "check_places"]
 
 
 def check_array_name(source: Any, group: zarr.Group | None, array_name: str | None) -> None:
@@ -46,7 +46,11 @@ def check_array_name(source: Any, group: zarr.Group | None, array_name: str | No
 
 
 def check_places(
-    source: Any, place: StorePath, temp: StorePath | None, executor: Executor[Any]
+    source: Any,
+    hierarchy: Hierarchy,
+    place: StorePath,
+    temp: StorePath | None,
+    executor: Executor[Any],
 ) -> None:
     """Check that nothing is written on top of something else, or where nobody finds it.
 
@@ -54,6 +58,8 @@ def check_places(
     ----------
     source
         What is read.
+    hierarchy
+        What the source becomes.
     place
         Where the target goes.
     temp
@@ -66,8 +72,9 @@ def check_places(
     ValueError
         If places lie in each other, cannot be written, or cannot be reached by the executor.
     """
-    origin = source.store_path if isinstance(source, zarr.Array | zarr.Group) else None
-    if origin is not None:
+    nodes = (zarr.Array, zarr.Group)
+    origins = (source.store_path,) if isinstance(source, nodes) else hierarchy.origins
+    for origin in origins:
         _check_source(source, origin, place, temp)
     if temp is not None and contains(place, temp):
         raise ValueError(
@@ -82,41 +89,11 @@ def check_places(
             "what is temporary would stay there; give another place"
         )
     if not executor.shares_memory:
-        _check_reachable(executor, source=origin, target=place, temp=temp)
-
-
-def check_origins(
-    hierarchy: Hierarchy, place: StorePath, temp: StorePath | None, executor: Executor[Any]
-) -> None:
-    """Check the same for what a source reads that is not itself an array or a group of Zarr.
-
-    Parameters
-    ----------
-    hierarchy
-        What the source becomes.
-    place
-        Where the target goes.
-    temp
-        Where temporary objects go, if there is such a place.
-    executor
-        What will run the plan.
-
-    Raises
-    ------
-    ValueError
-        If places lie in each other, or the executor cannot reach what is read.
-    """
-    for origin in hierarchy.origins:
-        _check_source(None, origin, place, temp)
-        if not executor.shares_memory:
-            _check_reachable(executor, source=origin)
-    readers = [request.source.reader for request in hierarchy.arrays]
-    if not executor.takes_futures and any(getattr(r, "holds_futures", False) for r in readers):
-        raise ValueError(
-            "blocks of the source are futures on a dask cluster, where the tasks of "
-            f'{type(executor).__name__} cannot wait for them: use executor="dask", or give the '
-            "array as it was before persist()"
-        )
+        _check_reachable(executor, "target", place)
+        _check_reachable(executor, "temp", temp)
+        for origin in origins:
+            _check_reachable(executor, "source", origin)
+    _check_futures(hierarchy, executor)
 
 
 def _check_source(source: Any, origin: StorePath, place: StorePath, temp: StorePath | None) -> None:
@@ -130,11 +107,20 @@ def _check_source(source: Any, origin: StorePath, place: StorePath, temp: StoreP
         raise ValueError(f"temp_store {temp} is the source {origin} or lies in it; give another")
 
 
-def _check_reachable(executor: Executor[Any], **places: StorePath | None) -> None:
-    for name, place in places.items():
-        if place is not None and is_process_local(place.store):
-            raise ValueError(
-                f"the {name} store {place} lives in the memory of this process, where the tasks of "
-                f"{type(executor).__name__} cannot reach it: what they write would be lost. Use a "
-                'path or a URL, or executor="python"'
-            )
+def _check_reachable(executor: Executor[Any], name: str, place: StorePath | None) -> None:
+    if place is not None and is_process_local(place.store):
+        raise ValueError(
+            f"the {name} store {place} lives in the memory of this process, where the tasks of "
+            f"{type(executor).__name__} cannot reach it: what they write would be lost. Use a "
+            'path or a URL, or executor="python"'
+        )
+
+
+def _check_futures(hierarchy: Hierarchy, executor: Executor[Any]) -> None:
+    readers = [request.source.reader for request in hierarchy.arrays]
+    if not executor.takes_futures and any(getattr(r, "holds_futures", False) for r in readers):
+        raise ValueError(
+            "blocks of the source are futures on a dask cluster, where the tasks of "
+            f'{type(executor).__name__} cannot wait for them: use executor="dask", or give the '
+            "array as it was before persist()"
+        )
