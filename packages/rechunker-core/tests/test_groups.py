@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 import zarr
 
 import rechunker
@@ -126,3 +127,17 @@ def test_group_in_its_own_source(tmp_path: Path) -> None:
     rechunk(group, {"x": (40, 3)}, place).execute()
     again: Any = zarr.open_group(tmp_path / "s", mode="r")
     np.testing.assert_array_equal(again["again/x"][...], again["x"][...])
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_what_xarray_wrote_opens_with_xarray(tmp_path: Path, zarr_format: Any) -> None:
+    days = np.datetime64("2000-01-01", "ns") + np.arange(30) * np.timedelta64(1, "D")
+    air = xr.DataArray(np.arange(600.0).reshape(30, 20), {"time": days}, ("time", "x"))
+    made = xr.Dataset({"air": air}, attrs={"title": "maps"})
+    encoding = {"air": {"chunks": (5, 20)}}
+    made.to_zarr(tmp_path / "s", encoding=encoding, zarr_format=zarr_format, consolidated=False)
+    group = zarr.open_group(tmp_path / "s", mode="r")
+    rechunk(group, {"air": {"time": -1, "x": 2}, "time": None}, tmp_path / "t").execute()
+    with xr.open_zarr(tmp_path / "t", consolidated=False) as target:
+        xr.testing.assert_identical(target.load(), made)
+        assert target["air"].encoding["chunks"] == (30, 2)
