@@ -121,6 +121,11 @@ def test_many_arrays_share_a_temporary_store(tmp_path: Path) -> None:
     assert not list((tmp_path / "temp").iterdir())
 
 
+def test_memory_that_is_too_little_names_the_array(tmp_path: Path) -> None:
+    with pytest.raises(rechunker.MemoryLimitError, match="array 'a/b/y': max_mem=100 B"):
+        rechunk(make_group(tmp_path / "s"), {"a/b/y": (40, 3)}, tmp_path / "t", max_mem=100)
+
+
 def test_group_in_its_own_source(tmp_path: Path) -> None:
     group = make_group(tmp_path / "s")
     place = zarr.storage.StorePath(group.store, "again")

@@ -76,7 +76,11 @@ def plan_job(
         threads,
         temp is not None,
     )
-    plan = search.best(max_mem)
+    try:
+        plan = search.best(max_mem)
+    except MemoryLimitError as error:
+        what = f"array {name!r}: " if name else ""
+        raise MemoryLimitError(f"{what}{error}", error.needed) from None
     if temp is None and plan.read_amplification > MAX_AMPLIFICATION:
         raise ValueError(_temp_needed(name, plan, search))
     return ArrayJob(name, source, target, document, write_empty, plan, temp if plan.hops else None)
@@ -117,11 +121,12 @@ class _Search:
     def best(self, max_mem: int) -> RechunkPlan:
         """Return the cheapest plan that leaves the process a margin, or else that fits at all."""
         margin = min(PROCESS_MARGIN, max_mem // 16)
-        try:
-            plan = self._cheapest(max_mem - margin)
-        except MemoryLimitError:
-            plan = self._cheapest(max_mem)
-        return replace(plan, max_mem=max_mem)
+        for limit in (max_mem - margin, max_mem):
+            try:
+                return replace(self._cheapest(limit), max_mem=max_mem)
+            except MemoryLimitError as caught:
+                error = caught
+        raise error
 
     def _cheapest(self, max_mem: int) -> RechunkPlan:
         """Return the cheapest plan over the numbers of requests that are in flight at a time."""
