@@ -126,3 +126,10 @@ def test_html_shows_the_plan(source: zarr.Array[Any], tmp_path: Path) -> None:
     html = plan(source, tmp_path / "t")._repr_html_()
     assert "Intermediate" in html
     assert "&lt;Array" in html
+
+
+def test_rechunked_can_be_made_of_its_five_parts() -> None:
+    executor = PythonExecutor()
+    rechunked = rechunker.Rechunked(executor, executor.prepare_plan([]), "source", None, "target")
+    assert rechunked.execute() == "target"
+    assert rechunked.traffic == Traffic()
