@@ -27,7 +27,8 @@ def maps(tmp_path: Path) -> xr.Dataset:
     )
     packing = {"dtype": "i4", "scale_factor": 0.5, "_FillValue": -999, "chunks": (4, 10, 12)}
     made.to_zarr(tmp_path / "maps", zarr_format=2, encoding={"air": packing})
-    return xr.open_zarr(tmp_path / "maps")
+    opened: xr.Dataset = xr.open_zarr(tmp_path / "maps")
+    return opened
 
 
 def check(source: xr.Dataset, tmp_path: Path, **kwargs: Any) -> None:
