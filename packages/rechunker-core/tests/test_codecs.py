@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numcodecs
@@ -40,6 +42,12 @@ V3: dict[str, dict[str, Any]] = {
 WAYS = [(2, V2[name]) for name in V2] + [(3, V3[name]) for name in V3]
 IDS = [f"v2 {name}" for name in V2] + [f"v3 {name}" for name in V3]
 DTYPES = ["?", "u1", "i2", "f4", "f8", "c16"]
+
+
+@pytest.fixture(autouse=True)
+def moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the clock: gzip writes the second into what it compresses."""
+    monkeypatch.setattr("gzip.time.time", lambda: 1e9)
 
 
 def one_chunk(zarr_format: Any, dtype: str, options: dict[str, Any]) -> zarr.Array[Any]:
@@ -108,3 +116,15 @@ def test_shards_are_decoded_inner_chunk_by_inner_chunk() -> None:
     assert sorted(pieces) == [(0, 0), (0, 4), (2, 0), (2, 4)]
     np.testing.assert_array_equal(pieces[2, 4], array[2:4, 4:8])
     assert not codec.whole
+
+
+def test_decoding_in_threads_leaves_the_filters_of_warnings_alone() -> None:
+    array = zarr.create_array({}, shape=(40, 40), chunks=(2, 2), shards=(40, 40), dtype="i4")
+    array[...] = np.arange(1600).reshape(40, 40)
+    codec = chunk_codec(document_of(array), 4)
+    raw = array.store._store_dict["c/0/0"].as_numpy_array()  # type: ignore[attr-defined]
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: len(list(codec.decode(raw, Scratch()))), range(16)))
+    assert found == [400] * 16
+    assert list(warnings.filters) == before

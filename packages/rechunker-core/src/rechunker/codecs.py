@@ -76,7 +76,7 @@ class ZarrCodec:
     Zarr itself decodes and encodes, and never sees the store.
     """
 
-    document: Document
+    metadata: Any
     key: str
     inner: tuple[int, ...]
     read_bytes: int
@@ -92,15 +92,16 @@ class ZarrCodec:
         # a chain of codecs adds a copy, and a shard is put together from its encoded chunks (in
         # zarr 3.4 by way of three copies).
         lone = {**document, "shape": list(shape), "attributes": {}}
-        key = str(_lone_array(lone, {}).metadata.encode_chunk_key((0,) * len(shape)))
+        metadata = _parsed(lone)
+        key = str(metadata.encode_chunk_key((0,) * len(shape)))
         copies = 2 if shape == inner else 3
         write = copies * bound + 2 * part
-        return cls(lone, key, inner, bound + 4 * part, write, shape == inner)
+        return cls(metadata, key, inner, bound + 4 * part, write, shape == inner)
 
     def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
         objects: dict[str, Buffer] = {self.key: cpu.Buffer.from_array_like(encoded)}
         del encoded
-        array = _lone_array(self.document, objects)
+        array = _lone_array(self.metadata, objects)
         starts = [range(0, n, w) for n, w in zip(array.shape, self.inner, strict=True)]
         for start in np.ndindex(*(len(axis) for axis in starts)):
             first = tuple(axis[i] for axis, i in zip(starts, start, strict=True))
@@ -112,7 +113,7 @@ class ZarrCodec:
 
     def encode(self, chunk: npt.NDArray[Any]) -> Buffer:
         objects: dict[str, Buffer] = {}
-        array = _lone_array(self.document, objects).with_config({"write_empty_chunks": True})
+        array = _lone_array(self.metadata, objects).with_config({"write_empty_chunks": True})
         # numcodecs filters take bytes as they are, whatever their order.
         array[...] = chunk.astype(array.dtype, copy=False)
         return objects[self.key]
@@ -132,8 +133,16 @@ def _inner_shape(document: Document) -> tuple[int, ...]:
     return stored_shape(document)
 
 
-def _lone_array(document: Document, objects: dict[str, Buffer]) -> zarr.Array[Any]:
-    """Return an array whose only stored object is, or will be, in `objects`."""
+def _parsed(document: Document) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # dtypes and codecs outside the v3 specification
-        return zarr.Array.from_dict(StorePath(MemoryStore(objects)), dict(document))
+        return zarr.Array.from_dict(StorePath(MemoryStore()), dict(document)).metadata
+
+
+def _lone_array(metadata: Any, objects: dict[str, Buffer]) -> zarr.Array[Any]:
+    """Return an array whose only stored object is, or will be, in `objects`.
+
+    Its metadata are not parsed again for every chunk: that takes time, and what it warns of can
+    only be silenced for all threads at once.
+    """
+    return zarr.Array(zarr.AsyncArray(metadata, StorePath(MemoryStore(objects))))

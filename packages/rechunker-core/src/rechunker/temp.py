@@ -14,7 +14,7 @@ from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteReque
 from zarr.buffer import cpu
 
 from rechunker import storage
-from rechunker.boxes import Box, block, counts, task_box
+from rechunker.boxes import Box, block, counts
 from rechunker.buffers import Cells, PackedCells
 from rechunker.cell_codecs import CellCodec
 from rechunker.grids import Grid
@@ -63,10 +63,6 @@ class TempObjects:
     def key(self, task: int) -> str:
         """Return the key of the object that a task writes."""
         return f"{self.prefix}/{task}"
-
-    def layout(self, task: int) -> CellLayout:
-        """Return where the cells lie in the object that a task writes."""
-        return CellLayout(task_box(self.shape, self.boxes, task), self.grid)
 
 
 def spill(store: Store, codec: CellCodec | None) -> float:
