@@ -100,7 +100,7 @@ def test_large_tasks_are_not_put_together() -> None:
 def test_the_dashboard_shows_arrays_and_stages() -> None:
     keys = DaskExecutor().prepare_plan(million()).dask
     names = {key_split(key) for key in keys}
-    assert names == {"air_2m: r", "air_2m: w", "rechunk-barrier", "rechunk-settings"}
+    assert names == {"air_2m: r", "air_2m: w", "rechunk-barrier", "rechunk-runner"}
 
 
 def test_two_plans_share_no_key() -> None:

@@ -11,10 +11,10 @@ import dask
 from dask.delayed import Delayed
 
 from rechunker.memory import format_bytes
+from rechunker.running import BatchRunner
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 from rechunker_dask.engine import count_workers, is_local, worker_limits
 from rechunker_dask.graph import build, renew
-from rechunker_dask.tasks import Settings
 
 __all__ = ["DaskExecutor", "WorkerMemoryWarning"]
 
@@ -65,10 +65,9 @@ class DaskExecutor(Executor[Delayed]):
         workers: int | None = None,
         threads: int = 1,
     ) -> None:
-        if retries < 0:
-            raise ValueError(f"retries={retries}: 0 is the least")
         if threads < 1 or (workers is not None and workers < 1):
             raise ValueError(f"workers={workers}, threads={threads}: at least one is needed")
+        BatchRunner(retries)  # which says whether that many can be asked for
         self.scheduler = scheduler
         self.retries = retries
         self.threads = threads
@@ -91,7 +90,7 @@ class DaskExecutor(Executor[Delayed]):
         """Return one delayed object, whose value is a `rechunker.types.Traffic`."""
         stages = rounds(specs)
         _check_memory(stages, worker_limits(self.scheduler))
-        return build(stages, self._settings(self.retries), self.workers)
+        return build(stages, self._runner(self.retries), self.workers)
 
     def execute_plan(self, plan: Delayed, *, retries: int | None = None, **kwargs: Any) -> Traffic:
         """Compute the plan.
@@ -117,15 +116,15 @@ class DaskExecutor(Executor[Delayed]):
                 "around execute(), or distributed.progress(client.compute(rechunked.plan))"
             )
         # With the keys of tasks that have failed a cluster would fail at once.
-        plan = renew(plan, None if retries is None else self._settings(retries))
+        plan = renew(plan, None if retries is None else self._runner(retries))
         if self.scheduler is not None:
             kwargs.setdefault("scheduler", self.scheduler)
         (traffic,) = dask.compute(plan, **kwargs)
         assert isinstance(traffic, Traffic)
         return traffic
 
-    def _settings(self, retries: int) -> Settings:
-        return Settings(retries, os.getpid() if self.shares_memory else None)
+    def _runner(self, retries: int) -> BatchRunner:
+        return BatchRunner(retries, os.getpid() if self.shares_memory else None)
 
 
 def _check_memory(stages: Sequence[Sequence[Stage]], limits: Sequence[tuple[int, int]]) -> None:

@@ -12,13 +12,14 @@ from dask.highlevelgraph import Layer as HLGLayer
 from dask.task_spec import DataNode, Task, TaskRef
 
 from rechunker.batching import batches
+from rechunker.running import BatchRunner
 from rechunker.types import Stage
 from rechunker_dask.blocks import HeldBlocks
-from rechunker_dask.tasks import Sealed, Settings, run_batch, run_with_blocks, total
+from rechunker_dask.tasks import Sealed, run_batch, run_with_blocks, total
 
 __all__ = ["build", "renew"]
 
-SETTINGS = "rechunk-settings"
+RUNNER = "rechunk-runner"
 BARRIER = "rechunk-barrier"
 # What dask.distributed takes over a task, measured; local schedulers take less.
 TASK_SECONDS = 0.004
@@ -26,14 +27,14 @@ TASK_SECONDS = 0.004
 Layer = Mapping[Any, Any]
 
 
-def build(rounds: Sequence[Sequence[Stage]], settings: Settings, workers: int) -> Delayed:
+def build(rounds: Sequence[Sequence[Stage]], runner: BatchRunner, workers: int) -> Delayed:
     """Return a plan as one delayed object, whose value is the traffic of all tasks.
 
     Parameters
     ----------
     rounds
         Stages that may run side by side; each round waits for the one before.
-    settings
+    runner
         What holds for all tasks.
     workers
         How many batches are expected to run at a time.
@@ -44,7 +45,7 @@ def build(rounds: Sequence[Sequence[Stage]], settings: Settings, workers: int) -
     counts. A worker that is lost takes with it the counts of batches that it has run; dask runs
     these again, which does no harm.
     """
-    graph = _Graph(settings, workers)
+    graph = _Graph(runner, workers)
     for stages in rounds or [()]:
         graph.add(stages)
     return graph.delayed()
@@ -53,14 +54,14 @@ def build(rounds: Sequence[Sequence[Stage]], settings: Settings, workers: int) -
 class _Graph:
     """The layers of a plan, one round after another."""
 
-    def __init__(self, settings: Settings, workers: int) -> None:
+    def __init__(self, runner: BatchRunner, workers: int) -> None:
         self._token = uuid4().hex
         self._workers = workers
         self._rounds = 0
-        first = f"{SETTINGS}-{self._token}"
-        self._layers: dict[str, Layer] = {first: {first: DataNode(first, settings)}}
+        first = f"{RUNNER}-{self._token}"
+        self._layers: dict[str, Layer] = {first: {first: DataNode(first, runner)}}
         self._needs: dict[str, set[str]] = {first: set()}
-        self._awaited = [first]  # each task depends on these: the settings, and the last barrier
+        self._awaited = [first]  # each task depends on these: the runner, and the last barrier
 
     def add(self, stages: Sequence[Stage]) -> None:
         """Add the tasks of a round, and one that waits for them."""
@@ -114,11 +115,11 @@ def _with_blocks(
     name: str, held: HeldBlocks, before: Sequence[TaskRef]
 ) -> Iterator[tuple[Any, Task]]:
     """Yield tasks that depend on the blocks they read; dask holds these beside `max_mem`."""
-    sealed, (settings, *waits) = Sealed(held.without_array()), before
+    sealed, (runner, *waits) = Sealed(held.without_array()), before
     for number in range(held.stage.tasks):
         key, blocks = (name, number), held.needs(number)
         refs = [*waits, *map(TaskRef, blocks.values())]
-        yield key, Task(key, run_with_blocks, sealed, number, settings, tuple(blocks), *refs)
+        yield key, Task(key, run_with_blocks, sealed, number, runner, tuple(blocks), *refs)
 
 
 def _label(stage: Stage) -> str:
@@ -126,14 +127,14 @@ def _label(stage: Stage) -> str:
     return stage.name.replace("-", "_")
 
 
-def renew(plan: Delayed, settings: Settings | None = None) -> Delayed:
+def renew(plan: Delayed, runner: BatchRunner | None = None) -> Delayed:
     """Return a plan with keys that are in no use yet.
 
     Parameters
     ----------
     plan
         What `build` returned.
-    settings
+    runner
         What is to hold for all tasks, if not what did.
     """
     old, new = _token(plan), uuid4().hex
@@ -146,9 +147,9 @@ def renew(plan: Delayed, settings: Settings | None = None) -> Delayed:
         layers[name.replace(old, new)] = {
             keys[key]: task.substitute(keys, key=keys[key]) for key, task in tasks
         }
-    if settings is not None:
-        name = f"{SETTINGS}-{new}"
-        layers[name] = {name: DataNode(name, settings)}
+    if runner is not None:
+        name = f"{RUNNER}-{new}"
+        layers[name] = {name: DataNode(name, runner)}
     needs = {
         name.replace(old, new): {need.replace(old, new) for need in named}
         for name, named in graph.dependencies.items()
@@ -158,8 +159,8 @@ def renew(plan: Delayed, settings: Settings | None = None) -> Delayed:
 
 def _token(plan: Delayed) -> str:
     """Return the part of all names by which a plan differs from others."""
-    (name,) = (name for name in plan.dask.layers if name.startswith(f"{SETTINGS}-"))
-    return str(name.removeprefix(f"{SETTINGS}-"))
+    (name,) = (name for name in plan.dask.layers if name.startswith(f"{RUNNER}-"))
+    return str(name.removeprefix(f"{RUNNER}-"))
 
 
 def _renamed(key: Any, old: str, new: str) -> Any:

@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import cloudpickle
 
+from rechunker.running import BatchRunner
 from rechunker.types import Stage, Traffic
 from rechunker_dask.blocks import Index, with_blocks
 
-__all__ = ["Sealed", "Settings", "run_batch", "run_with_blocks", "total"]
-
-# Before a task is tried again, and the longest that this grows to, doubled each time.
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 10.0
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What holds for all tasks of a graph.
-
-    Parameters
-    ----------
-    retries
-        How many times more a task is run after it has failed.
-    home
-        Process whose memory the tasks share; None if they may run anywhere.
-    """
-
-    retries: int = 0
-    home: int | None = None
+__all__ = ["Sealed", "run_batch", "run_with_blocks", "total"]
 
 
 class Sealed:
@@ -63,23 +38,23 @@ class Sealed:
         return stage
 
 
-def run_batch(sealed: Sealed, tasks: range, settings: Settings, *before: Traffic) -> Traffic:
+def run_batch(sealed: Sealed, tasks: range, runner: BatchRunner, *before: Traffic) -> Traffic:
     """Run some tasks of a stage, one after another.
 
     Parameters
     ----------
     sealed, tasks
         A stage and which of its tasks are run.
-    settings
-        Of the graph.
+    runner
+        Runs them.
     before
         What the stages before did; without use, but for being waited for.
     """
-    return _run(sealed.open(), tasks, settings)
+    return runner(sealed.open(), tasks)
 
 
 def run_with_blocks(
-    sealed: Sealed, task: int, settings: Settings, indices: tuple[Index, ...], *values: Any
+    sealed: Sealed, task: int, runner: BatchRunner, indices: tuple[Index, ...], *values: Any
 ) -> Traffic:
     """Run one task of a stage that reads blocks which dask has brought here.
 
@@ -87,39 +62,15 @@ def run_with_blocks(
     ----------
     sealed, task
         A stage and which of its tasks is run.
-    settings
-        Of the graph.
+    runner
+        Runs them.
     indices
         Of the blocks.
     values
         What the stages before did, and after that the blocks.
     """
     blocks = dict(zip(indices, values[len(values) - len(indices) :], strict=True))
-    return _run(with_blocks(sealed.open(), blocks), range(task, task + 1), settings)
-
-
-def _run(stage: Stage, tasks: range, settings: Settings) -> Traffic:
-    if settings.home not in (None, os.getpid()):
-        raise RuntimeError(
-            "this plan was made for a scheduler that runs in one process, by "
-            "DaskExecutor(scheduler=...), and its stores may live there: run it with that "
-            "scheduler, or plan anew with another"
-        )
-    done, failures = Traffic(), 0
-    position = 0
-    while position < len(tasks):
-        try:
-            for traffic in stage.iterate(tasks[position:]):
-                done += traffic
-                position += 1
-                failures = 0
-        except Exception as error:
-            if failures == settings.retries:
-                raise
-            failures += 1
-            log.warning("%s, task %s: %r; trying again", stage.name, tasks[position], error)
-            time.sleep(min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE))
-    return done
+    return runner(with_blocks(sealed.open(), blocks), range(task, task + 1))
 
 
 def total(*parts: Traffic) -> Traffic:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from rechunker.progress import Progress, reporter
+from rechunker.running import available_cores
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 
 __all__ = ["PythonExecutor"]
@@ -37,7 +37,7 @@ class PythonExecutor(Executor[Plan]):
     def __init__(self, threads: int | None = None) -> None:
         if threads is not None and threads < 1:
             raise ValueError(f"threads={threads}: at least one is needed")
-        self.threads = threads or _cores()
+        self.threads = threads or available_cores()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(threads={self.threads})"
@@ -83,9 +83,3 @@ class PythonExecutor(Executor[Plan]):
                 f"the python executor takes no {', '.join(kwargs)}; execute() has progress"
             )
         return plan(progress=progress)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

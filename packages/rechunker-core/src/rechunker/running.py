@@ -1,0 +1,92 @@
+"""What executors call where a batch of tasks runs: the tasks, tried again where they fail."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from dataclasses import dataclass
+
+from rechunker.types import Stage, Traffic
+
+__all__ = ["BatchRunner", "available_cores"]
+
+# Before a task is tried again, and the longest that this grows to, doubled each time.
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 10.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BatchRunner:
+    """Runs some tasks of a stage, one after another; for engines that do not try tasks again.
+
+    Engines that do would begin the whole batch anew, with all tasks of it that were done. Small,
+    and to be pickled.
+
+    Parameters
+    ----------
+    retries
+        How many times more a task is run after it has failed, with a pause before each that grows
+        from a tenth of a second to ten.
+    home
+        Number of the process whose memory the tasks share (`os.getpid`); None if they may run
+        anywhere.
+
+    Raises
+    ------
+    ValueError
+        If `retries` is negative.
+
+    Examples
+    --------
+    >>> stage = Stage("nothing", 3, lambda tasks: (Traffic(tasks=1) for _ in tasks))
+    >>> BatchRunner(retries=2)(stage, range(1, 3)).tasks
+    2
+    """
+
+    retries: int = 0
+    home: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.retries < 0:
+            raise ValueError(f"retries={self.retries}: 0 is the least")
+
+    def __call__(self, stage: Stage, tasks: range) -> Traffic:
+        """Run tasks and return what they did.
+
+        Raises
+        ------
+        RuntimeError
+            In any process but `home`.
+        Exception
+            That of a task, when it was tried often enough.
+        """
+        if self.home not in (None, os.getpid()):
+            raise RuntimeError(
+                "this plan was made to run in the process that made it, since its executor was "
+                "set up so, and its stores may live there: plan anew with an executor whose "
+                "tasks may run in other processes"
+            )
+        done, position, failures = Traffic(), 0, 0
+        while position < len(tasks):
+            try:
+                for traffic in stage.iterate(tasks[position:]):
+                    done += traffic
+                    position += 1
+                    failures = 0
+            except Exception as error:
+                if failures == self.retries:
+                    raise
+                failures += 1
+                log.warning("%s, task %s: %r; trying again", stage.name, tasks[position], error)
+                time.sleep(min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE))
+        return done
+
+
+def available_cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
