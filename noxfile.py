@@ -83,7 +83,10 @@ def module_of(package: Path) -> str:
 
 def run_tests(session: nox.Session, package: Path) -> None:
     """Run the tests of a package on what is installed; the source tree is not on the path."""
-    session.run("pytest", f"--rootdir={ROOT}", package / "tests", *session.posargs)
+    # A package whose tests may run side by side says so by needing what does that.
+    parallel = any(need.startswith("pytest-xdist") for need in requirements(package, "test"))
+    spread = ["-n", "auto", "--dist=worksteal"] if parallel else []
+    session.run("pytest", f"--rootdir={ROOT}", *spread, package / "tests", *session.posargs)
 
 
 @nox.session

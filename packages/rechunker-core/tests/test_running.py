@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from rechunker import running
 from rechunker.running import BatchRunner, available_cores
 from rechunker.testing import Flaky, Nothing
 from rechunker.types import Stage, Traffic
