@@ -20,7 +20,7 @@ from zarr.storage import (
 
 from rechunker.mapping_store import MappingStore
 
-__all__ = ["CACHES", "contains", "inner_filesystem", "overlap", "unwrap"]
+__all__ = ["CACHES", "contains", "inner_filesystem", "unwrap"]
 
 # Protocols of fsspec's file systems that keep copies of another one's files on this machine.
 CACHES = frozenset({"simplecache", "filecache", "blockcache", "cached"})
@@ -36,12 +36,12 @@ class _Location(NamedTuple):
     parts: tuple[str, ...]
 
 
-def overlap(a: StorePath, b: StorePath) -> bool:
-    """Say whether two places are the same, or one contains the other.
+def contains(outer: StorePath, inner: StorePath) -> bool:
+    """Say whether `inner` is `outer`, or lies in it.
 
     Parameters
     ----------
-    a, b
+    outer, inner
         Places in stores. Files are compared by their resolved paths, memory by the dictionary,
         files of fsspec by protocol and path, objects of obstore by bucket and prefix, and stores
         of unknown kinds by their equality.
@@ -49,28 +49,11 @@ def overlap(a: StorePath, b: StorePath) -> bool:
     Examples
     --------
     >>> store = LocalStore("data.zarr")
-    >>> overlap(StorePath(store, "a"), StorePath(LocalStore("data.zarr/a"), "b"))
-    True
-    >>> overlap(StorePath(store, "a/b"), StorePath(store, "a/bc"))
-    False
-    """
-    return contains(a, b) or contains(b, a)
-
-
-def contains(outer: StorePath, inner: StorePath) -> bool:
-    """Say whether `inner` is `outer`, or lies in it; places are compared as in `overlap`.
-
-    Parameters
-    ----------
-    outer, inner
-        Places in stores.
-
-    Examples
-    --------
-    >>> store = LocalStore("data.zarr")
-    >>> contains(StorePath(store), StorePath(store, "a"))
+    >>> contains(StorePath(store, "a"), StorePath(LocalStore("data.zarr/a"), "b"))
     True
     >>> contains(StorePath(store, "a"), StorePath(store))
+    False
+    >>> contains(StorePath(store, "a/b"), StorePath(store, "a/bc"))
     False
     """
     one, other = _locate(outer), _locate(inner)

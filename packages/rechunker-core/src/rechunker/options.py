@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any, Literal
 
 import numpy as np
+
+from rechunker.wording import did_you_mean
 
 __all__ = ["ArrayOptions", "UnusedOptionWarning", "parse_options"]
 
@@ -148,10 +149,9 @@ def _check_word(word: Any, where: str) -> None:
     if word in REFUSED:
         raise ValueError(f"{where}: {word!r} is not allowed: {REFUSED[word]}")
     if word not in ALLOWED:
-        close = get_close_matches(str(word), ALLOWED, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ValueError(
-            f"{where}: {word!r} is not an option{hint} The options are {', '.join(ALLOWED)}"
+            f"{where}: {word!r} is not an option{did_you_mean(word, ALLOWED)} "
+            f"The options are {', '.join(ALLOWED)}"
         )
 
 

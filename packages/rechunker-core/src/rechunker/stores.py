@@ -21,7 +21,7 @@ from zarr.storage import (
     ZipStore,
 )
 
-from rechunker.locations import CACHES, inner_filesystem, overlap, unwrap
+from rechunker.locations import CACHES, inner_filesystem, unwrap
 from rechunker.mapping_store import MappingStore
 from rechunker.nodes import group_format, node_kind
 
@@ -29,7 +29,6 @@ __all__ = [
     "group_format",
     "is_process_local",
     "node_kind",
-    "overlap",
     "resolve_store",
 ]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from rechunker.chunks import normalize_chunks
 from rechunker.sources.dask_array import regular_blocks
+from rechunker.wording import did_you_mean
 
 if TYPE_CHECKING:
     import xarray
@@ -114,10 +114,9 @@ def check_names(given: Mapping[Any, Any], known: set[Any], what: str) -> None:
     names = sorted(map(str, known))
     for name in given:
         if name not in known:
-            close = get_close_matches(str(name), names, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
             raise ValueError(
-                f"{what}: the source has no {name!r}{hint} There are {', '.join(names) or 'none'}"
+                f"{what}: the source has no {name!r}{did_you_mean(name, names)} "
+                f"There are {', '.join(names) or 'none'}"
             )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, Literal
+
+from rechunker.wording import did_you_mean
 
 __all__ = [
     "CF_WORDS",
@@ -154,9 +155,7 @@ def _check_word(word: Any, zarr_format: int, where: str) -> None:
     if zarr_format == 2 and word in _ONLY_V3:
         raise ValueError(f"{where}: Zarr format 2 has no {word}; {_ONLY_V3[word]}")
     if word not in _ALLOWED:
-        close = get_close_matches(str(word), _ALLOWED, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ValueError(
-            f"{where}: {word!r} is not a word of an encoding{hint} The words are "
-            f"{', '.join(_ALLOWED)}"
+            f"{where}: {word!r} is not a word of an encoding{did_you_mean(word, _ALLOWED)} "
+            f"The words are {', '.join(_ALLOWED)}"
         )

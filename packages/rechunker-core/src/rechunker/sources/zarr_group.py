@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import zarr
@@ -11,6 +10,7 @@ import zarr
 from rechunker.options import parse_options
 from rechunker.sources.base import Hierarchy
 from rechunker.sources.zarr_array import request_array
+from rechunker.wording import did_you_mean
 
 __all__ = ["group_hierarchy"]
 
@@ -65,9 +65,7 @@ def _check_names(given: Any, arrays: Mapping[str, Any], what: str) -> None:
         )
     for name in given:
         if name not in arrays:
-            close = get_close_matches(str(name), arrays, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
             raise ValueError(
-                f"{what}: the source has no array {name!r}{hint} "
+                f"{what}: the source has no array {name!r}{did_you_mean(name, arrays)} "
                 f"Its arrays are {', '.join(sorted(arrays)) or 'none'}"
             )
