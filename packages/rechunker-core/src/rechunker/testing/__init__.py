@@ -4,19 +4,33 @@ import pytest
 
 # Before they are imported: a failing assertion then shows what it compared.
 pytest.register_assert_rewrite(
-    "rechunker.testing.engine", "rechunker.testing.contract", "rechunker.testing.arrays"
+    "rechunker.testing.engine",
+    "rechunker.testing.contract",
+    "rechunker.testing.arrays",
+    "rechunker.testing.killed",
 )
 
 from rechunker.testing.engine import Patient, Watched  # noqa: E402
 from rechunker.testing.executors import ExecutorTests  # noqa: E402
+from rechunker.testing.killed import KilledWorkerTests  # noqa: E402
 from rechunker.testing.recorder import Recorder  # noqa: E402
 from rechunker.testing.stores import LoggedStore  # noqa: E402
-from rechunker.testing.work import Failing, Flaky, Marking, Nothing, Repeating, Slow  # noqa: E402
+from rechunker.testing.work import (  # noqa: E402
+    Failing,
+    Flaky,
+    Killing,
+    Marking,
+    Nothing,
+    Repeating,
+    Slow,
+)
 
 __all__ = [
     "ExecutorTests",
     "Failing",
     "Flaky",
+    "KilledWorkerTests",
+    "Killing",
     "LoggedStore",
     "Marking",
     "Nothing",

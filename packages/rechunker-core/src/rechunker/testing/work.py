@@ -5,6 +5,8 @@ Each class is what `rechunker.types.Stage` calls its `work`.
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from pathlib import Path
 
 from rechunker.types import Traffic
 
-__all__ = ["Failing", "Flaky", "Marking", "Nothing", "Repeating", "Slow"]
+__all__ = ["Failing", "Flaky", "Killing", "Marking", "Nothing", "Repeating", "Slow"]
 
 Work = Callable[[range], Iterable[Traffic]]
 
@@ -103,6 +105,36 @@ class Flaky:
             if task % 3 == 1 and tried < self.times:
                 raise OSError(f"task {task} fails for the {tried + 1}. time")
             yield Traffic(tasks=1)
+
+
+@dataclass(frozen=True)
+class Killing:
+    """Kill the process that runs one task, for as long as there is a certain file.
+
+    Parameters
+    ----------
+    work
+        The work of a stage.
+    task
+        Number of the task that kills.
+    file
+        The file.
+    once
+        Whether the file is removed before.
+    """
+
+    work: Work
+    task: int
+    file: Path
+    once: bool = True
+
+    def __call__(self, tasks: range) -> Iterator[Traffic]:
+        for task in tasks:
+            if task == self.task and self.file.exists():
+                if self.once:
+                    self.file.unlink()
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield from self.work(range(task, task + 1))
 
 
 @dataclass(frozen=True)
