@@ -1,0 +1,18 @@
+"""Offers the executor to Rechunker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rechunker.hookspecs import hookimpl
+from rechunker.types import Executor
+from rechunker_beam.executor import BeamExecutor
+
+__all__ = ["rechunker_executors"]
+
+
+@hookimpl
+def rechunker_executors() -> Mapping[str, type[Executor[Any]]]:
+    """Offer the executor ``"beam"``."""
+    return {"beam": BeamExecutor}

@@ -1,0 +1,88 @@
+"""What the pages of Prefect show of a plan: how far it is, and what it did."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from typing import TypeVar
+from uuid import UUID
+
+import httpx
+from prefect.artifacts import (
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.exceptions import PrefectException
+from prefect.logging import get_run_logger
+
+from rechunker.types import Traffic
+from rechunker_prefect.bundles import Bundle
+
+__all__ = ["Progress"]
+
+PROGRESS_KEY = "rechunk-progress"
+TRAFFIC_KEY = "rechunk-traffic"
+# Between two calls of the API.
+PAUSE = 2.0
+
+T = TypeVar("T")
+
+
+class Progress:
+    """Adds up what is done, and shows it as artifacts of the flow run that it is made in.
+
+    An API that cannot be reached, or does not want artifacts, ends the showing and nothing else.
+
+    Parameters
+    ----------
+    rounds
+        All that is to be done.
+    """
+
+    def __init__(self, rounds: Iterable[Sequence[Bundle]]) -> None:
+        bundles = [bundle for together in rounds for bundle in together]
+        stages = (batch.stage for bundle in bundles for batch in bundle.batches)
+        self._seconds = sum(bundle.seconds for bundle in bundles)
+        self._done = 0.0
+        self._of_stages = dict.fromkeys((stage.name for stage in stages), Traffic())
+        self._shows = True
+        self._artifact = self._call(lambda: create_progress_artifact(0.0, key=PROGRESS_KEY))
+        self._called = time.monotonic()
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was done so far."""
+        return sum(self._of_stages.values(), Traffic())
+
+    def add(self, bundle: Bundle, did: Sequence[Traffic]) -> None:
+        """Take down what a bundle did, and show it if the last time is a while ago."""
+        self._done += bundle.seconds
+        for batch, traffic in zip(bundle.batches, did, strict=True):
+            self._of_stages[batch.stage.name] += traffic
+        if time.monotonic() - self._called > PAUSE:
+            self._update(100 * self._done / self._seconds, bundle.stage)
+
+    def finish(self) -> None:
+        """Show that all is done, and what each stage did."""
+        self._update(100.0, "finished")
+        rows = [{"stage": name, **asdict(done)} for name, done in self._of_stages.items()]
+        self._call(lambda: create_table_artifact(rows, key=TRAFFIC_KEY))
+
+    def _update(self, percent: float, stage: str) -> None:
+        artifact = self._artifact
+        if isinstance(artifact, UUID):
+            description = f"{stage}: {self.traffic.tasks:,} tasks done"
+            self._call(lambda: update_progress_artifact(artifact, percent, description))
+        self._called = time.monotonic()
+
+    def _call(self, call: Callable[[], T]) -> T | None:
+        if not self._shows:
+            return None
+        try:
+            return call()
+        except (httpx.HTTPError, PrefectException) as error:
+            self._shows = False
+            get_run_logger().warning("no artifact shows the progress of this run: %r", error)
+            return None

@@ -1,0 +1,124 @@
+"""What people may ask of the executor, what they are refused, and what is known of Prefect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import prefect
+import pytest
+from prefect.settings import (
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    PREFECT_TASKS_RUNNER_THREAD_POOL_MAX_WORKERS,
+    temporary_settings,
+)
+from prefect.task_runners import PrefectTaskRunner, ProcessPoolTaskRunner, ThreadPoolTaskRunner
+from prefect_dask.task_runners import DaskTaskRunner
+
+from rechunker.plugins import get_executor
+from rechunker.running import available_cores
+from rechunker_prefect import PrefectExecutor
+from rechunker_prefect.engine import flow_options, limit_of, patient_start
+
+LIMIT = PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS
+
+
+def test_documented_path_leads_here() -> None:
+    from rechunker.executors.prefect import PrefectExecutor as Documented
+
+    assert Documented is PrefectExecutor is type(get_executor("prefect"))
+
+
+def test_one_task_has_all_of_the_memory_and_all_of_the_cores() -> None:
+    executor = PrefectExecutor()
+    assert (executor.workers, executor.threads) == (1, available_cores())
+    assert limit_of(executor.task_runner) == 1
+
+
+def test_workers_share_the_cores() -> None:
+    assert PrefectExecutor(workers=10_000).threads == 1
+    assert limit_of(PrefectExecutor(workers=10_000).task_runner) == 10_000
+
+
+@pytest.mark.parametrize("pool", [ThreadPoolTaskRunner, ProcessPoolTaskRunner])
+def test_a_pool_tells_how_many_tasks_run(pool: Any) -> None:
+    assert PrefectExecutor(pool(max_workers=3)).workers == 3
+    assert PrefectExecutor(pool(max_workers=3), workers=2).workers == 2
+
+
+@pytest.mark.parametrize("pool", [ThreadPoolTaskRunner, ProcessPoolTaskRunner])
+def test_limits_of_pools_are_where_they_are_looked_for(pool: Any) -> None:
+    found = limit_of(pool(max_workers=3))
+    assert found == 3, f"{pool.__name__}._max_workers of prefect 3.8.8: {prefect.__version__}"
+
+
+@pytest.mark.parametrize("pool", [ThreadPoolTaskRunner, ThreadPoolTaskRunner()])
+def test_one_task_runs_in_a_pool_without_a_limit(pool: Any) -> None:
+    assert PrefectExecutor(pool).workers == 1
+
+
+def test_the_limit_that_is_set_for_all_pools_holds() -> None:
+    with temporary_settings({PREFECT_TASKS_RUNNER_THREAD_POOL_MAX_WORKERS: 5}):
+        assert PrefectExecutor(ThreadPoolTaskRunner).workers == 5
+
+
+def test_other_task_runners_need_a_number_of_workers() -> None:
+    with pytest.raises(ValueError, match=r"PrefectExecutor\(DaskTaskRunner\(...\), workers=8\)"):
+        PrefectExecutor(DaskTaskRunner())
+    assert PrefectExecutor(DaskTaskRunner(), workers=8).workers == 8
+
+
+def test_memory_is_shared_by_threads_alone() -> None:
+    assert PrefectExecutor(ThreadPoolTaskRunner(max_workers=2)).shares_memory
+    assert not PrefectExecutor(ProcessPoolTaskRunner()).shares_memory
+    assert not PrefectExecutor(DaskTaskRunner(), workers=8).shares_memory
+
+
+@pytest.mark.parametrize("bad", [{"retries": -1}, {"workers": 0}, {"threads": 0}])
+def test_numbers_are_checked(bad: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        PrefectExecutor(**bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bad", ["threads", 4, dict])
+def test_what_is_no_task_runner_is_refused(bad: Any) -> None:
+    with pytest.raises(TypeError, match="must be a task runner of Prefect"):
+        PrefectExecutor(bad)
+
+
+def test_tasks_that_nothing_serves_are_refused() -> None:
+    with pytest.raises(TypeError, match="none serves those"):
+        PrefectExecutor(PrefectTaskRunner, workers=2)
+
+
+def test_unknown_keywords_are_named_with_those_that_exist() -> None:
+    executor = PrefectExecutor()
+    with pytest.raises(TypeError, match=r"no progress, speed; execute\(\) has .*timeout_seconds"):
+        executor.execute_plan(executor.prepare_plan([]), speed=3, progress=True)
+
+
+def test_the_task_runner_is_named_before() -> None:
+    executor = PrefectExecutor()
+    with pytest.raises(TypeError, match=r"executor=PrefectExecutor\(task_runner\)"):
+        executor.execute_plan(executor.prepare_plan([]), task_runner=ThreadPoolTaskRunner())
+
+
+def test_retries_are_checked_before_anything_runs() -> None:
+    executor = PrefectExecutor()
+    with pytest.raises(ValueError, match="retries=-1"):
+        executor.execute_plan(executor.prepare_plan([]), retries=-1)
+
+
+def test_options_are_those_of_flows() -> None:
+    assert flow_options() >= {"flow_run_name", "timeout_seconds", "on_failure", "task_runner"}
+
+
+def test_a_server_has_time_to_start() -> None:
+    before = LIMIT.value()
+    with patient_start():
+        assert LIMIT.value() == 180
+    assert LIMIT.value() == before == 20
+
+
+def test_a_limit_that_the_user_has_set_stays() -> None:
+    with temporary_settings({LIMIT: 30}), patient_start():
+        assert LIMIT.value() == 30

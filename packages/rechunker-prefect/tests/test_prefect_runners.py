@@ -1,0 +1,137 @@
+"""Task runs in other processes: those of a pool, and those of a dask cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from distributed import LocalCluster
+from prefect.task_runners import ProcessPoolTaskRunner
+from prefect_dask.task_runners import DaskTaskRunner
+
+from rechunker import Rechunked, rechunk
+from rechunker.testing import Failing, Flaky, Nothing
+from rechunker.types import CopySpec, Stage, Traffic
+from rechunker_prefect import PrefectExecutor
+
+pytestmark = pytest.mark.usefixtures("plain")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> zarr.Array[Any]:
+    array = zarr.create_array(tmp_path / "s", shape=(600, 40), chunks=(1, 40), dtype="i4")
+    array[...] = np.arange(24_000).reshape(600, 40) + 1
+    return array
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[PrefectExecutor]:
+    """Return an executor for a cluster of two processes."""
+    sizes = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
+    with LocalCluster(**sizes) as cluster:
+        runner = DaskTaskRunner(address=cluster.scheduler_address)
+        yield PrefectExecutor(runner, workers=2)
+
+
+@pytest.fixture
+def pool() -> PrefectExecutor:
+    return PrefectExecutor(ProcessPoolTaskRunner(max_workers=2))
+
+
+def plan(source: Any, place: Path, executor: PrefectExecutor, **stores: Any) -> Rechunked[Any]:
+    places = {"target_store": place / "target", "temp_store": place / "temp", **stores}
+    return rechunk(source, (600, 2), "20kB", executor=executor, **places)
+
+
+def specs(tasks: int, work: Any) -> list[CopySpec]:
+    return [CopySpec("a", (Stage("a: do", tasks, work, nbytes=10**12),))]
+
+
+@dataclass(frozen=True)
+class Killed:
+    """A task whose process is killed."""
+
+    def __call__(self, tasks: range) -> Iterator[Traffic]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        yield Traffic()
+
+
+@dataclass(frozen=True)
+class FailingBesideSlow:
+    """Task 1 fails while task 0 has begun, and goes on for a while."""
+
+    folder: Path
+
+    def __call__(self, tasks: range) -> Iterator[Traffic]:
+        for task in tasks:
+            if task == 1:
+                while not (self.folder / "begun 0").exists():
+                    time.sleep(0.01)
+                raise OSError("task 1 fails")
+            (self.folder / f"begun {task}").touch()
+            time.sleep(2)
+            (self.folder / f"done {task}").touch()
+            yield Traffic(tasks=1)
+
+
+def test_processes_of_a_pool(source: zarr.Array[Any], tmp_path: Path, pool: Any) -> None:
+    rechunked = plan(source, tmp_path, pool)
+    target: Any = rechunked.execute()
+    np.testing.assert_array_equal(target[...], source[...])
+    stages = rechunked.copy_plan[""].stages
+    assert rechunked.traffic is not None
+    assert rechunked.traffic.tasks == sum(stage.tasks for stage in stages) > 10
+
+
+def test_a_killed_process_is_an_error(pool: PrefectExecutor) -> None:
+    with pytest.raises(BrokenProcessPool):
+        pool.execute_plan(pool.prepare_plan(specs(1, Killed())))
+
+
+def test_a_plan_for_this_process_runs_nowhere_else() -> None:
+    made = PrefectExecutor().prepare_plan(specs(1, Nothing()))
+    elsewhere: Any = ProcessPoolTaskRunner(max_workers=1)
+    with pytest.raises(RuntimeError, match="plan anew"):
+        made.with_options(task_runner=elsewhere)()
+
+
+def test_a_dask_cluster(source: zarr.Array[Any], tmp_path: Path, cluster: Any) -> None:
+    target: Any = plan(source, tmp_path, cluster).execute()
+    np.testing.assert_array_equal(target[...], source[...])
+
+
+def test_failures_on_a_dask_cluster_reach_the_caller(tmp_path: Path, cluster: Any) -> None:
+    (tmp_path / "broken").touch()
+    made = cluster.prepare_plan(specs(6, Failing(tmp_path / "broken", 2)))
+    with pytest.raises(ValueError, match="task 2 fails on purpose"):
+        cluster.execute_plan(made)
+
+
+def test_nothing_runs_when_a_failure_is_raised(tmp_path: Path, cluster: Any) -> None:
+    made = cluster.prepare_plan(specs(8, FailingBesideSlow(tmp_path)))
+    with pytest.raises(OSError, match="task 1 fails"):
+        cluster.execute_plan(made)
+    assert {path.name for path in tmp_path.iterdir()} == {"begun 0", "done 0"}
+
+
+def test_retries_on_a_dask_cluster(tmp_path: Path, cluster: Any) -> None:
+    made = cluster.prepare_plan(specs(3, Flaky(tmp_path, times=2)))
+    assert cluster.execute_plan(made, retries=2).tasks == 3
+
+
+@pytest.mark.parametrize("role", ["target_store", "temp_store"])
+@pytest.mark.parametrize("where", ["pool", "cluster"])
+def test_stores_in_memory_are_refused(
+    where: str, role: str, source: zarr.Array[Any], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="in the memory of this process"):
+        plan(source, tmp_path, request.getfixturevalue(where), **{role: {}})

@@ -1,0 +1,36 @@
+"""The executor for pywren passes the suite, with the executor that it makes and with one given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rechunker.testing import ExecutorTests, Patient
+from rechunker_pywren import PywrenExecutor
+
+
+class PywrenTests(ExecutorTests):
+    @pytest.fixture
+    def patient(self, engine: PywrenExecutor) -> Patient:
+        return Patient(engine, {"retries": 2})
+
+
+class TestDefault(PywrenTests):
+    """Starts pywren anew for each plan; this takes longest."""
+
+    repeats = 1
+
+    @pytest.fixture
+    def engine(self) -> PywrenExecutor:
+        return PywrenExecutor(workers=2)
+
+
+class TestGivenLocalExecutor(PywrenTests):
+    """Two processes for all plans."""
+
+    repeats = 20
+
+    @pytest.fixture
+    def engine(self, functions: Any) -> PywrenExecutor:
+        return PywrenExecutor(functions)
