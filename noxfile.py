@@ -11,6 +11,7 @@ from typing import Any
 
 import nox
 from nox.project import dependency_groups, load_toml
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parent
 CORE = ROOT / "packages" / "rechunker-core"
@@ -38,12 +39,32 @@ def runs(version: str) -> bool:
     )
 
 
+def fits(package: Path, version: str) -> bool:
+    """Whether a package says that it runs on a Python."""
+    needed = load_toml(package / "pyproject.toml")["project"]["requires-python"]
+    return f"{version}.99" in SpecifierSet(needed)
+
+
+def pythons(package: Path) -> list[str]:
+    """Return the oldest and the newest Python found that a package runs on."""
+    fit = [version for version in FOUND if fits(package, version)]
+    # With none, one that makes the sessions of this package say so.
+    return list(dict.fromkeys([fit[0], fit[-1]])) if fit else FOUND[:1]
+
+
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
-FOUND = [version for version in SUPPORTED if version == RUNNING or runs(version)]
-# The two ends of what is there; with nothing there, a version that nox will report as missing.
-PYTHONS = sorted({FOUND[0], FOUND[-1]}, key=SUPPORTED.index) if FOUND else SUPPORTED[-1:]
+# With nothing there, a version that nox will report as missing.
+FOUND = [v for v in SUPPORTED if v == RUNNING or runs(v)] or SUPPORTED[-1:]
 PACKAGES = find_packages()
-EACH_PACKAGE = nox.parametrize("package", [nox.param(path, id=path.name) for path in PACKAGES])
+# The newest Python of those that most packages run on.
+COMMON = max(reversed(FOUND), key=lambda version: sum(fits(path, version) for path in PACKAGES))
+ONCE = [nox.param(pythons(path)[0], path, id=path.name) for path in PACKAGES]
+TWICE = [
+    nox.param(version, path, id=f"{path.name}-{version}")
+    for path in PACKAGES
+    for version in pythons(path)
+]
+EACH_PACKAGE = nox.parametrize("python,package", ONCE)
 
 
 def build(session: nox.Session, package: Path) -> str:
@@ -57,6 +78,9 @@ def build(session: nox.Session, package: Path) -> str:
 
 def install(session: nox.Session, *packages: Path, group: str | None = "test") -> None:
     """Install the wheels of packages and the core, and what the packages' tests need."""
+    for path in packages:
+        if not fits(path, str(session.python)):
+            session.skip(f"{path.name} runs on none of the Pythons found: {', '.join(FOUND)}")
     together = dict.fromkeys([CORE, *packages])
     needs = [need for path in packages for need in requirements(path, group)] if group else []
     session.install(*(build(session, path) for path in together), *needs)
@@ -89,7 +113,7 @@ def run_tests(session: nox.Session, package: Path) -> None:
     session.run("pytest", f"--rootdir={ROOT}", *spread, package / "tests", *session.posargs)
 
 
-@nox.session
+@nox.session(python=RUNNING)
 def demo(session: nox.Session) -> None:
     """Rechunk 1.5 GB within 500 MB and show what it took."""
     install(session, CORE, group=None)
@@ -124,7 +148,7 @@ def typecheck(session: nox.Session, package: Path) -> None:
         mypy(ROOT / "noxfile.py", ROOT / "run.py", checks, bases=[checks])
 
 
-@nox.session
+@nox.session(python=RUNNING)
 def bare(session: nox.Session) -> None:
     """Use the core where nothing is installed but what it declares."""
     install(session, CORE, group=None)
@@ -149,7 +173,7 @@ def doctests(session: nox.Session, package: Path) -> None:
     )
 
 
-@nox.session(python=PYTHONS[0])
+@nox.session(python=pythons(CORE)[0])
 def minimums(session: nox.Session) -> None:
     """Run the tests of the core with the oldest versions that it declares."""
     wheel = build(session, CORE)
@@ -161,20 +185,19 @@ def minimums(session: nox.Session) -> None:
     run_tests(session, CORE)
 
 
-@nox.session
+@nox.session(python=COMMON)
 def together(session: nox.Session) -> None:
     """Rechunk one array with the executors of all packages, installed side by side."""
-    if PACKAGES == [CORE]:
-        session.skip("the core is the only package")
-    install(session, *PACKAGES)
-    session.run("python", ROOT / "checks" / "together.py", *(path.name for path in PACKAGES))
+    packages = [path for path in PACKAGES if fits(path, COMMON)]
+    install(session, *packages)
+    session.run("python", ROOT / "checks" / "together.py", *(path.name for path in packages))
 
 
-@nox.session(python=PYTHONS)
-@EACH_PACKAGE
+@nox.session
+@nox.parametrize("python,package", TWICE)
 def tests(session: nox.Session, package: Path) -> None:
     """Run the tests of a package, in an environment that holds it, the core and no other."""
     absent = ", ".join(version for version in SUPPORTED if version not in FOUND) or "none"
-    session.log(f"Pythons that are tested: {', '.join(PYTHONS)}; not found: {absent}")
+    session.log(f"Pythons that are tested: {', '.join(pythons(package))}; not found: {absent}")
     install(session, package)
     run_tests(session, package)
