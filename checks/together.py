@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -19,13 +20,24 @@ def stored(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
+def keep_prefect_in(folder: str) -> None:
+    """Have Prefect, which is not imported yet, put its files into a folder and say little."""
+    os.environ |= {
+        "PREFECT_HOME": folder,
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+
+
 def main(packages: list[str]) -> None:
     """Fail where a package offers no executor, or one of them makes another target."""
     executors = list_executors()
     names = {name.removeprefix("rechunker-").replace("core", "python") for name in packages}
     assert set(executors) == names, f"installed: {executors}, packages: {sorted(names)}"
     values = np.random.default_rng(0).integers(1, 100, (400, 400), dtype="i4")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        keep_prefect_in(f"{folder}/prefect")
         source = zarr.create_array(
             f"{folder}/source.zarr", shape=values.shape, chunks=(10, 100), dtype="i4"
         )
