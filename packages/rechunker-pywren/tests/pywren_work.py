@@ -1,24 +1,21 @@
-"""Tasks that tell which process they run in, or end it."""
+"""Tasks that tell which process they run in, or fail in unusual ways."""
 
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from rechunker.types import CopySpec, Stage, Traffic
+from rechunker.types import Traffic
 
 __all__ = [
     "Exiting",
-    "Killing",
     "Stubborn",
     "Telling",
     "is_running",
     "processes",
-    "telling",
     "wait_for",
 ]
 
@@ -38,23 +35,6 @@ class Telling:
             (self.folder / f"{task} {os.getpid()}").touch()
             time.sleep(self.seconds)
             yield from self.work(range(task, task + 1))
-
-
-@dataclass(frozen=True)
-class Killing:
-    """Kill the process that runs a certain task, some times."""
-
-    folder: Path
-    task: int
-    times: int
-
-    def __call__(self, tasks: range) -> Iterator[Traffic]:
-        for task in tasks:
-            tried = len(list(self.folder.glob(f"tried-{task}.*")))
-            (self.folder / f"tried-{task}.{tried}").touch()
-            if task == self.task and tried < self.times:
-                os.kill(os.getpid(), signal.SIGKILL)
-            yield Traffic(tasks=1)
 
 
 @dataclass(frozen=True)
@@ -78,17 +58,6 @@ class Stubborn:
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         raise StubbornError("this", "that")
-
-
-def telling(spec: CopySpec, folder: Path, seconds: float) -> CopySpec:
-    """Return a spec whose tasks tell where they run, in a folder for each stage."""
-    stages: list[Stage] = []
-    for number, stage in enumerate(spec.stages):
-        place = folder / str(number)
-        place.mkdir(parents=True, exist_ok=True)
-        work = Telling(stage.work, place, seconds)
-        stages.append(replace(stage, work=work) if stage.nbytes else stage)
-    return replace(spec, stages=tuple(stages))
 
 
 def processes(folder: Path) -> set[int]:
