@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pywren_work import Killing, Telling, is_running, processes, wait_for
+from pywren_work import Telling, is_running, processes, wait_for
 
-from rechunker.testing import Failing, Nothing
+from rechunker.testing import Failing, Killing, Nothing
 from rechunker.types import CopySpec, Stage
 from rechunker_pywren import PywrenExecutor
 
@@ -88,7 +88,8 @@ def fail(marks: Path) -> None:
 
 
 def lose(marks: Path) -> None:
-    run(Telling(Killing(marks, task=5, times=1), marks), retries=1)
+    (marks / "armed").touch()
+    run(Telling(Killing(Nothing(), 5, marks / "armed"), marks), retries=1)
 
 
 def succeed(marks: Path) -> None:
