@@ -116,15 +116,6 @@ def test_a_plan_is_applied_to_nothing_but_a_pipeline() -> None:
         own | beam.Create([1]) | BeamExecutor().prepare_plan([])
 
 
-def test_traffic_is_that_of_the_plan(source: zarr.Array[Any], tmp_path: Path) -> None:
-    rechunked = plan(source, tmp_path)
-    rechunked.execute()
-    planned = rechunked.copy_plan[""].stages
-    assert rechunked.traffic is not None
-    assert rechunked.traffic.tasks == sum(stage.tasks for stage in planned)
-    assert rechunked.traffic.bytes_written == sum(stage.bytes_written for stage in planned)
-
-
 def test_traffic_without_counters(
     source: zarr.Array[Any], tmp_path: Path, on_dask: BeamExecutor
 ) -> None:

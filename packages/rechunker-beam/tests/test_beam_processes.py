@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
-import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import zarr
 
 from rechunker import rechunk
-from rechunker.testing import Failing, Marking, Recorder
+from rechunker.testing import Failing, KilledWorkerTests, Marking, Recorder
 from rechunker.testing.arrays import ENTANGLED, make
 from rechunker.types import CopySpec, Stage, Traffic
 from rechunker_beam import BeamExecutor
@@ -37,7 +34,7 @@ def engine() -> BeamExecutor:
 
 @dataclass(frozen=True)
 class Signed:
-    """Take a while, and leave a file with the number of the process, and that of the stage.
+    """Leave a file with the number of the process, and that of the stage.
 
     Parameters
     ----------
@@ -45,25 +42,21 @@ class Signed:
         The work of a stage.
     file
         The file, but for the number of the process.
-    seconds
-        How long each task takes.
     """
 
     work: Callable[[range], Iterable[Traffic]]
     file: Path
-    seconds: float
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for traffic in self.work(tasks):
             self.file.with_suffix(f".{os.getpid()}").touch()
-            time.sleep(self.seconds)
             yield traffic
 
 
-def signed(spec: CopySpec, folder: Path, seconds: float = 0) -> CopySpec:
+def signed(spec: CopySpec, folder: Path) -> CopySpec:
     """Return a spec whose stages are signed."""
     stages = (
-        replace(stage, work=Signed(stage.work, folder / str(number), seconds))
+        replace(stage, work=Signed(stage.work, folder / str(number)))
         for number, stage in enumerate(spec.stages)
     )
     return replace(spec, stages=tuple(stages))
@@ -115,32 +108,13 @@ def test_a_failure_is_told_and_ends_the_plan(engine: BeamExecutor, tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["broken"]
 
 
-def kill_worker(signs: Path) -> None:
-    """Kill a process that works on the first stage, when there are two."""
-    until = time.monotonic() + 100
-    while len(found := list(signs.glob("1.*"))) < 2:
-        assert time.monotonic() < until
-        time.sleep(0.01)
-    os.kill(int(found[0].suffix[1:]), signal.SIGKILL)
-
-
 # Beam lets the threads fail that look after the process.
 @pytest.mark.filterwarnings(
     "ignore:Exception in thread (run_worker|beam_control_read|read_grpc_client_inputs):"
     "pytest.PytestUnhandledThreadExceptionWarning"
 )
-def test_a_killed_process_is_an_error(
-    engine: BeamExecutor, source: zarr.Array[Any], signs: Path, tmp_path: Path
-) -> None:
-    specs = recorded(source, (60, 1), 2000, tmp_path)
-    plan = engine.prepare_plan(signed(spec, signs, 0.2) for spec in specs)
-    with ThreadPoolExecutor(1) as pool:
-        killing = pool.submit(kill_worker, signs)
-        with pytest.raises(RuntimeError, match="Channel closed") as caught:
-            engine.execute_plan(plan)
-        killing.result()
-    assert "killed by the system" in caught.value.__notes__[0]
-    with pytest.raises(FileNotFoundError):
-        zarr.open(tmp_path / "target", mode="r")
-    BeamExecutor().execute_plan(engine.prepare_plan(specs))
-    np.testing.assert_array_equal(zarr.open_array(tmp_path / "target")[...], source[...])
+class TestKilledProcesses(KilledWorkerTests):
+    executor = "beam"
+    options: ClassVar = {"options": PROCESSES}
+    survives = False
+    error = "killed by the system"

@@ -66,15 +66,6 @@ def test_plans_can_be_computed_together(source: zarr.Array[Any], tmp_path: Path)
         np.testing.assert_array_equal(zarr.open_array(place / "target")[...], source[...])
 
 
-def test_traffic_is_that_of_the_plan(source: zarr.Array[Any], tmp_path: Path) -> None:
-    rechunked = plan(source, tmp_path)
-    rechunked.execute()
-    stages = rechunked.copy_plan[""].stages
-    assert rechunked.traffic is not None
-    assert rechunked.traffic.tasks == sum(stage.tasks for stage in stages)
-    assert rechunked.traffic.bytes_written == sum(stage.bytes_written for stage in stages)
-
-
 def test_a_plan_of_a_million_tasks_is_small() -> None:
     start = time.process_time()
     plan = DaskExecutor().prepare_plan(million())

@@ -58,15 +58,6 @@ def test_calling_a_plan_publishes_the_target(source: zarr.Array[Any], tmp_path: 
     assert not any((tmp_path / "temp").rglob("*"))
 
 
-def test_traffic_is_that_of_the_plan(source: zarr.Array[Any], tmp_path: Path) -> None:
-    rechunked = plan(source, tmp_path)
-    rechunked.execute()
-    stages = rechunked.copy_plan[""].stages
-    assert rechunked.traffic is not None
-    assert rechunked.traffic.tasks == sum(stage.tasks for stage in stages)
-    assert rechunked.traffic.bytes_written == sum(stage.bytes_written for stage in stages)
-
-
 def test_plans_can_be_pickled(tmp_path: Path) -> None:
     specs = [CopySpec("a", (Stage("a", 3, Nothing()),))]
     plan = PywrenExecutor(workers=1).prepare_plan(specs)

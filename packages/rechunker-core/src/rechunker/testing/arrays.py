@@ -209,6 +209,19 @@ class ArrayTests(EngineTests):
         rechunked.execute(**self.options)
         np.testing.assert_array_equal(zarr.open_array(tmp_path / "target.zarr")[...], source[...])
 
+    def test_traffic_is_what_was_planned(self, engine: Executor[Any], tmp_path: Path) -> None:
+        source = make(tmp_path / "s", (60, 50), (1, 50))
+        rechunked = self.plan(engine, source, (60, 1), 2000, tmp_path)
+        rechunked.execute(**self.options)
+        stages = rechunked.copy_plan[""].stages
+        if rechunked.traffic is not None:  # there may be engines that cannot count
+            done = (rechunked.traffic.tasks, rechunked.traffic.gets, rechunked.traffic.puts)
+            assert done == tuple(
+                sum(getattr(stage, name) for stage in stages) for name in ("tasks", "gets", "puts")
+            )
+            nbytes = sum(stage.bytes_written for stage in stages)
+            assert rechunked.traffic.bytes_written == nbytes
+
     def test_tasks_may_be_run_twice(self, engine: Executor[Any], tmp_path: Path) -> None:
         source = make(tmp_path / "s", (400, 40), (10, 10))
         specs = self.plan(Recorder(engine), source, (400, 3), "15kB", tmp_path).plan
