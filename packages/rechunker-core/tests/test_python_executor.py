@@ -14,6 +14,7 @@ import zarr
 
 import rechunker
 from rechunker.executors.python import PythonExecutor
+from rechunker.testing import Flaky
 from rechunker.types import CopySpec, Stage, Traffic
 
 
@@ -68,6 +69,19 @@ def test_progress_bar(source: zarr.Array[Any], capsys: pytest.CaptureFixture[str
 def test_nothing_is_printed(source: zarr.Array[Any], capfd: pytest.CaptureFixture[str]) -> None:
     plan(source, {}).execute()
     assert capfd.readouterr() == ("", "")
+
+
+def test_executor_may_be_set_up_with_retries(tmp_path: Path) -> None:
+    executor = PythonExecutor(retries=1)
+    specs = [CopySpec("a", (Stage("a: flaky", 3, Flaky(tmp_path, times=1)),))]
+    assert executor.prepare_plan(specs)().tasks == 3
+
+
+def test_negative_retries_are_refused(source: zarr.Array[Any]) -> None:
+    with pytest.raises(ValueError, match="retries=-1"):
+        PythonExecutor(retries=-1)
+    with pytest.raises(ValueError, match="retries=-2"):
+        plan(source, {}).execute(retries=-2)
 
 
 def test_unknown_keywords_are_an_error(source: zarr.Array[Any]) -> None:

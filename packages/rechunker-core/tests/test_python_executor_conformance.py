@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from rechunker.testing import ExecutorTests, Watched
+from rechunker.executors.python import PythonExecutor
+from rechunker.testing import ExecutorTests, Patient, Watched
 
 
 class TestPythonExecutor(ExecutorTests):
     executor = "python"
+
+    @pytest.fixture
+    def patient(self) -> Patient:
+        return Patient(PythonExecutor(), {"retries": 2})
 
     @pytest.fixture
     def watched(self) -> Watched:

@@ -55,7 +55,7 @@ def get_executor(executor: str | Executor[Any] | None = None, **kwargs: Any) -> 
     Examples
     --------
     >>> get_executor("Python", threads=2)
-    PythonExecutor(threads=2)
+    PythonExecutor(threads=2, retries=0)
     """
     if isinstance(executor, Executor):
         if kwargs:

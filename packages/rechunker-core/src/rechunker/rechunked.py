@@ -96,8 +96,10 @@ class Rechunked(Generic[Target]):
         Parameters
         ----------
         **kwargs
-            For the executor; the one named "python" takes `progress`: True for a progress bar, or
-            a function of tasks done, tasks in all, and bytes read and written so far.
+            For the executor. Those of Rechunker itself take `retries`: how many times more a task
+            is run after it has failed; the one named "python" takes `progress`: True for a
+            progress bar, or a function of tasks done, tasks in all, and bytes read and written
+            so far.
 
         Returns
         -------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rechunker.types import Stage, Traffic
@@ -54,7 +55,11 @@ class BatchRunner:
             raise ValueError(f"retries={self.retries}: 0 is the least")
 
     def __call__(self, stage: Stage, tasks: range) -> Traffic:
-        """Run tasks and return what they did.
+        """Run tasks and return what they did; errors are those of `iterate`."""
+        return sum(self.iterate(stage, tasks), Traffic())
+
+    def iterate(self, stage: Stage, tasks: range) -> Iterator[Traffic]:
+        """Run tasks and yield what each did as soon as it is done.
 
         Raises
         ------
@@ -69,20 +74,19 @@ class BatchRunner:
                 "set up so, and its stores may live there: plan anew with an executor whose "
                 "tasks may run in other processes"
             )
-        done, position, failures = Traffic(), 0, 0
-        while position < len(tasks):
+        done = failures = 0
+        while done < len(tasks):
             try:
-                for traffic in stage.iterate(tasks[position:]):
-                    done += traffic
-                    position += 1
+                for traffic in stage.iterate(tasks[done:]):
+                    done += 1
                     failures = 0
+                    yield traffic
             except Exception as error:
                 if failures == self.retries:
                     raise
                 failures += 1
-                log.warning("%s, task %s: %r; trying again", stage.name, tasks[position], error)
+                log.warning("%s, task %s: %r; trying again", stage.name, tasks[done], error)
                 time.sleep(min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE))
-        return done
 
 
 def available_cores() -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rechunker.progress import Progress, reporter
-from rechunker.running import available_cores
+from rechunker.running import BatchRunner, available_cores
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 
 __all__ = ["PythonExecutor"]
@@ -25,6 +25,8 @@ class PythonExecutor(Executor[Plan]):
     threads
         Chunks that are worked on at a time; by default one for each core that this process may
         use.
+    retries
+        How many times more a task is run after it has failed.
 
     Examples
     --------
@@ -34,34 +36,43 @@ class PythonExecutor(Executor[Plan]):
 
     shares_memory = True
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, *, retries: int = 0) -> None:
         if threads is not None and threads < 1:
             raise ValueError(f"threads={threads}: at least one is needed")
         self.threads = threads or available_cores()
+        self._runner = BatchRunner(retries)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(threads={self.threads})"
+        return f"{type(self).__name__}(threads={self.threads}, retries={self._runner.retries})"
 
     def prepare_plan(self, specs: Iterable[CopySpec]) -> Plan:
         """Return a function that does it all.
 
-        Its one argument, `progress`, is that of `execute_plan`.
+        Its arguments, `progress` and `retries`, are those of `execute_plan`.
         """
-        stages = rounds(specs)
+        stages, runner = rounds(specs), self._runner
 
-        def plan(progress: Progress = None) -> Traffic:
+        def plan(progress: Progress = None, retries: int | None = None) -> Traffic:
+            chosen = runner if retries is None else BatchRunner(retries)
             total = Traffic()
             with reporter(progress, stages) as report:
                 for together in stages:
                     for stage in together:
-                        for traffic in stage.iterate(range(len(stage))):
+                        for traffic in chosen.iterate(stage, range(len(stage))):
                             total += traffic
                             report(traffic)
             return total
 
         return plan
 
-    def execute_plan(self, plan: Plan, *, progress: Progress = None, **kwargs: Any) -> Traffic:
+    def execute_plan(
+        self,
+        plan: Plan,
+        *,
+        progress: Progress = None,
+        retries: int | None = None,
+        **kwargs: Any,
+    ) -> Traffic:
         """Call the plan.
 
         Parameters
@@ -72,14 +83,19 @@ class PythonExecutor(Executor[Plan]):
             True for a progress bar, or a function that is called after every task with the
             number of tasks done, the number of tasks, and the (decoded) bytes read and written
             so far.
+        retries
+            How many times more a task is run after it has failed; by default as the executor was
+            told.
 
         Raises
         ------
         TypeError
             If there are other keyword arguments.
+        ValueError
+            If `retries` is negative.
         """
         if kwargs:
             raise TypeError(
-                f"the python executor takes no {', '.join(kwargs)}; execute() has progress"
+                f"the python executor takes no {', '.join(kwargs)}; execute() has progress and retries"
             )
-        return plan(progress=progress)
+        return plan(progress=progress, retries=retries)
