@@ -1,14 +1,20 @@
 """Measure what executors add to the tasks: `python bench/executors.py python dask "dask cluster"`.
 
 Run it where rechunker-core[testing] and the packages of the executors are installed. Times are the
-least of three, in seconds of the clock.
+least of three, in seconds of the clock; 1 GB is rechunked by all executors in turn, three times.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
+import signal
+import socket
+import subprocess
+import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -50,8 +56,50 @@ def dask_cluster() -> Iterator[Executor[Any]]:
         yield get_executor("dask")
 
 
+@contextmanager
+def beam_processes() -> Iterator[Executor[Any]]:
+    """Let Beam start two processes for each plan."""
+    from rechunker.executors.beam import BeamExecutor
+
+    yield BeamExecutor(options={"direct_running_mode": "multi_processing", "direct_num_workers": 2})
+
+
+@contextmanager
+def prefect_server() -> Iterator[Executor[Any]]:
+    """Start a server, as people do who have one."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host=127.0.0.1"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    with subprocess.Popen([*command, f"--port={port}", "--no-ui"]) as server:
+        try:
+            wait_for(f"{url}/health")
+            with temporary_settings({PREFECT_API_URL: url}):
+                yield get_executor("prefect")
+        finally:
+            server.send_signal(signal.SIGINT)
+
+
+def wait_for(url: str) -> None:
+    """Wait until something answers."""
+    while True:
+        try:
+            urllib.request.urlopen(url).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+
+
 # Engines that are set up in other ways than by their name.
-SET_UPS: dict[str, SetUp] = {"dask cluster": dask_cluster}
+SET_UPS: dict[str, SetUp] = {
+    "dask cluster": dask_cluster,
+    "beam processes": beam_processes,
+    "prefect server": prefect_server,
+}
 
 
 def set_up(name: str) -> AbstractContextManager[Executor[Any]]:
@@ -109,7 +157,21 @@ def gigabyte(name: str, folder: Path) -> Usage:
         ).execute()
     same = np.array_equal(np.asarray(zarr.open_array(place / "target.zarr")[...]), source[...])
     assert same, f"{name} made another target"
+    shutil.rmtree(place)
     return usage
+
+
+def gigabytes(names: Sequence[str]) -> Iterator[str]:
+    """Yield a line for each executor on the rechunking of 1 GB."""
+    usages: dict[str, list[Usage]] = {name: [] for name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        write_source(Path(folder))
+        for _ in range(ROUNDS):
+            for name, taken in usages.items():
+                taken.append(gigabyte(name, Path(folder)))
+    for name, taken in usages.items():
+        wall, cpu = min(one.wall for one in taken), min(one.cpu for one in taken)
+        yield f"{name}, 1 GB: {wall:.1f} s, {cpu:.1f} s of processors"
 
 
 def write_source(folder: Path) -> None:
@@ -132,11 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for line in (*overheads(executor), plan_of_a_million(executor)):
                 print(f"  {line}", flush=True)
     if chosen.gigabyte:
-        with tempfile.TemporaryDirectory() as folder:
-            write_source(Path(folder))
-            for name in chosen.names:
-                usage = gigabyte(name, Path(folder))
-                print(f"\n{name}\n  1 GB: {usage.wall:.1f} s, {usage.cpu:.1f} s of processors")
+        print("", *gigabytes(chosen.names), sep="\n")
 
 
 if __name__ == "__main__":

@@ -96,6 +96,7 @@ class PythonExecutor(Executor[Plan]):
         """
         if kwargs:
             raise TypeError(
-                f"the python executor takes no {', '.join(kwargs)}; execute() has progress and retries"
+                f"the python executor takes no {', '.join(kwargs)}; execute() has progress and "
+                "retries"
             )
         return plan(progress=progress, retries=retries)
