@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -19,7 +17,7 @@ from prefect.task_runners import ProcessPoolTaskRunner
 from prefect_dask.task_runners import DaskTaskRunner
 
 from rechunker import Rechunked, rechunk
-from rechunker.testing import Failing, Flaky, Nothing
+from rechunker.testing import Failing, Flaky, Killing, Nothing
 from rechunker.types import CopySpec, Stage, Traffic
 from rechunker_prefect import PrefectExecutor
 
@@ -56,13 +54,9 @@ def specs(tasks: int, work: Any) -> list[CopySpec]:
     return [CopySpec("a", (Stage("a: do", tasks, work, nbytes=10**12),))]
 
 
-@dataclass(frozen=True)
-class Killed:
-    """A task whose process is killed."""
-
-    def __call__(self, tasks: range) -> Iterator[Traffic]:
-        os.kill(os.getpid(), signal.SIGKILL)
-        yield Traffic()
+def killing(file: Path) -> Killing:
+    """Return work that kills its process once, in the middle."""
+    return Killing(Nothing(), 3, file, once=True)
 
 
 @dataclass(frozen=True)
@@ -92,9 +86,10 @@ def test_processes_of_a_pool(source: zarr.Array[Any], tmp_path: Path, pool: Any)
     assert rechunked.traffic.tasks == sum(stage.tasks for stage in stages) > 10
 
 
-def test_a_killed_process_is_an_error(pool: PrefectExecutor) -> None:
+def test_a_killed_process_is_an_error(tmp_path: Path, pool: PrefectExecutor) -> None:
+    (tmp_path / "armed").touch()
     with pytest.raises(BrokenProcessPool):
-        pool.execute_plan(pool.prepare_plan(specs(1, Killed())))
+        pool.execute_plan(pool.prepare_plan(specs(8, killing(tmp_path / "armed"))))
 
 
 def test_a_plan_for_this_process_runs_nowhere_else() -> None:
@@ -126,6 +121,13 @@ def test_nothing_runs_when_a_failure_is_raised(tmp_path: Path, cluster: Any) -> 
 def test_retries_on_a_dask_cluster(tmp_path: Path, cluster: Any) -> None:
     made = cluster.prepare_plan(specs(3, Flaky(tmp_path, times=2)))
     assert cluster.execute_plan(made, retries=2).tasks == 3
+
+
+def test_what_a_killed_worker_of_dask_did_is_done_again(tmp_path: Path, cluster: Any) -> None:
+    (tmp_path / "armed").touch()
+    made = cluster.prepare_plan(specs(8, killing(tmp_path / "armed")))
+    assert cluster.execute_plan(made) == Traffic(tasks=8)
+    assert not (tmp_path / "armed").exists()
 
 
 @pytest.mark.parametrize("role", ["target_store", "temp_store"])
