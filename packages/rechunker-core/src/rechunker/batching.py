@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rechunker.types import Stage
 
-__all__ = ["batches"]
+__all__ = ["EACH", "batches", "least_seconds"]
 
 # What a task takes on a fast machine with a local disk, apart from and for every byte.
 TASK_SECONDS = 1e-3
@@ -13,6 +13,25 @@ BYTE_SECONDS = 2e-9
 SHARE = 0.05
 # Batches for each worker, so that none waits long for the last one.
 EACH = 8
+
+
+def least_seconds(stage: Stage, tasks: int) -> float:
+    """Return a low estimate of the seconds that some tasks of a stage take.
+
+    Parameters
+    ----------
+    stage
+        A stage of a copy spec.
+    tasks
+        How many of its tasks.
+
+    Examples
+    --------
+    >>> round(least_seconds(Stage("read", 10, lambda _: (), nbytes=10**9), 5), 3)
+    1.005
+    """
+    share = tasks / stage.tasks if stage.tasks else 0.0
+    return TASK_SECONDS * tasks + BYTE_SECONDS * stage.nbytes * share
 
 
 def batches(
@@ -44,7 +63,7 @@ def batches(
     >>> len(batches(Stage("read", 1_000_000, lambda _: ()), overhead=0.1))
     500
     """
-    seconds = TASK_SECONDS * stage.tasks + BYTE_SECONDS * stage.nbytes
+    seconds = least_seconds(stage, stage.tasks)
     wanted = int(seconds * SHARE / overhead) if overhead else stage.tasks
     least = EACH * workers
     number = min(stage.tasks, max(least, min(wanted, most)))

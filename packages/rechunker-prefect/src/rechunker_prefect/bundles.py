@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from rechunker.batching import BYTE_SECONDS, EACH, TASK_SECONDS, batches
+from rechunker.batching import EACH, batches, least_seconds
 from rechunker.types import Stage
 
 __all__ = ["Batch", "Bundle", "bundles"]
@@ -33,8 +33,7 @@ class Batch:
     @property
     def seconds(self) -> float:
         """A low estimate of what the tasks take."""
-        each = self.stage.nbytes / self.stage.tasks
-        return len(self.tasks) * (TASK_SECONDS + BYTE_SECONDS * each)
+        return least_seconds(self.stage, len(self.tasks))
 
 
 @dataclass(frozen=True)
