@@ -38,7 +38,7 @@ class MeasuringExecutor(PythonExecutor):
     def prepare_plan(self, specs: Any) -> Any:
         stages = [stage for together in rounds(specs) for stage in together]
 
-        def plan(progress: Any = None) -> Traffic:
+        def plan(**keywords: Any) -> Traffic:
             for stage in stages:
                 peak = peak_of(stage)
                 if peak > stage.memory + SLACK:
