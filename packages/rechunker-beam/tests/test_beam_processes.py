@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,9 +12,9 @@ import pytest
 import zarr
 
 from rechunker import rechunk
-from rechunker.testing import Failing, KilledWorkerTests, Marking, Recorder
+from rechunker.testing import Failing, KilledWorkerTests, Marking, Recorder, Telling
 from rechunker.testing.arrays import ENTANGLED, make
-from rechunker.types import CopySpec, Stage, Traffic
+from rechunker.types import CopySpec, Stage
 from rechunker_beam import BeamExecutor
 
 REPEATS = 20
@@ -32,33 +31,13 @@ def engine() -> BeamExecutor:
     return BeamExecutor(options=PROCESSES)
 
 
-@dataclass(frozen=True)
-class Signed:
-    """Leave a file with the number of the process, and that of the stage.
-
-    Parameters
-    ----------
-    work
-        The work of a stage.
-    file
-        The file, but for the number of the process.
-    """
-
-    work: Callable[[range], Iterable[Traffic]]
-    file: Path
-
-    def __call__(self, tasks: range) -> Iterator[Traffic]:
-        for traffic in self.work(tasks):
-            self.file.with_suffix(f".{os.getpid()}").touch()
-            yield traffic
-
-
 def signed(spec: CopySpec, folder: Path) -> CopySpec:
-    """Return a spec whose stages are signed."""
-    stages = (
-        replace(stage, work=Signed(stage.work, folder / str(number)))
-        for number, stage in enumerate(spec.stages)
-    )
+    """Return a spec whose tasks tell where they run, in a folder for each stage."""
+    stages = []
+    for number, stage in enumerate(spec.stages):
+        place = folder / str(number)
+        place.mkdir(exist_ok=True)
+        stages.append(replace(stage, work=Telling(stage.work, place)))
     return replace(spec, stages=tuple(stages))
 
 
@@ -94,9 +73,9 @@ def test_no_data_is_lost_where_chunks_overlap(
     engine.execute_plan(engine.prepare_plan(specs))
     for source, target in pairs:
         np.testing.assert_array_equal(zarr.open_array(target)[...], source[...])
-    pids = {path.suffix for path in signs.glob("1.*")}
-    assert len(pids) == 2
-    assert f".{os.getpid()}" not in pids
+    processes = {path.name.split()[1] for path in (signs / "1").iterdir()}
+    assert len(processes) == 2
+    assert str(os.getpid()) not in processes
 
 
 def test_a_failure_is_told_and_ends_the_plan(engine: BeamExecutor, tmp_path: Path) -> None:

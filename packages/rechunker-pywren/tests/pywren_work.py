@@ -1,40 +1,18 @@
-"""Tasks that tell which process they run in, or fail in unusual ways."""
+"""Tasks that fail in unusual ways, and the processes that they run in."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rechunker.types import Traffic
 
-__all__ = [
-    "Exiting",
-    "Stubborn",
-    "Telling",
-    "is_running",
-    "processes",
-    "wait_for",
-]
+__all__ = ["Exiting", "Stubborn", "is_running", "processes", "wait_for"]
 
 LIMIT = 60.0
-
-
-@dataclass(frozen=True)
-class Telling:
-    """Take a while over each task, and leave a file with the number of the process."""
-
-    work: Callable[[range], Iterable[Traffic]]
-    folder: Path
-    seconds: float = 0.0
-
-    def __call__(self, tasks: range) -> Iterator[Traffic]:
-        for task in tasks:
-            (self.folder / f"{task} {os.getpid()}").touch()
-            time.sleep(self.seconds)
-            yield from self.work(range(task, task + 1))
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pywren_work import Exiting, Telling, is_running, processes, wait_for
+from pywren_work import Exiting, is_running, processes, wait_for
 
-from rechunker.testing import KilledWorkerTests, Killing, Nothing
+from rechunker.testing import KilledWorkerTests, Killing, Nothing, Telling
 from rechunker.types import CopySpec, Stage
 from rechunker_pywren import LostWorkerError, PywrenExecutor
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from pywren_work import Stubborn, Telling, processes
+from pywren_work import Stubborn, processes
 
 from rechunker import Rechunked, rechunk
 from rechunker.plugins import get_executor
 from rechunker.running import available_cores
-from rechunker.testing import Failing, Nothing
+from rechunker.testing import Failing, Nothing, Telling
 from rechunker.types import CopySpec, Stage, Traffic
 from rechunker_pywren import PywrenExecutor
 from rechunker_pywren.calls import Call, in_parts

@@ -22,7 +22,7 @@ from rechunker.testing.work import (  # noqa: E402
     Marking,
     Nothing,
     Repeating,
-    Slow,
+    Telling,
 )
 
 __all__ = [
@@ -37,6 +37,6 @@ __all__ = [
     "Patient",
     "Recorder",
     "Repeating",
-    "Slow",
+    "Telling",
     "Watched",
 ]

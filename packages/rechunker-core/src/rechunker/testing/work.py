@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rechunker.types import Traffic
 
-__all__ = ["Failing", "Flaky", "Killing", "Marking", "Nothing", "Repeating", "Slow"]
+__all__ = ["Failing", "Flaky", "Killing", "Marking", "Nothing", "Repeating", "Telling"]
 
 Work = Callable[[range], Iterable[Traffic]]
 
@@ -159,25 +159,25 @@ class Repeating:
 
 
 @dataclass(frozen=True)
-class Slow:
-    """Wait a while in each task, and leave a file when it is through.
+class Telling:
+    """Take a while over each task, and leave a file named after it and the process that runs it.
 
     Parameters
     ----------
     work
         The work of a stage.
-    seconds
-        How long each task waits.
     folder
         Where the files go.
+    seconds
+        How long each task takes at least.
     """
 
     work: Work
-    seconds: float
     folder: Path
+    seconds: float = 0.0
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for task in tasks:
+            (self.folder / f"{task} {os.getpid()}").touch()
             time.sleep(self.seconds)
             yield from self.work(range(task, task + 1))
-            (self.folder / f"slow {task}").touch()
