@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rechunker.types import Stage
 
-__all__ = ["EACH", "batches", "least_seconds"]
+__all__ = ["BATCHES_PER_WORKER", "batches", "least_seconds"]
 
 # What a task takes on a fast machine with a local disk, apart from and for every byte.
 TASK_SECONDS = 1e-3
@@ -12,7 +12,7 @@ BYTE_SECONDS = 2e-9
 # What the engine may add to the time of the tasks.
 SHARE = 0.05
 # Batches for each worker, so that none waits long for the last one.
-EACH = 8
+BATCHES_PER_WORKER = 8
 
 
 def least_seconds(stage: Stage, tasks: int) -> float:
@@ -65,7 +65,7 @@ def batches(
     """
     seconds = least_seconds(stage, stage.tasks)
     wanted = int(seconds * SHARE / overhead) if overhead else stage.tasks
-    least = EACH * workers
+    least = BATCHES_PER_WORKER * workers
     number = min(stage.tasks, max(least, min(wanted, most)))
     return tuple(
         range(i * stage.tasks // number, (i + 1) * stage.tasks // number) for i in range(number)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from rechunker.batching import EACH, batches, least_seconds
+from rechunker.batching import BATCHES_PER_WORKER, batches, least_seconds
 from rechunker.types import Stage
 
 __all__ = ["Batch", "Bundle", "bundles"]
@@ -93,7 +93,7 @@ def bundles(stages: Iterable[Stage], workers: int) -> tuple[Bundle, ...]:
         for stage in stages
         for tasks in batches(stage, overhead=RUN_SECONDS, workers=workers, most=MOST)
     ]
-    most = max(MOST, EACH * workers)
+    most = max(MOST, BATCHES_PER_WORKER * workers)
     if len(every) <= most:
         return tuple(Bundle((batch,)) for batch in every)
     return _packed(every, most)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from rechunker.batching import batches
+from rechunker.batching import BATCHES_PER_WORKER, batches
 from rechunker.types import Stage, Traffic
 from rechunker_pywren.calls import Call, LostWorkerError, Run, in_parts, run_batch
 
@@ -34,10 +34,10 @@ class GivenEngine:
 
     def split(self, stage: Stage, workers: int) -> tuple[range, ...]:
         """Return ranges of tasks: one for each worker, if that is not too little or too much."""
-        # `batches` makes eight for each worker, so that none waits long for the last one. A
+        # `batches` makes several for each worker, so that none waits long for the last one. A
         # service starts as many calls at once as it may, and one more for each would cost more.
-        eighth = -(-workers // 8)
-        return batches(stage, overhead=CALL_SECONDS, workers=eighth, most=MOST)
+        fewer = -(-workers // BATCHES_PER_WORKER)
+        return batches(stage, overhead=CALL_SECONDS, workers=fewer, most=MOST)
 
     @contextmanager
     def start(self, retries: int) -> Iterator[Run]:
