@@ -7,7 +7,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from rechunker.running import BatchRunner, available_cores
+from rechunker.running import BatchRunner, available_cores, check_numbers
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 from rechunker_beam import dask_runner
 from rechunker_beam.results import await_result, explained
@@ -73,10 +73,7 @@ class BeamExecutor(Executor[RechunkTransform]):
         workers: int | None = None,
         threads: int | None = None,
     ) -> None:
-        for name, number in {"workers": workers, "threads": threads}.items():
-            if number is not None and number < 1:
-                raise ValueError(f"{name}={number}: at least one is needed")
-        BatchRunner(retries)  # which says whether that many can be asked for
+        check_numbers(retries=retries, workers=workers, threads=threads)
         self.runner = runner
         self.options = options
         self.retries = retries

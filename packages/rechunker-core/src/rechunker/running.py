@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rechunker.types import Stage, Traffic
 
-__all__ = ["BatchRunner", "available_cores"]
+__all__ = ["BatchRunner", "available_cores", "check_numbers"]
 
 # Before a task is tried again, and the longest that this grows to, doubled each time.
 FIRST_PAUSE = 0.1
@@ -51,8 +51,7 @@ class BatchRunner:
     home: int | None = None
 
     def __post_init__(self) -> None:
-        if self.retries < 0:
-            raise ValueError(f"retries={self.retries}: 0 is the least")
+        check_numbers(retries=self.retries)
 
     def __call__(self, stage: Stage, tasks: range) -> Traffic:
         """Run tasks and return what they did; errors are those of `iterate`."""
@@ -87,6 +86,23 @@ class BatchRunner:
                 failures += 1
                 log.warning("%s, task %s: %r; trying again", stage.name, tasks[done], error)
                 time.sleep(min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE))
+
+
+def check_numbers(
+    *, retries: int | None = None, workers: int | None = None, threads: int | None = None
+) -> None:
+    """Check the numbers that executors are made with; None stands for one that is not given.
+
+    Raises
+    ------
+    ValueError
+        If `retries` is negative, or there is not one worker or thread.
+    """
+    if retries is not None and retries < 0:
+        raise ValueError(f"retries={retries}: 0 is the least")
+    for name, number in {"workers": workers, "threads": threads}.items():
+        if number is not None and number < 1:
+            raise ValueError(f"{name}={number}: at least one is needed")
 
 
 def available_cores() -> int:

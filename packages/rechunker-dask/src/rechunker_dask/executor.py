@@ -11,7 +11,7 @@ import dask
 from dask.delayed import Delayed
 
 from rechunker.memory import format_bytes
-from rechunker.running import BatchRunner
+from rechunker.running import BatchRunner, check_numbers
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 from rechunker_dask.engine import count_workers, is_local, worker_limits
 from rechunker_dask.graph import build, renew
@@ -65,9 +65,7 @@ class DaskExecutor(Executor[Delayed]):
         workers: int | None = None,
         threads: int = 1,
     ) -> None:
-        if threads < 1 or (workers is not None and workers < 1):
-            raise ValueError(f"workers={workers}, threads={threads}: at least one is needed")
-        BatchRunner(retries)  # which says whether that many can be asked for
+        check_numbers(retries=retries, workers=workers, threads=threads)
         self.scheduler = scheduler
         self.retries = retries
         self.threads = threads

@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect.task_runners import PrefectTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
-from rechunker.running import BatchRunner, available_cores
+from rechunker.running import BatchRunner, available_cores, check_numbers
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 from rechunker_prefect.engine import flow_options, limit_of, patient_start
 from rechunker_prefect.flow import RechunkFlow, build
@@ -62,9 +62,7 @@ class PrefectExecutor(Executor[RechunkFlow]):
         workers: int | None = None,
         threads: int | None = None,
     ) -> None:
-        if any(number is not None and number < 1 for number in (workers, threads)):
-            raise ValueError(f"workers={workers}, threads={threads}: at least one is needed")
-        BatchRunner(retries)  # which says whether that many can be asked for
+        check_numbers(retries=retries, workers=workers, threads=threads)
         if task_runner is None:
             task_runner = ThreadPoolTaskRunner(max_workers=workers or 1)
         self.task_runner = _checked(task_runner)
@@ -130,7 +128,8 @@ class PrefectExecutor(Executor[RechunkFlow]):
             If `retries` is negative.
         """
         _check_options(kwargs)
-        parameters = {} if retries is None else {"retries": BatchRunner(retries).retries}
+        check_numbers(retries=retries)
+        parameters = {} if retries is None else {"retries": retries}
         with patient_start():
             return plan.with_options(**kwargs)(**parameters)
 

@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Iterable
 from typing import Any
 
-from rechunker.running import BatchRunner, available_cores
+from rechunker.running import available_cores, check_numbers
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 from rechunker_pywren.calls import Engine
 from rechunker_pywren.given import GivenEngine, count_workers
@@ -64,9 +64,7 @@ class PywrenExecutor(Executor[Plan]):
         workers: int | None = None,
         threads: int = 1,
     ) -> None:
-        if threads < 1 or (workers is not None and workers < 1):
-            raise ValueError(f"workers={workers}, threads={threads}: at least one is needed")
-        BatchRunner(retries)  # which says whether that many can be asked for
+        check_numbers(retries=retries, workers=workers, threads=threads)
         _check(pywren_function_executor)
         self.pywren_function_executor = pywren_function_executor
         self.retries = retries

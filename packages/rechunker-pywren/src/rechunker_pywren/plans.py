@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rechunker.running import BatchRunner
+from rechunker.running import check_numbers
 from rechunker.types import Traffic
 from rechunker_pywren.calls import Call, Engine
 
@@ -63,7 +63,8 @@ class Plan:
         Exception
             That of a task, when it was tried often enough.
         """
-        tries = BatchRunner(self.retries if retries is None else retries).retries
+        check_numbers(retries=retries)
+        tries = self.retries if retries is None else retries
         if not self.rounds:
             return Traffic()
         with self.engine.start(tries) as run:

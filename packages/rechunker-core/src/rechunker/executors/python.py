@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rechunker.progress import Progress, reporter
-from rechunker.running import BatchRunner, available_cores
+from rechunker.running import BatchRunner, available_cores, check_numbers
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 
 __all__ = ["PythonExecutor"]
@@ -37,8 +37,7 @@ class PythonExecutor(Executor[Plan]):
     shares_memory = True
 
     def __init__(self, threads: int | None = None, *, retries: int = 0) -> None:
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads={threads}: at least one is needed")
+        check_numbers(retries=retries, threads=threads)
         self.threads = threads or available_cores()
         self._runner = BatchRunner(retries)
 
