@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 import rechunker
 from compare import differences
-from rechunker.memory import format_bytes
+from rechunker.sizes import format_bytes
 from usage import Usage, measured
 
 __all__ = ["main", "rechunk", "write_dataset"]

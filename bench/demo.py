@@ -11,7 +11,7 @@ from pathlib import Path
 import rechunker
 from climate import write_source
 from project import Outcome, rechunk_apart
-from rechunker.memory import format_bytes
+from rechunker.sizes import format_bytes
 from workloads import WORKLOADS, Workload
 
 __all__ = ["main"]

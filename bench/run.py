@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from climate import write_source
-from rechunker.memory import format_bytes
+from rechunker.sizes import format_bytes
 from workloads import WORKLOADS, Workload
 
 __all__ = ["main"]

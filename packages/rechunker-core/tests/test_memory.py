@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rechunker.memory import format_bytes, parse_bytes
+from rechunker.sizes import format_bytes, parse_bytes
 
 
 @pytest.mark.parametrize(

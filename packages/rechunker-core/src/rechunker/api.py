@@ -9,9 +9,9 @@ import zarr
 
 from rechunker.assembly import assemble
 from rechunker.checks import check_array_name, check_places
-from rechunker.memory import parse_bytes
 from rechunker.plugins import get_executor
 from rechunker.rechunked import Intermediate, Rechunked
+from rechunker.sizes import parse_bytes
 from rechunker.sources import hierarchy_of
 from rechunker.stores import resolve_store
 from rechunker.temp_options import temp_places

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from rechunker.grids import Axis, Grid
-from rechunker.memory import format_bytes
+from rechunker.sizes import format_bytes
 
 if TYPE_CHECKING:
     from rechunker.plan import RechunkPlan

@@ -11,9 +11,9 @@ from rechunker.describe import describe, format_grid
 from rechunker.figures import StageFigures
 from rechunker.grids import Grid
 from rechunker.layouts import Footprint, Layout
-from rechunker.memory import format_bytes, parse_bytes
 from rechunker.planner import least_memory, search
 from rechunker.problem import Problem, pose
+from rechunker.sizes import format_bytes, parse_bytes
 
 __all__ = ["Footprint", "Layout", "MemoryLimitError", "RechunkPlan", "StagePlan", "plan_rechunk"]
 

@@ -14,9 +14,9 @@ from rechunker.costs import LOCAL, OBJECT_STORE, CostModel
 from rechunker.jobs import ArrayJob, TempPlace
 from rechunker.layouts import Footprint
 from rechunker.locations import unwrap
-from rechunker.memory import format_bytes
 from rechunker.plan import MemoryLimitError, RechunkPlan, plan_rechunk
 from rechunker.reading import ZarrReader
+from rechunker.sizes import format_bytes
 from rechunker.sources.base import SourceArray
 from rechunker.stored import StoredArray
 from rechunker.temp import spill
