@@ -14,7 +14,7 @@ from rechunker.buffers import has_any_length
 from rechunker.cell_codecs import CellCodec, CompressedCells, ObjectCellCodec
 from rechunker.codec_chains import chain_of, codecs_of
 from rechunker.direct_codecs import byte_codec
-from rechunker.jobs import TempPlace
+from rechunker.jobs.job import TempPlace
 from rechunker.metadata import document_of, quiet
 from rechunker.options import parse_options
 from rechunker.reading import ZarrReader

@@ -10,10 +10,10 @@ import zarr
 from zarr.abc.buffer import Buffer
 from zarr.storage import MemoryStore, StorePath
 
-from rechunker.hierarchy import Finish, Start, node_metadata
-from rechunker.jobs import ArrayJob, TempPlace, temp_folder
+from rechunker.jobs.array_plan import plan_job
+from rechunker.jobs.job import ArrayJob, TempPlace, temp_folder
+from rechunker.jobs.publishing import Finish, Start, node_metadata
 from rechunker.metadata import array_from_document, metadata_files, quiet
-from rechunker.planning import plan_job
 from rechunker.sources.base import Hierarchy
 from rechunker.stored import StoredArray
 from rechunker.stores import node_kind

@@ -11,7 +11,7 @@ from zarr.storage import FsspecStore, ObjectStore
 
 from rechunker import storage
 from rechunker.costs import LOCAL, OBJECT_STORE, CostModel
-from rechunker.jobs import ArrayJob, TempPlace
+from rechunker.jobs.job import ArrayJob, TempPlace
 from rechunker.layouts import Footprint
 from rechunker.locations import unwrap
 from rechunker.plan import MemoryLimitError, RechunkPlan, plan_rechunk
