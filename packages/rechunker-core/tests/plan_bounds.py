@@ -6,12 +6,12 @@ from math import prod
 
 import numpy as np
 
-from rechunker.candidates import tabulate
-from rechunker.costs import CostModel
-from rechunker.figures import Combinations, predict, seconds
-from rechunker.grids import axis_count, axis_widest, ceil_div
-from rechunker.plan import RechunkPlan
-from rechunker.problem import pose
+from rechunker.planning.candidates import tabulate
+from rechunker.planning.costs import CostModel
+from rechunker.planning.grids import axis_count, axis_widest, ceil_div
+from rechunker.planning.plan import RechunkPlan
+from rechunker.planning.predictions import Combinations, predict, seconds
+from rechunker.planning.problem import pose
 
 Widths = tuple[int, ...]
 

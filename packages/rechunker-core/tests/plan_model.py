@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.grids import Axis, Grid
-from rechunker.plan import Layout, RechunkPlan, StagePlan
+from rechunker.planning.grids import Axis, Grid
+from rechunker.planning.plan import Layout, RechunkPlan, StagePlan
 
 Array = npt.NDArray[Any]
 Index = tuple[int, ...]

@@ -11,8 +11,8 @@ import zarr
 from zarr.storage import LocalStore, MemoryStore
 
 from rechunker.copying import CopyWork
-from rechunker.layouts import Layout
 from rechunker.metadata import document_of
+from rechunker.planning.footprints import Layout
 from rechunker.reading import ZarrReader
 from rechunker.stored import StoredArray
 from rechunker.temp import TempObjects, TempReader, TempWriter

@@ -22,7 +22,7 @@ import zarr
 from rechunker import Rechunked, rechunk
 from rechunker.executors.python import PythonExecutor
 from rechunker.lanes import Lane
-from rechunker.plan import MemoryLimitError
+from rechunker.planning.plan import MemoryLimitError
 from rechunker.sources.dask_array import dask_source
 from rechunker.sources.dask_reader import DaskReader
 from rechunker.types import CopySpec, rounds

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plan_strategies import partitions
 
-from rechunker.grids import (
+from rechunker.planning.grids import (
     Axis,
     axis_bounds,
     axis_count,

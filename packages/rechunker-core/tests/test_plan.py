@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rechunker.costs import OBJECT_STORE
-from rechunker.plan import Footprint, Layout, MemoryLimitError, RechunkPlan, plan_rechunk
+from rechunker.planning.costs import OBJECT_STORE
+from rechunker.planning.plan import Footprint, Layout, MemoryLimitError, RechunkPlan, plan_rechunk
 
 untyped: Any = plan_rechunk  # for arguments that a type checker refuses, or cannot count
 

@@ -18,7 +18,7 @@ from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
 from rechunker import Rechunked, rechunk
-from rechunker.plan import MemoryLimitError
+from rechunker.planning.plan import MemoryLimitError
 from rechunker.reading import ZarrReader
 from rechunker.sources import hierarchy_of
 from rechunker.sources.dask_reader import DaskReader

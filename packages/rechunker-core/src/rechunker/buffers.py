@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.boxes import Box
+from rechunker.planning.boxes import Box
 from rechunker.scatter import CellLayout, scatter
 from rechunker.scratch import Scratch
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import zarr
 
-from rechunker.boxes import Box, blocks_meeting, task_box
 from rechunker.buffers import Cells, ViewCells, cell_buffer
-from rechunker.grids import Grid
 from rechunker.lanes import Lane, Lanes
-from rechunker.layouts import Layout
+from rechunker.planning.boxes import Box, blocks_meeting, task_box
+from rechunker.planning.footprints import Layout
+from rechunker.planning.grids import Grid
 from rechunker.reading import Reader
 from rechunker.scatter import CellLayout
 from rechunker.types import Traffic

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import zarr
 
 from rechunker import storage
-from rechunker.boxes import Box, block
-from rechunker.grids import Grid
 from rechunker.lanes import Lane
+from rechunker.planning.boxes import Box, block
+from rechunker.planning.grids import Grid
 from rechunker.stored import StoredArray
 
 __all__ = ["Piece", "Reader", "RegionReader", "ZarrReader"]

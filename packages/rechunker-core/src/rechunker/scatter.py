@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.boxes import Box
+from rechunker.planning.boxes import Box
 
 __all__ = ["CellLayout", "scatter", "word_of"]
 

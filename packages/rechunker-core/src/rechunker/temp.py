@@ -14,11 +14,11 @@ from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteReque
 from zarr.buffer import cpu
 
 from rechunker import storage
-from rechunker.boxes import Box, block, counts
 from rechunker.buffers import Cells, PackedCells
 from rechunker.cell_codecs import CellCodec
-from rechunker.grids import Grid
 from rechunker.lanes import Lane, Lanes
+from rechunker.planning.boxes import Box, block, counts
+from rechunker.planning.grids import Grid
 from rechunker.reading import Piece
 from rechunker.scatter import CellLayout
 

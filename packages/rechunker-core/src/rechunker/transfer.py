@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rechunker import storage
-from rechunker.boxes import block, blocks_meeting, task_box
-from rechunker.grids import Grid
 from rechunker.lanes import Lane, Lanes
+from rechunker.planning.boxes import block, blocks_meeting, task_box
+from rechunker.planning.grids import Grid
 from rechunker.stored import StoredArray
 from rechunker.types import Traffic
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rechunker import storage
-from rechunker.boxes import Box, block
 from rechunker.buffers import Cells, has_any_length
 from rechunker.lanes import Lane, Lanes
+from rechunker.planning.boxes import Box, block
 from rechunker.scatter import word_of
 from rechunker.stored import StoredArray
 

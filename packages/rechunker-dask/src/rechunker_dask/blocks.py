@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from rechunker.boxes import Box, block, blocks_meeting, task_box
 from rechunker.copying import CopyWork
-from rechunker.grids import Grid
 from rechunker.lanes import Lane
+from rechunker.planning.boxes import Box, block, blocks_meeting, task_box
+from rechunker.planning.grids import Grid
 from rechunker.reading import Piece
 from rechunker.sources.dask_reader import DaskReader, checked
 from rechunker.types import Stage

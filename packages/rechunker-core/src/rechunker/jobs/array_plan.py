@@ -10,11 +10,11 @@ from zarr.abc.store import Store
 from zarr.storage import FsspecStore, ObjectStore
 
 from rechunker import storage
-from rechunker.costs import LOCAL, OBJECT_STORE, CostModel
 from rechunker.jobs.job import ArrayJob, TempPlace
-from rechunker.layouts import Footprint
 from rechunker.locations import unwrap
-from rechunker.plan import MemoryLimitError, RechunkPlan, plan_rechunk
+from rechunker.planning.costs import LOCAL, OBJECT_STORE, CostModel
+from rechunker.planning.footprints import Footprint
+from rechunker.planning.plan import MemoryLimitError, RechunkPlan, plan_rechunk
 from rechunker.reading import ZarrReader
 from rechunker.sizes import format_bytes
 from rechunker.sources.base import SourceArray

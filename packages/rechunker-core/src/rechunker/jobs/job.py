@@ -12,8 +12,8 @@ from zarr.storage import StorePath
 
 from rechunker.cell_codecs import CellCodec
 from rechunker.copying import CopyWork
-from rechunker.layouts import Layout
-from rechunker.plan import RechunkPlan
+from rechunker.planning.footprints import Layout
+from rechunker.planning.plan import RechunkPlan
 from rechunker.reading import Reader, ZarrReader
 from rechunker.settings import changed_settings
 from rechunker.sources.base import SourceArray

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from zarr.storage import StorePath
 
-from rechunker.grids import Grid
+from rechunker.planning.grids import Grid
 from rechunker.reading import Reader
 
 __all__ = ["ArrayRequest", "Hierarchy", "SourceArray"]

@@ -16,9 +16,9 @@ from zarr.storage import MemoryStore
 from rechunker.buffers import has_any_length
 from rechunker.chunks import normalize_chunks
 from rechunker.documents import target_document
-from rechunker.grids import axis_widest, simplify_axis
 from rechunker.metadata import quiet
 from rechunker.options import ArrayOptions, parse_options
+from rechunker.planning.grids import axis_widest, simplify_axis
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.dask_reader import DaskReader
 from rechunker.sources.element_size import average_bytes, with_margin

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.boxes import Box, block
-from rechunker.grids import Grid
 from rechunker.heap import give_back
 from rechunker.lanes import Lane
+from rechunker.planning.boxes import Box, block
+from rechunker.planning.grids import Grid
 from rechunker.reading import Piece
 
 __all__ = ["DaskReader", "checked"]

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.boxes import Box, block
 from rechunker.buffers import has_any_length
-from rechunker.grids import Grid
 from rechunker.lanes import Lane
+from rechunker.planning.boxes import Box, block
+from rechunker.planning.grids import Grid
 from rechunker.reading import Piece
 from rechunker.sources.base import SourceArray
 from rechunker.sources.element_size import average_bytes, with_margin

@@ -13,9 +13,9 @@ from zarr.storage import StorePath
 
 from rechunker.codecs import stored_shape
 from rechunker.documents import target_document
-from rechunker.grids import simplify_axis
 from rechunker.metadata import Document, document_of
 from rechunker.options import ArrayOptions
+from rechunker.planning.grids import simplify_axis
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.dask_array import dask_source, is_dask_array
 from rechunker.sources.numpy_array import numpy_source

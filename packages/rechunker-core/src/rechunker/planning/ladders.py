@@ -8,7 +8,7 @@ from math import isqrt
 
 import numpy as np
 
-from rechunker.grids import Axis, ceil_div, simplify_axis
+from rechunker.planning.grids import Axis, ceil_div, simplify_axis
 
 __all__ = ["at_most", "between", "ladder", "run_ladder"]
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.grids import (
+from rechunker.planning.grids import (
     Axis,
     axis_count,
     axis_widest,
@@ -20,7 +20,7 @@ from rechunker.grids import (
     cell_widest,
     elements_fetched,
 )
-from rechunker.ladders import at_most, between, ladder, run_ladder
+from rechunker.planning.ladders import at_most, between, ladder, run_ladder
 
 __all__ = ["AxisTable", "Chain", "Options", "axis_table", "chains", "tabulate"]
 

@@ -11,11 +11,11 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.candidates import Chain, Options, axis_table, chains, tabulate
-from rechunker.figures import Combinations, StageFigures, predict, seconds, within
-from rechunker.grids import Grid
-from rechunker.layouts import LAYOUTS, Footprint, Layout
-from rechunker.problem import Problem
+from rechunker.planning.candidates import Chain, Options, axis_table, chains, tabulate
+from rechunker.planning.footprints import LAYOUTS, Footprint, Layout
+from rechunker.planning.grids import Grid
+from rechunker.planning.predictions import Combinations, StageFigures, predict, seconds, within
+from rechunker.planning.problem import Problem
 
 __all__ = ["Footprint", "Found", "Layout", "least_memory", "search"]
 

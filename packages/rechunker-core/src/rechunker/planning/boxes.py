@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from rechunker.grids import Grid, axis_bounds, axis_count, axis_meets, unravel
+from rechunker.planning.grids import Grid, axis_bounds, axis_count, axis_meets, unravel
 
 __all__ = ["Box", "block", "blocks_meeting", "counts", "task_box"]
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from rechunker.costs import LOCAL, CostModel
-from rechunker.describe import describe, format_grid
-from rechunker.figures import StageFigures
-from rechunker.grids import Grid
-from rechunker.layouts import Footprint, Layout
-from rechunker.planner import least_memory, search
-from rechunker.problem import Problem, pose
+from rechunker.planning.costs import LOCAL, CostModel
+from rechunker.planning.describe import describe, format_grid
+from rechunker.planning.footprints import Footprint, Layout
+from rechunker.planning.grids import Grid
+from rechunker.planning.predictions import StageFigures
+from rechunker.planning.problem import Problem, pose
+from rechunker.planning.search import least_memory, search
 from rechunker.sizes import format_bytes, parse_bytes
 
 __all__ = ["Footprint", "Layout", "MemoryLimitError", "RechunkPlan", "StagePlan", "plan_rechunk"]
@@ -85,7 +85,7 @@ class RechunkPlan:
     stages
         What happens, in order. Between two stages every element is in a temporary object.
     cost
-        Modelled time in seconds, see `rechunker.costs.CostModel`.
+        Modelled time in seconds, see `rechunker.planning.costs.CostModel`.
     footprint
         Bytes that a task holds beside its box.
     """
@@ -151,7 +151,7 @@ def plan_rechunk(
         Bytes that one task may hold, all it has in flight included: a number, or a string such
         as "500MB".
     cost
-        Prices of requests, bytes and tasks; `rechunker.costs.LOCAL` by default.
+        Prices of requests, bytes and tasks; `rechunker.planning.costs.LOCAL` by default.
     temp
         Whether temporary objects may be written.
     max_hops

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.candidates import AxisTable, Chain
-from rechunker.costs import CostModel
-from rechunker.layouts import Load, cheapest_layout
-from rechunker.problem import Problem
+from rechunker.planning.candidates import AxisTable, Chain
+from rechunker.planning.costs import CostModel
+from rechunker.planning.footprints import Load, cheapest_layout
+from rechunker.planning.problem import Problem
 
 __all__ = ["Combinations", "StageFigures", "predict", "seconds"]
 

@@ -6,11 +6,11 @@ from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
-from rechunker.grids import Axis, Grid
+from rechunker.planning.grids import Axis, Grid
 from rechunker.sizes import format_bytes
 
 if TYPE_CHECKING:
-    from rechunker.plan import RechunkPlan
+    from rechunker.planning.plan import RechunkPlan
 
 __all__ = ["describe", "format_grid"]
 

@@ -10,9 +10,9 @@ from functools import cached_property
 from math import prod
 from typing import SupportsIndex, TypeVar
 
-from rechunker.costs import CostModel
-from rechunker.grids import Axis, Grid, axis_count, ceil_div, simplify_axis
-from rechunker.layouts import Footprint
+from rechunker.planning.costs import CostModel
+from rechunker.planning.footprints import Footprint
+from rechunker.planning.grids import Axis, Grid, axis_count, ceil_div, simplify_axis
 
 __all__ = ["Problem", "pose"]
 
@@ -92,7 +92,7 @@ def pose(
 ) -> Problem:
     """Return what was asked for, with chunks cut off at the end of the array.
 
-    Parameters are those of `rechunker.plan.plan_rechunk`.
+    Parameters are those of `rechunker.planning.plan.plan_rechunk`.
 
     Raises
     ------
