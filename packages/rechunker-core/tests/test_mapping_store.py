@@ -17,7 +17,7 @@ from zarr.buffer.cpu import Buffer
 from zarr.storage import MemoryStore
 from zarr.testing.store import StoreTests
 
-from rechunker.mapping_store import MappingStore
+from rechunker.stores.mapping import MappingStore
 
 
 def synchronous(test: Callable[..., Any]) -> Callable[..., Any]:

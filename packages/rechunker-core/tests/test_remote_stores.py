@@ -10,8 +10,8 @@ import pytest
 import zarr
 from zarr.storage import FsspecStore, LocalStore, StorePath
 
-from rechunker.locations import contains
-from rechunker.stores import is_process_local, node_kind, resolve_store
+from rechunker.stores.overlap import contains
+from rechunker.stores.resolve import is_process_local, node_kind, resolve_store
 
 fsspec: Any = import_module("fsspec")  # it has no types
 

@@ -14,7 +14,7 @@ from rechunker.plugins import get_executor
 from rechunker.rechunked import Intermediate, Rechunked
 from rechunker.sizes import parse_bytes
 from rechunker.sources import hierarchy_of
-from rechunker.stores import resolve_store
+from rechunker.stores.resolve import resolve_store
 from rechunker.types import Executor
 
 __all__ = ["rechunk"]

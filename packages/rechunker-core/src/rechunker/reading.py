@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import zarr
 
-from rechunker import storage
 from rechunker.lanes import Lane
 from rechunker.planning.boxes import Box, block
 from rechunker.planning.grids import Grid
 from rechunker.stored import StoredArray
+from rechunker.stores import access
 
 __all__ = ["Piece", "Reader", "RegionReader", "ZarrReader"]
 
@@ -72,7 +72,7 @@ class ZarrReader:
         array = self.array
         elements = block(array.shape, array.unit, index).size
         lane.count(gets=1, bytes_read=elements * array.itemsize)
-        encoded = storage.fetch(array.store, array.key(index), lane.encoded)
+        encoded = access.fetch(array.store, array.key(index), lane.encoded)
         if encoded is None:
             return iter([((0,) * len(array.unit), np.broadcast_to(array.blank, array.unit))])
         lane.count(stored_read=encoded.size)

@@ -14,9 +14,9 @@ import zarr
 from zarr.abc.store import Store
 from zarr.storage import MemoryStore, StorePath
 
-from rechunker import storage
 from rechunker.codecs import ChunkCodec, chunk_codec, stored_shape
 from rechunker.lanes import Lane
+from rechunker.stores import access
 
 __all__ = ["StoredArray"]
 
@@ -101,7 +101,7 @@ class StoredArray:
         """Leave out the object at `index`, and remove what a run that was given up left there."""
         lane.count(empty=1)
         if self.store.supports_deletes:
-            storage.delete(self.store, self.key(index))
+            access.delete(self.store, self.key(index))
 
 
 @lru_cache(maxsize=256)

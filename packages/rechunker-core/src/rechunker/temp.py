@@ -13,7 +13,6 @@ from zarr.abc.buffer import Buffer
 from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.buffer import cpu
 
-from rechunker import storage
 from rechunker.buffers import Cells, PackedCells
 from rechunker.cell_codecs import CellCodec
 from rechunker.lanes import Lane, Lanes
@@ -21,6 +20,7 @@ from rechunker.planning.boxes import Box, block, counts
 from rechunker.planning.grids import Grid
 from rechunker.reading import Piece
 from rechunker.scatter import CellLayout
+from rechunker.stores import access
 
 __all__ = ["TempObjects", "TempReader", "TempWriter", "spill"]
 
@@ -67,7 +67,7 @@ class TempObjects:
 
 def spill(store: Store, codec: CellCodec | None) -> float:
     """Return what is held besides a box while it is stored, relative to the box."""
-    copies = storage.copies(store)
+    copies = access.copies(store)
     return 1.05 * (1 + copies) if codec is not None else float(copies)
 
 
@@ -90,12 +90,12 @@ class TempWriter:
         if objects.codec is None:
             assert isinstance(cells, PackedCells)  # all others have a codec
             size = cells.raw.size
-            storage.put_reused(objects.store, key, cells.raw)
+            access.put_reused(objects.store, key, cells.raw)
         else:
             parts = [objects.codec.encode(cells.cell(cell)) for cell in layout.cells()]
             encoded = _with_lengths(parts)
             size = len(encoded)
-            storage.put(objects.store, key, encoded)
+            access.put(objects.store, key, encoded)
         written = layout.box.size * objects.itemsize
         lane.count(puts=1, bytes_written=written, stored_written=size)
 
@@ -152,7 +152,7 @@ class TempReader:
         start = layout.offset(cell) * item
         lane.count(gets=1, stored_read=cell.size * item)
         try:
-            slabs = storage.fetch_range(objects.store, key, start, sizes, lane.decoded)
+            slabs = access.fetch_range(objects.store, key, start, sizes, lane.decoded)
             for number, slab in enumerate(slabs):
                 shape = (slab.size // row, *others) if cell.shape else ()
                 first = (cell.start[0] + number * step, *cell.start[1:]) if cell.shape else ()
@@ -170,7 +170,7 @@ class TempReader:
 
     def _get(self, task: int, part: ByteRequest, lane: Lane) -> npt.NDArray[np.uint8]:
         key = self.objects.key(task)
-        found = storage.get(self.objects.store, key, part)
+        found = access.get(self.objects.store, key, part)
         if found is None:
             raise self._missing(key)
         lane.count(gets=1, stored_read=len(found))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rechunker import storage
 from rechunker.lanes import Lane, Lanes
 from rechunker.planning.boxes import block, blocks_meeting, task_box
 from rechunker.planning.grids import Grid
 from rechunker.stored import StoredArray
+from rechunker.stores import access
 from rechunker.types import Traffic
 
 __all__ = ["TransferWork", "encoded_alike"]
@@ -60,10 +60,10 @@ class TransferWork:
     def _copy(self, index: tuple[int, ...], lane: Lane) -> None:
         source, target = self.source, self.target
         nbytes = block(source.shape, source.unit, index).size * source.itemsize
-        found = storage.fetch(source.store, source.key(index), lane.encoded)
+        found = access.fetch(source.store, source.key(index), lane.encoded)
         lane.count(gets=1, bytes_read=nbytes)
         if found is None:
             target.discard(index, lane)
             return
         lane.count(puts=1, bytes_written=nbytes, stored_read=found.size, stored_written=found.size)
-        storage.put_reused(target.store, target.key(index), found)
+        access.put_reused(target.store, target.key(index), found)

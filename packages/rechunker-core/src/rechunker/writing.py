@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rechunker import storage
 from rechunker.buffers import Cells, has_any_length
 from rechunker.lanes import Lane, Lanes
 from rechunker.planning.boxes import Box, block
 from rechunker.scatter import word_of
 from rechunker.stored import StoredArray
+from rechunker.stores import access
 
 __all__ = ["Writer", "ZarrWriter"]
 
@@ -69,9 +69,9 @@ class ZarrWriter:
         lane.count(puts=1, bytes_written=elements * array.itemsize, stored_written=len(encoded))
         raw = encoded.as_numpy_array()
         if np.may_share_memory(raw, chunk):
-            storage.put_reused(array.store, array.key(index), raw.view(np.uint8))
+            access.put_reused(array.store, array.key(index), raw.view(np.uint8))
         else:
-            storage.put(array.store, array.key(index), encoded)
+            access.put(array.store, array.key(index), encoded)
 
     def _is_left_out(self, chunk: npt.NDArray[Any]) -> bool:
         fill = self.array.fill_value

@@ -9,9 +9,7 @@ from typing import Any
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, ObjectStore
 
-from rechunker import storage
 from rechunker.jobs.job import ArrayJob, TempPlace
-from rechunker.locations import unwrap
 from rechunker.planning.costs import LOCAL, OBJECT_STORE, CostModel
 from rechunker.planning.footprints import Footprint
 from rechunker.planning.plan import MemoryLimitError, RechunkPlan, plan_rechunk
@@ -19,6 +17,8 @@ from rechunker.reading import ZarrReader
 from rechunker.sizes import format_bytes
 from rechunker.sources.base import SourceArray
 from rechunker.stored import StoredArray
+from rechunker.stores import access
+from rechunker.stores.overlap import unwrap
 from rechunker.temp import spill
 from rechunker.types import Executor
 
@@ -94,7 +94,7 @@ def _cost(stores: list[Store]) -> CostModel:
 
 def _footprint(source: SourceArray, target: StoredArray, temp: TempPlace | None) -> Footprint:
     chunk = prod(target.unit) * target.itemsize
-    copied = storage.copies(target.store) * chunk
+    copied = access.copies(target.store) * chunk
     reader = source.reader
     if isinstance(reader, ZarrReader) and getattr(reader.array.codec, "order", "C") == "F":
         copied += chunk  # turned to be encoded

@@ -11,7 +11,7 @@ from zarr.abc.store import Store
 from zarr.buffer import cpu
 from zarr.storage import StorePath
 
-from rechunker import storage
+from rechunker.stores import access
 from rechunker.types import Traffic
 
 __all__ = ["Finish", "Start", "node_metadata"]
@@ -35,14 +35,14 @@ class Start:
         for _ in tasks:
             for place, metadata in self.replaced:
                 if node_metadata(place) == metadata:
-                    storage.delete_dir(place.store, place.path)
+                    access.delete_dir(place.store, place.path)
             yield Traffic()
 
 
 def node_metadata(place: StorePath) -> bytes | None:
     """Return the metadata of the array or group at a place, as stored; None if there is none."""
     for name in ("zarr.json", ".zarray", ".zgroup"):
-        found = storage.get(place.store, (place / name).path)
+        found = access.get(place.store, (place / name).path)
         if found is not None:
             return found.to_bytes()
     return None
@@ -72,11 +72,11 @@ class Finish:
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for _ in tasks:
             for key, content in self.documents:
-                storage.put(self.store, key, cpu.Buffer.from_bytes(content))
+                access.put(self.store, key, cpu.Buffer.from_bytes(content))
             for path in self.consolidate:
                 _consolidate(StorePath(self.store, path))
             for store, folder in self.temp:
-                storage.delete_dir(store, folder)
+                access.delete_dir(store, folder)
             yield Traffic()
 
 

@@ -16,7 +16,7 @@ from rechunker.jobs.publishing import Finish, Start, node_metadata
 from rechunker.metadata import array_from_document, metadata_files, quiet
 from rechunker.sources.base import Hierarchy
 from rechunker.stored import StoredArray
-from rechunker.stores import node_kind
+from rechunker.stores.resolve import node_kind
 from rechunker.types import CopySpec, Executor, Stage
 
 __all__ = ["Assembly", "assemble"]

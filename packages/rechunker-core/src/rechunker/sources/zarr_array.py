@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import zarr
 
-from rechunker import storage
 from rechunker.buffers import has_any_length
 from rechunker.chunks import dimension_names, normalize_chunks
 from rechunker.documents import target_document
@@ -19,6 +18,7 @@ from rechunker.reading import RegionReader, ZarrReader
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.element_size import average_bytes, with_margin
 from rechunker.stored import StoredArray
+from rechunker.stores import access
 
 __all__ = ["array_hierarchy", "regular_chunks", "request_array", "zarr_source"]
 
@@ -53,7 +53,7 @@ def _stored_ratio(stored: StoredArray) -> float:
     """Return stored bytes per decoded byte, from the sizes of some objects."""
     if 0 in stored.shape:
         return 1.0
-    sizes = [storage.size(stored.store, stored.key(index)) for index in _some_units(stored)]
+    sizes = [access.size(stored.store, stored.key(index)) for index in _some_units(stored)]
     known = [size for size in sizes if size is not None]
     whole = prod(stored.unit) * stored.itemsize
     return sum(known) / (whole * len(known)) if known else 1.0

@@ -18,7 +18,7 @@ from zarr.storage import (
     ZipStore,
 )
 
-from rechunker.mapping_store import MappingStore
+from rechunker.stores.mapping import MappingStore
 
 __all__ = ["CACHES", "contains", "inner_filesystem", "unwrap"]
 

@@ -21,9 +21,9 @@ from zarr.storage import (
     ZipStore,
 )
 
-from rechunker.locations import CACHES, inner_filesystem, unwrap
-from rechunker.mapping_store import MappingStore
-from rechunker.nodes import group_format, node_kind
+from rechunker.stores.mapping import MappingStore
+from rechunker.stores.nodes import group_format, node_kind
+from rechunker.stores.overlap import CACHES, inner_filesystem, unwrap
 
 __all__ = [
     "group_format",

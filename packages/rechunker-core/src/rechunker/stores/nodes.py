@@ -12,8 +12,8 @@ from zipfile import is_zipfile
 from zarr.abc.store import Store
 from zarr.storage import LocalStore, StorePath, ZipStore
 
-from rechunker import storage
-from rechunker.locations import unwrap
+from rechunker.stores import access
+from rechunker.stores.overlap import unwrap
 
 __all__ = ["group_format", "node_kind", "read_json"]
 
@@ -61,7 +61,7 @@ def read_json(path: StorePath) -> dict[str, Any]:
         Place of an object in a store; nothing is created by looking.
     """
     with _reading(path.store) as store:
-        found = storage.get(store, path.path) if store is not None else None
+        found = access.get(store, path.path) if store is not None else None
     try:
         content = json.loads(found.to_bytes()) if found is not None else {}
     except ValueError:  # no JSON, and so no metadata, which is what Zarr finds there, too
@@ -71,7 +71,7 @@ def read_json(path: StorePath) -> dict[str, Any]:
 
 def _exists(path: StorePath) -> bool:
     with _reading(path.store) as store:
-        return store is not None and storage.exists(store, path.path)
+        return store is not None and access.exists(store, path.path)
 
 
 @contextmanager
@@ -88,7 +88,7 @@ def _reading(store: Store) -> Iterator[Store | None]:
     elif path is not None and not path.exists():
         yield None
     elif path is not None and is_zipfile(path):
-        with storage.run(ZipStore.open(path, mode="r")) as archive:
+        with access.run(ZipStore.open(path, mode="r")) as archive:
             yield archive
     else:  # an archive that is being written has no directory yet: its store is open
         yield store
