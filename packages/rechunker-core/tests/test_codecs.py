@@ -14,7 +14,7 @@ from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, TransposeCodec, ZstdC
 
 from rechunker.codecs import ZarrCodec, chunk_codec
 from rechunker.direct_codecs import DirectCodec
-from rechunker.metadata import document_of
+from rechunker.metadata.document import document_of
 from rechunker.scratch import Scratch
 
 V2: dict[str, dict[str, Any]] = {

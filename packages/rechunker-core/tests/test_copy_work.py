@@ -11,7 +11,7 @@ import zarr
 from zarr.storage import LocalStore, MemoryStore
 
 from rechunker.copying import CopyWork
-from rechunker.metadata import document_of
+from rechunker.metadata.document import document_of
 from rechunker.planning.footprints import Layout
 from rechunker.reading import ZarrReader
 from rechunker.stored import StoredArray

@@ -12,8 +12,8 @@ import zarr
 import zarr.codecs
 from zarr.storage import MemoryStore, StorePath
 
-from rechunker.documents import array_from_document, document_of, target_document
-from rechunker.options import ALLOWED, ArrayOptions, UnusedOptionWarning, parse_options
+from rechunker.metadata.options import ALLOWED, ArrayOptions, UnusedOptionWarning, parse_options
+from rechunker.metadata.target import array_from_document, document_of, target_document
 
 BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
 BIG = {"name": "bytes", "configuration": {"endian": "big"}}

@@ -12,11 +12,11 @@ from zarr.storage import MemoryStore, StorePath
 
 from rechunker.buffers import has_any_length
 from rechunker.cell_codecs import CellCodec, CompressedCells, ObjectCellCodec
-from rechunker.codec_chains import chain_of, codecs_of
 from rechunker.direct_codecs import byte_codec
 from rechunker.jobs.job import TempPlace
-from rechunker.metadata import document_of, quiet
-from rechunker.options import parse_options
+from rechunker.metadata.codec_chain import chain_of, codecs_of
+from rechunker.metadata.document import document_of, quiet
+from rechunker.metadata.options import parse_options
 from rechunker.reading import ZarrReader
 from rechunker.sources.base import ArrayRequest, Hierarchy
 

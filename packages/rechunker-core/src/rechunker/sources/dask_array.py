@@ -14,15 +14,15 @@ import zarr
 from zarr.storage import MemoryStore
 
 from rechunker.buffers import has_any_length
-from rechunker.chunks import normalize_chunks
-from rechunker.documents import target_document
-from rechunker.metadata import quiet
-from rechunker.options import ArrayOptions, parse_options
+from rechunker.metadata.chunks import normalize_chunks
+from rechunker.metadata.document import quiet
+from rechunker.metadata.options import ArrayOptions, parse_options
+from rechunker.metadata.target import target_document
+from rechunker.metadata.trial import REFUSALS, refusal
 from rechunker.planning.grids import axis_widest, simplify_axis
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.dask_reader import DaskReader
 from rechunker.sources.element_size import average_bytes, with_margin
-from rechunker.trial import REFUSALS, refusal
 
 __all__ = [
     "dask_hierarchy",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rechunker.chunks import normalize_chunks
+from rechunker.metadata.chunks import normalize_chunks
+from rechunker.metadata.wording import did_you_mean
 from rechunker.sources.dask_array import regular_blocks
-from rechunker.wording import did_you_mean
 
 if TYPE_CHECKING:
     import xarray

@@ -12,9 +12,9 @@ import zarr
 from zarr.storage import StorePath
 
 from rechunker.codecs import stored_shape
-from rechunker.documents import target_document
-from rechunker.metadata import Document, document_of
-from rechunker.options import ArrayOptions
+from rechunker.metadata.document import Document, document_of
+from rechunker.metadata.options import ArrayOptions
+from rechunker.metadata.target import target_document
 from rechunker.planning.grids import simplify_axis
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.dask_array import dask_source, is_dask_array

@@ -10,10 +10,10 @@ import numpy as np
 import zarr
 
 from rechunker.buffers import has_any_length
-from rechunker.chunks import dimension_names, normalize_chunks
-from rechunker.documents import target_document
-from rechunker.metadata import document_of
-from rechunker.options import ArrayOptions, parse_options
+from rechunker.metadata.chunks import dimension_names, normalize_chunks
+from rechunker.metadata.document import document_of
+from rechunker.metadata.options import ArrayOptions, parse_options
+from rechunker.metadata.target import target_document
 from rechunker.reading import RegionReader, ZarrReader
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.element_size import average_bytes, with_margin

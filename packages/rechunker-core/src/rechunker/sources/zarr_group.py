@@ -7,10 +7,10 @@ from typing import Any
 
 import zarr
 
-from rechunker.options import parse_options
+from rechunker.metadata.options import parse_options
+from rechunker.metadata.wording import did_you_mean
 from rechunker.sources.base import Hierarchy
 from rechunker.sources.zarr_array import request_array
-from rechunker.wording import did_you_mean
 
 __all__ = ["group_hierarchy"]
 

@@ -8,15 +8,15 @@ from typing import Any
 import zarr
 from zarr.storage import MemoryStore, StorePath
 
-from rechunker.attributes import with_attributes
-from rechunker.codec_chains import codecs_of, shard
-from rechunker.encodings import encode_v2, encode_v3
-from rechunker.formats import chain_v2_of, chain_v3_of
-from rechunker.metadata import Document, array_from_document, document_of, metadata_files
-from rechunker.options import ArrayOptions
-from rechunker.probe import check_order
-from rechunker.target_grid import TargetGrid, target_grid
-from rechunker.trial import REFUSALS, refusal, try_codecs
+from rechunker.metadata.attributes import with_attributes
+from rechunker.metadata.chain_translation import chain_v2_of, chain_v3_of
+from rechunker.metadata.codec_chain import codecs_of, shard
+from rechunker.metadata.document import Document, array_from_document, document_of, metadata_files
+from rechunker.metadata.encoding import encode_v2, encode_v3
+from rechunker.metadata.grid import TargetGrid, target_grid
+from rechunker.metadata.options import ArrayOptions
+from rechunker.metadata.trial import REFUSALS, refusal, try_codecs
+from rechunker.metadata.trial_order import check_order
 
 __all__ = [
     "Document",
@@ -60,7 +60,7 @@ def target_document(
 
     Examples
     --------
-    >>> from rechunker.options import parse_options
+    >>> from rechunker.metadata.options import parse_options
     >>> source = zarr.create_array({}, shape=(8, 8), chunks=(8, 1), dtype="i4", zarr_format=2)
     >>> document = target_document(source, (1, 8), parse_options({"compressor": None}))
     >>> document["chunks"], document["compressor"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import zarr
 
-from rechunker.dimensions import DIMENSIONS, Dimensions, dimension_names
+from rechunker.metadata.dimensions import DIMENSIONS, Dimensions, dimension_names
 
 __all__ = ["with_attributes"]
 

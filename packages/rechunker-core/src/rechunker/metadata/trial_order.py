@@ -12,9 +12,9 @@ import zarr
 from zarr.dtype import VariableLengthBytes
 from zarr.storage import MemoryStore
 
-from rechunker.codec_chains import chain_of
-from rechunker.codec_translation import Chain
-from rechunker.metadata import quiet
+from rechunker.metadata.codec_chain import chain_of
+from rechunker.metadata.codec_translation import Chain
+from rechunker.metadata.document import quiet
 
 __all__ = ["check_order"]
 

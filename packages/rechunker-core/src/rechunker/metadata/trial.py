@@ -11,8 +11,8 @@ import zarr
 from zarr.dtype import parse_dtype
 from zarr.storage import MemoryStore, StorePath
 
-from rechunker.metadata import Document, array_from_document, document_of, quiet
-from rechunker.options import ArrayOptions, ZarrFormat
+from rechunker.metadata.document import Document, array_from_document, document_of, quiet
+from rechunker.metadata.options import ArrayOptions, ZarrFormat
 
 __all__ = ["REFUSALS", "refusal", "try_codecs", "try_encoding"]
 

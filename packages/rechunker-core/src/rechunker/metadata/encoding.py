@@ -8,12 +8,12 @@ from typing import Any
 import numcodecs
 import zarr
 
-from rechunker.codec_chains import chain_of
-from rechunker.codec_translation import Chain, check_codecs, is_v2, to_v2, to_v3
-from rechunker.formats import ChainV2
-from rechunker.metadata import Document
-from rechunker.options import ArrayOptions
-from rechunker.trial import try_encoding
+from rechunker.metadata.chain_translation import ChainV2
+from rechunker.metadata.codec_chain import chain_of
+from rechunker.metadata.codec_translation import Chain, check_codecs, is_v2, to_v2, to_v3
+from rechunker.metadata.document import Document
+from rechunker.metadata.options import ArrayOptions
+from rechunker.metadata.trial import try_encoding
 
 __all__ = ["encode_v2", "encode_v3"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import zarr
 
-from rechunker.chunks import normalize_shards
-from rechunker.codec_chains import index_of, sharding_of
-from rechunker.dimensions import dimension_names
+from rechunker.metadata.chunks import normalize_shards
+from rechunker.metadata.codec_chain import index_of, sharding_of
+from rechunker.metadata.dimensions import dimension_names
 
 __all__ = ["TargetGrid", "source_grid", "target_grid"]
 

@@ -10,7 +10,7 @@ from zarr.abc.codec import ArrayArrayCodec, ArrayBytesCodec
 from zarr.codecs import ShardingCodec
 from zarr.registry import get_codec_class
 
-from rechunker.codec_translation import Chain
+from rechunker.metadata.codec_translation import Chain
 
 __all__ = ["SHARDING", "chain_of", "codecs_of", "index_of", "shard", "sharding_of"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from rechunker.codec_chains import chain_of
-from rechunker.codec_translation import Chain, to_v2, to_v3
+from rechunker.metadata.codec_chain import chain_of
+from rechunker.metadata.codec_translation import Chain, to_v2, to_v3
 
 __all__ = ["ChainV2", "chain_v2_of", "chain_v3_of"]
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rechunker.wording import did_you_mean
+from rechunker.metadata.wording import did_you_mean
 
 __all__ = ["ArrayOptions", "UnusedOptionWarning", "parse_options"]
 

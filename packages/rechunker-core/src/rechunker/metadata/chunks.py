@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from operator import index
 from typing import Any
 
-from rechunker.dimensions import Dimensions, dimension_names
+from rechunker.metadata.dimensions import Dimensions, dimension_names
 
 __all__ = ["dimension_names", "normalize_chunks", "normalize_shards"]
 
