@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from rechunker.copying import CopyWork
-from rechunker.transfer import TransferWork
+from rechunker.copying.copy import CopyWork
+from rechunker.copying.transfer import TransferWork
 from rechunker.types import Traffic
 
 

@@ -12,8 +12,8 @@ import pytest
 import zarr
 from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, TransposeCodec, ZstdCodec
 
-from rechunker.codecs import ZarrCodec, chunk_codec
-from rechunker.direct_codecs import DirectCodec
+from rechunker.copying.codecs.chunk import ZarrCodec, chunk_codec
+from rechunker.copying.codecs.direct import DirectCodec
 from rechunker.metadata.document import document_of
 from rechunker.scratch import Scratch
 

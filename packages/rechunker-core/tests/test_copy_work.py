@@ -10,13 +10,13 @@ import pytest
 import zarr
 from zarr.storage import LocalStore, MemoryStore
 
-from rechunker.copying import CopyWork
+from rechunker.copying.copy import CopyWork
+from rechunker.copying.reading import ZarrReader
+from rechunker.copying.stored_array import StoredArray
+from rechunker.copying.temp_objects import TempObjects, TempReader, TempWriter
+from rechunker.copying.writing import ZarrWriter
 from rechunker.metadata.document import document_of
 from rechunker.planning.footprints import Layout
-from rechunker.reading import ZarrReader
-from rechunker.stored import StoredArray
-from rechunker.temp import TempObjects, TempReader, TempWriter
-from rechunker.writing import ZarrWriter
 
 SHAPE = (1100, 1000)  # 8.8 MB: more than two slabs
 

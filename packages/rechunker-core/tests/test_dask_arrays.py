@@ -20,8 +20,8 @@ import pytest
 import zarr
 
 from rechunker import Rechunked, rechunk
+from rechunker.copying.lanes import Lane
 from rechunker.executors.python import PythonExecutor
-from rechunker.lanes import Lane
 from rechunker.planning.plan import MemoryLimitError
 from rechunker.sources.dask_array import dask_source
 from rechunker.sources.dask_reader import DaskReader

@@ -18,8 +18,8 @@ from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
 from rechunker import Rechunked, rechunk
+from rechunker.copying.reading import ZarrReader
 from rechunker.planning.plan import MemoryLimitError
-from rechunker.reading import ZarrReader
 from rechunker.sources import hierarchy_of
 from rechunker.sources.dask_reader import DaskReader
 

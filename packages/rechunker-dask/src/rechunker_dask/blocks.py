@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from rechunker.copying import CopyWork
-from rechunker.lanes import Lane
+from rechunker.copying.copy import CopyWork
+from rechunker.copying.lanes import Lane
+from rechunker.copying.reading import Piece
 from rechunker.planning.boxes import Box, block, blocks_meeting, task_box
 from rechunker.planning.grids import Grid
-from rechunker.reading import Piece
 from rechunker.sources.dask_reader import DaskReader, checked
 from rechunker.types import Stage
 

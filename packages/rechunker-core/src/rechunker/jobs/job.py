@@ -10,18 +10,18 @@ from typing import Any
 
 from zarr.storage import StorePath
 
-from rechunker.cell_codecs import CellCodec
-from rechunker.copying import CopyWork
+from rechunker.copying.codecs.cell import CellCodec
+from rechunker.copying.copy import CopyWork
+from rechunker.copying.reading import Reader, ZarrReader
+from rechunker.copying.stored_array import StoredArray
+from rechunker.copying.temp_objects import TempObjects, TempReader, TempWriter
+from rechunker.copying.transfer import TransferWork, encoded_alike
+from rechunker.copying.writing import Writer, ZarrWriter
+from rechunker.copying.zarr_settings import changed_settings
 from rechunker.planning.footprints import Layout
 from rechunker.planning.plan import RechunkPlan
-from rechunker.reading import Reader, ZarrReader
-from rechunker.settings import changed_settings
 from rechunker.sources.base import SourceArray
-from rechunker.stored import StoredArray
-from rechunker.temp import TempObjects, TempReader, TempWriter
-from rechunker.transfer import TransferWork, encoded_alike
 from rechunker.types import CopySpec, Stage
-from rechunker.writing import Writer, ZarrWriter
 
 __all__ = ["ArrayJob", "TempPlace", "temp_folder"]
 

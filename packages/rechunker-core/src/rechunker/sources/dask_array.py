@@ -13,7 +13,7 @@ import numpy as np
 import zarr
 from zarr.storage import MemoryStore
 
-from rechunker.buffers import has_any_length
+from rechunker.copying.buffers import has_any_length
 from rechunker.metadata.chunks import normalize_chunks
 from rechunker.metadata.document import quiet
 from rechunker.metadata.options import ArrayOptions, parse_options

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rechunker.copying.lanes import Lane
+from rechunker.copying.reading import Piece
 from rechunker.heap import give_back
-from rechunker.lanes import Lane
 from rechunker.planning.boxes import Box, block
 from rechunker.planning.grids import Grid
-from rechunker.reading import Piece
 
 __all__ = ["DaskReader", "checked"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import zarr
 from zarr.storage import StorePath
 
-from rechunker.codecs import stored_shape
+from rechunker.copying.codecs.chunk import stored_shape
 from rechunker.metadata.document import Document, document_of
 from rechunker.metadata.options import ArrayOptions
 from rechunker.metadata.target import target_document

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import zarr
 
-from rechunker.buffers import has_any_length
+from rechunker.copying.buffers import has_any_length
+from rechunker.copying.reading import RegionReader, ZarrReader
+from rechunker.copying.stored_array import StoredArray
 from rechunker.metadata.chunks import dimension_names, normalize_chunks
 from rechunker.metadata.document import document_of
 from rechunker.metadata.options import ArrayOptions, parse_options
 from rechunker.metadata.target import target_document
-from rechunker.reading import RegionReader, ZarrReader
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.element_size import average_bytes, with_margin
-from rechunker.stored import StoredArray
 from rechunker.stores import access
 
 __all__ = ["array_hierarchy", "regular_chunks", "request_array", "zarr_source"]

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import zarr
 
-from rechunker.lanes import Lane
+from rechunker.copying.lanes import Lane
+from rechunker.copying.stored_array import StoredArray
 from rechunker.planning.boxes import Box, block
 from rechunker.planning.grids import Grid
-from rechunker.stored import StoredArray
 from rechunker.stores import access
 
 __all__ = ["Piece", "Reader", "RegionReader", "ZarrReader"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rechunker.lanes import Lane, Lanes
+from rechunker.copying.lanes import Lane, Lanes
+from rechunker.copying.stored_array import StoredArray
 from rechunker.planning.boxes import block, blocks_meeting, task_box
 from rechunker.planning.grids import Grid
-from rechunker.stored import StoredArray
 from rechunker.stores import access
 from rechunker.types import Traffic
 

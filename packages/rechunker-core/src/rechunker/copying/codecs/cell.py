@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.codecs import ZarrCodec
-from rechunker.direct_codecs import ByteCodec
+from rechunker.copying.codecs.chunk import ZarrCodec
+from rechunker.copying.codecs.direct import ByteCodec
 from rechunker.scratch import Scratch
 
 __all__ = ["CellCodec", "CompressedCells", "ObjectCellCodec"]

@@ -15,7 +15,7 @@ from zarr.abc.buffer import Buffer
 from zarr.buffer import cpu
 from zarr.storage import MemoryStore, StorePath
 
-from rechunker.direct_codecs import direct_codec
+from rechunker.copying.codecs.direct import direct_codec
 from rechunker.scratch import Scratch
 
 __all__ = ["ChunkCodec", "ZarrCodec", "chunk_codec", "stored_shape"]

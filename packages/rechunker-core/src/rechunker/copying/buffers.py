@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from rechunker.copying.scatter import CellLayout, scatter
 from rechunker.planning.boxes import Box
-from rechunker.scatter import CellLayout, scatter
 from rechunker.scratch import Scratch
 
 __all__ = [

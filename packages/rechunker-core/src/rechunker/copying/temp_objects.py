@@ -13,13 +13,13 @@ from zarr.abc.buffer import Buffer
 from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.buffer import cpu
 
-from rechunker.buffers import Cells, PackedCells
-from rechunker.cell_codecs import CellCodec
-from rechunker.lanes import Lane, Lanes
+from rechunker.copying.buffers import Cells, PackedCells
+from rechunker.copying.codecs.cell import CellCodec
+from rechunker.copying.lanes import Lane, Lanes
+from rechunker.copying.reading import Piece
+from rechunker.copying.scatter import CellLayout
 from rechunker.planning.boxes import Box, block, counts
 from rechunker.planning.grids import Grid
-from rechunker.reading import Piece
-from rechunker.scatter import CellLayout
 from rechunker.stores import access
 
 __all__ = ["TempObjects", "TempReader", "TempWriter", "spill"]

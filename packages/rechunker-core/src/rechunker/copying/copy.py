@@ -9,15 +9,15 @@ from typing import Any
 
 import zarr
 
-from rechunker.buffers import Cells, ViewCells, cell_buffer
-from rechunker.lanes import Lane, Lanes
+from rechunker.copying.buffers import Cells, ViewCells, cell_buffer
+from rechunker.copying.lanes import Lane, Lanes
+from rechunker.copying.reading import Reader
+from rechunker.copying.scatter import CellLayout
+from rechunker.copying.writing import Writer, ZarrWriter
 from rechunker.planning.boxes import Box, blocks_meeting, task_box
 from rechunker.planning.footprints import Layout
 from rechunker.planning.grids import Grid
-from rechunker.reading import Reader
-from rechunker.scatter import CellLayout
 from rechunker.types import Traffic
-from rechunker.writing import Writer, ZarrWriter
 
 __all__ = ["CopyWork"]
 

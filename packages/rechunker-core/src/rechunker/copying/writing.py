@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.buffers import Cells, has_any_length
-from rechunker.lanes import Lane, Lanes
+from rechunker.copying.buffers import Cells, has_any_length
+from rechunker.copying.lanes import Lane, Lanes
+from rechunker.copying.scatter import word_of
+from rechunker.copying.stored_array import StoredArray
 from rechunker.planning.boxes import Box, block
-from rechunker.scatter import word_of
-from rechunker.stored import StoredArray
 from rechunker.stores import access
 
 __all__ = ["Writer", "ZarrWriter"]

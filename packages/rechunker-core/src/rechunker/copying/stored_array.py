@@ -14,8 +14,8 @@ import zarr
 from zarr.abc.store import Store
 from zarr.storage import MemoryStore, StorePath
 
-from rechunker.codecs import ChunkCodec, chunk_codec, stored_shape
-from rechunker.lanes import Lane
+from rechunker.copying.codecs.chunk import ChunkCodec, chunk_codec, stored_shape
+from rechunker.copying.lanes import Lane
 from rechunker.stores import access
 
 __all__ = ["StoredArray"]

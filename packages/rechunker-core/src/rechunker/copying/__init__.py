@@ -1,0 +1,3 @@
+"""Copying: what one task does."""
+
+__all__: list[str] = []
