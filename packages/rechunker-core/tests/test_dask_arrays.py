@@ -23,8 +23,8 @@ from rechunker import Rechunked, rechunk
 from rechunker.copying.lanes import Lane
 from rechunker.executors.python import PythonExecutor
 from rechunker.planning.plan import MemoryLimitError
-from rechunker.sources.dask_array import dask_source
-from rechunker.sources.dask_reader import DaskReader
+from rechunker.sources.dask.array import dask_source
+from rechunker.sources.dask.reader import DaskReader
 from rechunker.types import CopySpec, rounds
 
 

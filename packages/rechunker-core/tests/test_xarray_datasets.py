@@ -21,7 +21,7 @@ from rechunker import Rechunked, rechunk
 from rechunker.copying.reading import ZarrReader
 from rechunker.planning.plan import MemoryLimitError
 from rechunker.sources import hierarchy_of
-from rechunker.sources.dask_reader import DaskReader
+from rechunker.sources.dask.reader import DaskReader
 
 T, Y, X = 24, 6, 10
 PACKED = {"dtype": "i2", "scale_factor": 0.5, "add_offset": 1.0, "_FillValue": -999}

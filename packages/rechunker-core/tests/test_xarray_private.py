@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 import zarr
 
-from rechunker.sources.xarray_private import arrays_read, is_lazy, stored_array
+from rechunker.sources.xarray.private import arrays_read, is_lazy, stored_array
 
 
 @pytest.fixture

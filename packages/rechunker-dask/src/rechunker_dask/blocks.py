@@ -13,7 +13,7 @@ from rechunker.copying.lanes import Lane
 from rechunker.copying.reading import Piece
 from rechunker.planning.boxes import Box, block, blocks_meeting, task_box
 from rechunker.planning.grids import Grid
-from rechunker.sources.dask_reader import DaskReader, checked
+from rechunker.sources.dask.reader import DaskReader, checked
 from rechunker.types import Stage
 
 __all__ = ["BlockReader", "HeldBlocks", "with_blocks"]

@@ -8,9 +8,9 @@ from typing import Any
 import zarr
 
 from rechunker.sources.base import Hierarchy
-from rechunker.sources.dask_array import dask_hierarchy, is_dask_array
-from rechunker.sources.xarray_dataset import dataset_hierarchy, kind_of_xarray
-from rechunker.sources.xarray_datatree import datatree_hierarchy
+from rechunker.sources.dask.array import dask_hierarchy, is_dask_array
+from rechunker.sources.xarray.dataset import dataset_hierarchy, kind_of_xarray
+from rechunker.sources.xarray.datatree import datatree_hierarchy
 from rechunker.sources.zarr_array import array_hierarchy
 from rechunker.sources.zarr_group import group_hierarchy
 

@@ -17,16 +17,16 @@ from rechunker.metadata.options import ArrayOptions
 from rechunker.metadata.target import target_document
 from rechunker.planning.grids import simplify_axis
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
-from rechunker.sources.dask_array import dask_source, is_dask_array
+from rechunker.sources.dask.array import dask_source, is_dask_array
 from rechunker.sources.numpy_array import numpy_source
-from rechunker.sources.xarray_chunks import check_names, target_chunks_of
-from rechunker.sources.xarray_encoding import target_encoding
-from rechunker.sources.xarray_metadata import Metadata, Written, write_metadata
-from rechunker.sources.xarray_prepare import prepared
-from rechunker.sources.xarray_private import arrays_read, is_lazy
-from rechunker.sources.xarray_raw import Raw, find_raw
-from rechunker.sources.xarray_times import exact_times, with_text_of_units
-from rechunker.sources.xarray_words import CF_WORDS, OF_ELEMENTS, parse_encoding, split_options
+from rechunker.sources.xarray.chunks import check_names, target_chunks_of
+from rechunker.sources.xarray.encoding import target_encoding
+from rechunker.sources.xarray.metadata import Metadata, Written, write_metadata
+from rechunker.sources.xarray.prepare import prepared
+from rechunker.sources.xarray.private import arrays_read, is_lazy
+from rechunker.sources.xarray.raw import Raw, find_raw
+from rechunker.sources.xarray.times import exact_times, with_text_of_units
+from rechunker.sources.xarray.words import CF_WORDS, OF_ELEMENTS, parse_encoding, split_options
 from rechunker.sources.zarr_array import zarr_source
 
 if TYPE_CHECKING:

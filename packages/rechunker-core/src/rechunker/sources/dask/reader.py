@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from rechunker.copying.lanes import Lane
 from rechunker.copying.reading import Piece
-from rechunker.heap import give_back
 from rechunker.planning.boxes import Box, block
 from rechunker.planning.grids import Grid
+from rechunker.sources.dask.heap import give_back
 
 __all__ = ["DaskReader", "checked"]
 

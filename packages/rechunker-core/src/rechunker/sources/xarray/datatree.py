@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rechunker.sources.base import ArrayRequest, Hierarchy
-from rechunker.sources.xarray_chunks import check_names
-from rechunker.sources.xarray_dataset import DatasetPart, dataset_part, format_of
-from rechunker.sources.xarray_words import split_options
+from rechunker.sources.xarray.chunks import check_names
+from rechunker.sources.xarray.dataset import DatasetPart, dataset_part, format_of
+from rechunker.sources.xarray.words import split_options
 
 if TYPE_CHECKING:
     import xarray

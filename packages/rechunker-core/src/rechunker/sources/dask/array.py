@@ -21,7 +21,7 @@ from rechunker.metadata.target import target_document
 from rechunker.metadata.trial import REFUSALS, refusal
 from rechunker.planning.grids import axis_widest, simplify_axis
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
-from rechunker.sources.dask_reader import DaskReader
+from rechunker.sources.dask.reader import DaskReader
 from rechunker.sources.element_size import average_bytes, with_margin
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rechunker.metadata.chunks import normalize_chunks
 from rechunker.metadata.wording import did_you_mean
-from rechunker.sources.dask_array import regular_blocks
+from rechunker.sources.dask.array import regular_blocks
 
 if TYPE_CHECKING:
     import xarray

@@ -11,8 +11,8 @@ import numpy as np
 import zarr
 from zarr.storage import StorePath
 
-from rechunker.sources.xarray_private import stored_array
-from rechunker.sources.xarray_words import CF_WORDS
+from rechunker.sources.xarray.private import stored_array
+from rechunker.sources.xarray.words import CF_WORDS
 
 if TYPE_CHECKING:
     import xarray

@@ -1,0 +1,3 @@
+"""Dask arrays as sources."""
+
+__all__: list[str] = []

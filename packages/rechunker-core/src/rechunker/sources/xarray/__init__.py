@@ -1,0 +1,3 @@
+"""Datasets and trees of xarray as sources."""
+
+__all__: list[str] = []
