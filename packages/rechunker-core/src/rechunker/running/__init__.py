@@ -1,0 +1,3 @@
+"""Running: what every executor needs."""
+
+__all__: list[str] = []
