@@ -24,7 +24,7 @@ from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineS
 from distributed import Client, LocalCluster, default_client
 
 from rechunker import rechunk
-from rechunker.running.batch_runner import available_cores
+from rechunker.running import available_cores
 from rechunker.testing import Failing, Flaky, Marking, Nothing
 from rechunker.types import CopySpec, Stage, Traffic
 from rechunker_beam import BeamExecutor

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from rechunker.copying.copy import CopyWork
-from rechunker.copying.transfer import TransferWork
+from rechunker.copying import CopyWork, TransferWork
 from rechunker.types import Traffic
 
 

@@ -6,10 +6,9 @@ from math import prod
 
 import numpy as np
 
+from rechunker.planning import CostModel, RechunkPlan, axis_widest
 from rechunker.planning.candidates import tabulate
-from rechunker.planning.costs import CostModel
-from rechunker.planning.grids import axis_count, axis_widest, ceil_div
-from rechunker.planning.plan import RechunkPlan
+from rechunker.planning.grids import axis_count, ceil_div
 from rechunker.planning.predictions import Combinations, predict, seconds
 from rechunker.planning.problem import pose
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rechunker.running.batching import batches
+from rechunker.running import batches
 from rechunker.testing import Nothing
 from rechunker.types import Stage
 

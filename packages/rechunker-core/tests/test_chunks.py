@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from zarr.buffer.cpu import Buffer
 from zarr.storage import MemoryStore
 
-from rechunker.metadata.chunks import dimension_names, normalize_chunks, normalize_shards
+from rechunker.metadata import dimension_names, normalize_chunks, normalize_shards
 
 DIMS = ("time", "lat", "lon")
 SHAPE = (365, 180, 360)

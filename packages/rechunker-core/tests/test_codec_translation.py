@@ -8,7 +8,8 @@ import numcodecs
 import pytest
 import zarr.codecs
 
-from rechunker.metadata.codec_translation import Chain, check_codecs, is_v2, to_v2, to_v3
+from rechunker.metadata import check_codecs, is_v2, to_v2, to_v3
+from rechunker.metadata.codec_translation import Chain
 
 ARRAYS = [
     numcodecs.Delta(dtype="<i4"),

@@ -12,9 +12,10 @@ import pytest
 import zarr
 from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, TransposeCodec, ZstdCodec
 
-from rechunker.copying.codecs.chunk import ZarrCodec, chunk_codec
+from rechunker.copying.codecs import chunk_codec
+from rechunker.copying.codecs.chunk import ZarrCodec
 from rechunker.copying.codecs.direct import DirectCodec
-from rechunker.metadata.document import document_of
+from rechunker.metadata import document_of
 from rechunker.scratch import Scratch
 
 V2: dict[str, dict[str, Any]] = {

@@ -10,13 +10,17 @@ import pytest
 import zarr
 from zarr.storage import LocalStore, MemoryStore
 
-from rechunker.copying.copy import CopyWork
-from rechunker.copying.reading import ZarrReader
-from rechunker.copying.stored_array import StoredArray
-from rechunker.copying.temp_objects import TempObjects, TempReader, TempWriter
-from rechunker.copying.writing import ZarrWriter
-from rechunker.metadata.document import document_of
-from rechunker.planning.footprints import Layout
+from rechunker.copying import (
+    CopyWork,
+    StoredArray,
+    TempObjects,
+    TempReader,
+    TempWriter,
+    ZarrReader,
+    ZarrWriter,
+)
+from rechunker.metadata import document_of
+from rechunker.planning import Layout
 
 SHAPE = (1100, 1000)  # 8.8 MB: more than two slabs
 

@@ -20,11 +20,10 @@ import pytest
 import zarr
 
 from rechunker import Rechunked, rechunk
-from rechunker.copying.lanes import Lane
+from rechunker.copying import Lane
 from rechunker.executors.python import PythonExecutor
-from rechunker.planning.plan import MemoryLimitError
-from rechunker.sources.dask.array import dask_source
-from rechunker.sources.dask.reader import DaskReader
+from rechunker.planning import MemoryLimitError
+from rechunker.sources.dask import DaskReader, dask_source
 from rechunker.types import CopySpec, rounds
 
 

@@ -16,13 +16,8 @@ from zarr.buffer.cpu import Buffer
 from zarr.storage import LocalStore, MemoryStore, StorePath
 from zarr.testing.strategies import arrays
 
-from rechunker.metadata.options import ArrayOptions, parse_options
-from rechunker.metadata.target import (
-    array_from_document,
-    document_of,
-    metadata_files,
-    target_document,
-)
+from rechunker.metadata import ArrayOptions, parse_options, target_document
+from rechunker.metadata.target import array_from_document, document_of, metadata_files
 
 PLAIN = ArrayOptions()
 GRID = ("chunks", "chunk_grid", "codecs")

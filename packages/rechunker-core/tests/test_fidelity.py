@@ -15,7 +15,7 @@ from zarr.dtype import VariableLengthBytes
 from zarr.testing.strategies import arrays
 
 import rechunker
-from rechunker.metadata.document import document_of
+from rechunker.metadata import document_of
 
 STABLE = ["?", "i1", "u2", "i4", "u8", "f2", "f4", "f8", "c8", "c16", "M8[s]", "m8[ns]"]
 UNSTABLE = ["S7", "U5", "V6", [("a", "i4"), ("b", "f8")]]

@@ -8,16 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plan_strategies import partitions
 
+from rechunker.planning import axis_widest, simplify_axis
 from rechunker.planning.grids import (
     Axis,
     axis_bounds,
     axis_count,
     axis_meets,
-    axis_widest,
     cell_count,
     cell_widest,
     elements_fetched,
-    simplify_axis,
     unravel,
 )
 

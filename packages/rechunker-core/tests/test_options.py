@@ -12,8 +12,9 @@ import zarr
 import zarr.codecs
 from zarr.storage import MemoryStore, StorePath
 
-from rechunker.metadata.options import ALLOWED, ArrayOptions, UnusedOptionWarning, parse_options
-from rechunker.metadata.target import array_from_document, document_of, target_document
+from rechunker.metadata import ArrayOptions, parse_options, target_document
+from rechunker.metadata.options import ALLOWED, UnusedOptionWarning
+from rechunker.metadata.target import array_from_document, document_of
 
 BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
 BIG = {"name": "bytes", "configuration": {"endian": "big"}}

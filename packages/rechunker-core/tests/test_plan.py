@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rechunker.planning.costs import OBJECT_STORE
-from rechunker.planning.plan import Footprint, Layout, MemoryLimitError, RechunkPlan, plan_rechunk
+from rechunker.planning import OBJECT_STORE, MemoryLimitError, RechunkPlan, plan_rechunk
+from rechunker.planning.plan import Footprint, Layout
 
 untyped: Any = plan_rechunk  # for arguments that a type checker refuses, or cannot count
 

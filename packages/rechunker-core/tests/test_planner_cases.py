@@ -11,8 +11,7 @@ from typing import NamedTuple
 import pytest
 from plan_bounds import Widths, consolidated, evaluate, lower_bound
 
-from rechunker.planning.costs import LOCAL, OBJECT_STORE, CostModel
-from rechunker.planning.plan import RechunkPlan, plan_rechunk
+from rechunker.planning import LOCAL, OBJECT_STORE, CostModel, RechunkPlan, plan_rechunk
 
 PRESETS = {"local": LOCAL, "object_store": OBJECT_STORE}
 

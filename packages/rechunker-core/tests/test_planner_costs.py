@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rechunker.planning.costs import LOCAL, OBJECT_STORE, CostModel
-from rechunker.planning.plan import plan_rechunk
+from rechunker.planning import LOCAL, OBJECT_STORE, CostModel, plan_rechunk
 
 MODEL = CostModel(request=1.0, byte=0.01, task=10.0)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from rechunker.planning import plan_rechunk
 from rechunker.planning.grids import axis_count
-from rechunker.planning.plan import plan_rechunk
 
 BLOCKS = (5, 3, 8, 1, 1, 6, 8, 4)  # 36 elements
 

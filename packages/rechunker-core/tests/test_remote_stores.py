@@ -10,8 +10,8 @@ import pytest
 import zarr
 from zarr.storage import FsspecStore, LocalStore, StorePath
 
-from rechunker.stores.overlap import contains
-from rechunker.stores.resolve import is_process_local, node_kind, resolve_store
+from rechunker.stores import contains, is_process_local, resolve_store
+from rechunker.stores.resolve import node_kind
 
 fsspec: Any = import_module("fsspec")  # it has no types
 

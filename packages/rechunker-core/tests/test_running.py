@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rechunker.running.batch_runner import BatchRunner, available_cores
+from rechunker.running import BatchRunner, available_cores
 from rechunker.testing import Flaky, Nothing
 from rechunker.types import Stage, Traffic
 
@@ -61,7 +61,7 @@ def test_pauses_grow_to_a_limit(tmp_path: Path, pauses: list[float]) -> None:
 
 
 def test_failures_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, "rechunker.running.batch_runner"):
+    with caplog.at_level(logging.WARNING, "rechunker.running"):
         BatchRunner(retries=1)(Stage("air: read", 3, Flaky(tmp_path, times=1)), range(3))
     (message,) = caplog.messages
     assert message.startswith("air: read, task 1: OSError(")

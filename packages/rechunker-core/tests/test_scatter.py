@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rechunker.copying.scatter import CellLayout, scatter
-from rechunker.planning.boxes import Box
+from rechunker.planning import Box
 
 DTYPES = ["i4", "u1", "f8", "c16", "M8[s]", "S3", "i2,f8"]
 

@@ -24,9 +24,9 @@ from zarr.storage import (
     ZipStore,
 )
 
+from rechunker.stores import contains, is_process_local, resolve_store, unwrap
 from rechunker.stores.mapping import MappingStore
-from rechunker.stores.overlap import contains, unwrap
-from rechunker.stores.resolve import group_format, is_process_local, node_kind, resolve_store
+from rechunker.stores.resolve import group_format, node_kind
 
 FORMATS = pytest.mark.parametrize("zarr_format", [2, 3])
 

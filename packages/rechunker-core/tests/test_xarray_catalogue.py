@@ -13,7 +13,7 @@ import zarr
 from xarray_catalogue import CATALOGUE
 
 from rechunker import rechunk
-from rechunker.copying.reading import ZarrReader
+from rechunker.copying import ZarrReader
 from rechunker.sources import hierarchy_of
 
 WAYS: dict[str, dict[str, Any]] = {

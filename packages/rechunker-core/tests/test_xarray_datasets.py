@@ -18,10 +18,10 @@ from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
 from rechunker import Rechunked, rechunk
-from rechunker.copying.reading import ZarrReader
-from rechunker.planning.plan import MemoryLimitError
+from rechunker.copying import ZarrReader
+from rechunker.planning import MemoryLimitError
 from rechunker.sources import hierarchy_of
-from rechunker.sources.dask.reader import DaskReader
+from rechunker.sources.dask import DaskReader
 
 T, Y, X = 24, 6, 10
 PACKED = {"dtype": "i2", "scale_factor": 0.5, "add_offset": 1.0, "_FillValue": -999}

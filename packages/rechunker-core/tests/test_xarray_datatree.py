@@ -12,7 +12,7 @@ import xarray as xr
 import zarr
 
 from rechunker import rechunk
-from rechunker.copying.reading import ZarrReader
+from rechunker.copying import ZarrReader
 from rechunker.sources import hierarchy_of
 
 

@@ -15,7 +15,7 @@ from prefect.task_runners import PrefectTaskRunner, ProcessPoolTaskRunner, Threa
 from prefect_dask.task_runners import DaskTaskRunner
 
 from rechunker.plugins import get_executor
-from rechunker.running.batch_runner import available_cores
+from rechunker.running import available_cores
 from rechunker_prefect import PrefectExecutor
 from rechunker_prefect.engine import flow_options, limit_of, patient_start
 

@@ -200,7 +200,7 @@ def test_nothing_is_left_behind(
     def state() -> list[Any]:
         loggers = [
             logging.getLogger(name)
-            for name in (None, "rechunker", "rechunker.running.batch_runner")
+            for name in (None, "rechunker", "rechunker.running")
         ]
         return [
             dict(os.environ),

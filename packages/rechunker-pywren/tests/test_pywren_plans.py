@@ -15,7 +15,7 @@ from pywren_work import Stubborn, processes
 
 from rechunker import Rechunked, rechunk
 from rechunker.plugins import get_executor
-from rechunker.running.batch_runner import available_cores
+from rechunker.running import available_cores
 from rechunker.testing import Failing, Nothing, Telling
 from rechunker.types import CopySpec, Stage, Traffic
 from rechunker_pywren import PywrenExecutor

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
-from rechunker.running.batching import batches
+from rechunker.running import batches
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 
 __all__ = ["ThreadsExecutor"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from rechunker.running.batch_runner import BatchRunner, available_cores, check_numbers
+from rechunker.running import BatchRunner, available_cores, check_numbers
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 from rechunker_beam import dask_runner
 from rechunker_beam.results import await_result, explained

@@ -8,7 +8,7 @@ from dataclasses import fields
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from rechunker.running.batch_runner import BatchRunner
+from rechunker.running import BatchRunner
 from rechunker.types import Stage, Traffic
 
 __all__ = ["NOTHING", "TOTAL", "Batch", "Element", "Finish", "RunStages", "begin"]

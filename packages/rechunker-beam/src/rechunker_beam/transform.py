@@ -10,8 +10,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
-from rechunker.running.batch_runner import BatchRunner
-from rechunker.running.batching import batches
+from rechunker.running import BatchRunner, batches
 from rechunker.types import Stage, Traffic
 from rechunker_beam.settings import count_workers
 from rechunker_beam.steps import NOTHING, Batch, Element, Finish, RunStages, begin

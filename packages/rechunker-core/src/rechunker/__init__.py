@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from rechunker.api import rechunk
-from rechunker.planning.plan import MemoryLimitError, RechunkPlan, plan_rechunk
+from rechunker.planning import MemoryLimitError, RechunkPlan, plan_rechunk
 from rechunker.rechunked import Rechunked
 
 __all__ = [

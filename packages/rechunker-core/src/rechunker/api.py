@@ -7,14 +7,12 @@ from typing import Any, overload
 
 import zarr
 
-from rechunker.jobs.checks import check_array_name, check_places
-from rechunker.jobs.target import assemble
-from rechunker.jobs.temp_options import temp_places
+from rechunker.jobs import assemble, check_array_name, check_places, temp_places
 from rechunker.plugins import get_executor
 from rechunker.rechunked import Intermediate, Rechunked
 from rechunker.sizes import parse_bytes
 from rechunker.sources import hierarchy_of
-from rechunker.stores.resolve import resolve_store
+from rechunker.stores import resolve_store
 from rechunker.types import Executor
 
 __all__ = ["rechunk"]

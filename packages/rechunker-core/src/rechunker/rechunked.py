@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from zarr.storage import StorePath
 
-from rechunker.planning.plan import RechunkPlan
+from rechunker.planning import RechunkPlan
 from rechunker.types import Executor, Traffic
 
 __all__ = ["Intermediate", "Rechunked"]

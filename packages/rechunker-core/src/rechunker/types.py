@@ -153,7 +153,7 @@ class Executor(ABC, Generic[Plan]):
       not know are an error.
 
     It may run tasks in any order, in threads, processes or on other machines, put several into one
-    call (see `rechunker.running.batching`), try them again, and run them several times, also at the same
+    call (see `rechunker.running`), try them again, and run them several times, also at the same
     time. What starts and finishes a plan, as the publishing of the target, is done by stages of
     one task like any other: a plan that people run without `execute_plan` is complete.
 

@@ -8,12 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from rechunker.copying.copy import CopyWork
-from rechunker.copying.lanes import Lane
-from rechunker.copying.reading import Piece
-from rechunker.planning.boxes import Box, block, blocks_meeting, task_box
-from rechunker.planning.grids import Grid
-from rechunker.sources.dask.reader import DaskReader, checked
+from rechunker.copying import CopyWork, Lane, Piece
+from rechunker.planning import Box, Grid, block, blocks_meeting, task_box
+from rechunker.sources import DaskReader, checked
 from rechunker.types import Stage
 
 __all__ = ["BlockReader", "HeldBlocks", "with_blocks"]

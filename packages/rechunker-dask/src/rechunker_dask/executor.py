@@ -10,7 +10,7 @@ from typing import Any
 import dask
 from dask.delayed import Delayed
 
-from rechunker.running.batch_runner import BatchRunner, check_numbers
+from rechunker.running import BatchRunner, check_numbers
 from rechunker.sizes import format_bytes
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 from rechunker_dask.engine import count_workers, is_local, worker_limits

@@ -11,8 +11,7 @@ from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from dask.highlevelgraph import Layer as HLGLayer
 from dask.task_spec import DataNode, Task, TaskRef
 
-from rechunker.running.batch_runner import BatchRunner
-from rechunker.running.batching import batches
+from rechunker.running import BatchRunner, batches
 from rechunker.types import Stage
 from rechunker_dask.blocks import HeldBlocks
 from rechunker_dask.tasks import Sealed, run_batch, run_with_blocks, total

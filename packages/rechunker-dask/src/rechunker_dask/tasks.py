@@ -7,7 +7,7 @@ from typing import Any
 
 import cloudpickle
 
-from rechunker.running.batch_runner import BatchRunner
+from rechunker.running import BatchRunner
 from rechunker.types import Stage, Traffic
 from rechunker_dask.blocks import Index, with_blocks
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from rechunker.running.batching import BATCHES_PER_WORKER, batches, least_seconds
+from rechunker.running import BATCHES_PER_WORKER, batches, least_seconds
 from rechunker.types import Stage
 
 __all__ = ["Batch", "Bundle", "bundles"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect.task_runners import PrefectTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
-from rechunker.running.batch_runner import BatchRunner, available_cores, check_numbers
+from rechunker.running import BatchRunner, available_cores, check_numbers
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 from rechunker_prefect.engine import flow_options, limit_of, patient_start
 from rechunker_prefect.flow import RechunkFlow, build

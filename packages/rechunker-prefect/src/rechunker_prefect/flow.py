@@ -12,7 +12,7 @@ from prefect import Flow
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner
 
-from rechunker.running.batch_runner import BatchRunner
+from rechunker.running import BatchRunner
 from rechunker.types import Stage, Traffic
 from rechunker_prefect.bundles import Bundle, bundles
 from rechunker_prefect.progress import Progress

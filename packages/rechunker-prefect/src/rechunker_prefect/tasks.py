@@ -11,14 +11,14 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging.handlers import APILogHandler
 
-from rechunker.running.batch_runner import BatchRunner
+from rechunker.running import BatchRunner
 from rechunker.types import Traffic
 from rechunker_prefect.bundles import Bundle
 
 __all__ = ["Job", "run_job"]
 
 # Where it is logged that a task is tried again.
-LOGGER = logging.getLogger("rechunker.running.batch_runner")
+LOGGER = logging.getLogger("rechunker.running")
 
 
 class Job:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from rechunker.running.batch_runner import BatchRunner
+from rechunker.running import BatchRunner
 from rechunker.types import Stage, Traffic
 
 __all__ = ["Arguments", "Call", "Engine", "LostWorkerError", "Run", "in_parts", "run_batch"]

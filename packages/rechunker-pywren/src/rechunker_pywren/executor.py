@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Iterable
 from typing import Any
 
-from rechunker.running.batch_runner import available_cores, check_numbers
+from rechunker.running import available_cores, check_numbers
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 from rechunker_pywren.calls import Engine
 from rechunker_pywren.given import GivenEngine, count_workers

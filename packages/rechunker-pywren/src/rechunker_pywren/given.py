@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from rechunker.running.batching import BATCHES_PER_WORKER, batches
+from rechunker.running import BATCHES_PER_WORKER, batches
 from rechunker.types import Stage, Traffic
 from rechunker_pywren.calls import Call, LostWorkerError, Run, in_parts, run_batch
 

@@ -22,7 +22,7 @@ from types import SimpleNamespace
 from typing import Any, NoReturn
 from uuid import uuid4
 
-from rechunker.running.batching import batches
+from rechunker.running import batches
 from rechunker.types import Stage, Traffic
 from rechunker_pywren.calls import Call, LostWorkerError, Run, in_parts, run_batch
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rechunker.running.batch_runner import check_numbers
+from rechunker.running import check_numbers
 from rechunker.types import Traffic
 from rechunker_pywren.calls import Call, Engine
 

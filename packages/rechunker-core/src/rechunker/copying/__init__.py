@@ -1,3 +1,38 @@
-"""Copying: what one task does."""
+"""Copying: what one task does: read units, put them in place, write objects."""
 
-__all__: list[str] = []
+from __future__ import annotations
+
+from rechunker.copying.buffers import has_any_length
+from rechunker.copying.codecs import CellCodec, CompressedCells, ObjectCellCodec, byte_codec
+from rechunker.copying.copy import CopyWork
+from rechunker.copying.lanes import Lane
+from rechunker.copying.reading import Piece, Reader, RegionReader, ZarrReader
+from rechunker.copying.stored_array import StoredArray
+from rechunker.copying.temp_objects import TempObjects, TempReader, TempWriter, spill
+from rechunker.copying.transfer import TransferWork, encoded_alike
+from rechunker.copying.writing import Writer, ZarrWriter
+from rechunker.copying.zarr_settings import changed_settings
+
+__all__ = [
+    "CellCodec",
+    "CompressedCells",
+    "CopyWork",
+    "Lane",
+    "ObjectCellCodec",
+    "Piece",
+    "Reader",
+    "RegionReader",
+    "StoredArray",
+    "TempObjects",
+    "TempReader",
+    "TempWriter",
+    "TransferWork",
+    "Writer",
+    "ZarrReader",
+    "ZarrWriter",
+    "byte_codec",
+    "changed_settings",
+    "encoded_alike",
+    "has_any_length",
+    "spill",
+]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rechunker.copying.scatter import CellLayout, scatter
-from rechunker.planning.boxes import Box
+from rechunker.planning import Box
 from rechunker.scratch import Scratch
 
 __all__ = [

@@ -14,9 +14,7 @@ from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.reading import Reader
 from rechunker.copying.scatter import CellLayout
 from rechunker.copying.writing import Writer, ZarrWriter
-from rechunker.planning.boxes import Box, blocks_meeting, task_box
-from rechunker.planning.footprints import Layout
-from rechunker.planning.grids import Grid
+from rechunker.planning import Box, Grid, Layout, blocks_meeting, task_box
 from rechunker.types import Traffic
 
 __all__ = ["CopyWork"]

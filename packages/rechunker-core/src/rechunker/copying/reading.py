@@ -12,8 +12,7 @@ import zarr
 
 from rechunker.copying.lanes import Lane
 from rechunker.copying.stored_array import StoredArray
-from rechunker.planning.boxes import Box, block
-from rechunker.planning.grids import Grid
+from rechunker.planning import Box, Grid, block
 from rechunker.stores import access
 
 __all__ = ["Piece", "Reader", "RegionReader", "ZarrReader"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.planning.boxes import Box
+from rechunker.planning import Box
 
 __all__ = ["CellLayout", "scatter", "word_of"]
 

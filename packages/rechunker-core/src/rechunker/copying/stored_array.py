@@ -14,7 +14,8 @@ import zarr
 from zarr.abc.store import Store
 from zarr.storage import MemoryStore, StorePath
 
-from rechunker.copying.codecs.chunk import ChunkCodec, chunk_codec, stored_shape
+from rechunker.copying.codecs import ChunkCodec, chunk_codec
+from rechunker.copying.codecs.chunk import stored_shape
 from rechunker.copying.lanes import Lane
 from rechunker.stores import access
 

@@ -14,12 +14,11 @@ from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteReque
 from zarr.buffer import cpu
 
 from rechunker.copying.buffers import Cells, PackedCells
-from rechunker.copying.codecs.cell import CellCodec
+from rechunker.copying.codecs import CellCodec
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.reading import Piece
 from rechunker.copying.scatter import CellLayout
-from rechunker.planning.boxes import Box, block, counts
-from rechunker.planning.grids import Grid
+from rechunker.planning import Box, Grid, block, counts
 from rechunker.stores import access
 
 __all__ = ["TempObjects", "TempReader", "TempWriter", "spill"]

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.stored_array import StoredArray
-from rechunker.planning.boxes import block, blocks_meeting, task_box
-from rechunker.planning.grids import Grid
+from rechunker.planning import Grid, block, blocks_meeting, task_box
 from rechunker.stores import access
 from rechunker.types import Traffic
 

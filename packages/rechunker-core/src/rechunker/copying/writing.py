@@ -12,7 +12,7 @@ from rechunker.copying.buffers import Cells, has_any_length
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.scatter import word_of
 from rechunker.copying.stored_array import StoredArray
-from rechunker.planning.boxes import Box, block
+from rechunker.planning import Box, block
 from rechunker.stores import access
 
 __all__ = ["Writer", "ZarrWriter"]

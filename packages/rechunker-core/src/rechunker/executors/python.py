@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rechunker.running.batch_runner import BatchRunner, available_cores, check_numbers
-from rechunker.running.progress import Progress, reporter
+from rechunker.running import BatchRunner, Progress, available_cores, check_numbers, reporter
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 
 __all__ = ["PythonExecutor"]

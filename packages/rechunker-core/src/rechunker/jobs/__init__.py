@@ -1,3 +1,14 @@
-"""Jobs: from a hierarchy to copy specs, and what comes before and after all of them."""
+"""Jobs: one planned job for each array, and what comes before and after all of them."""
 
-__all__: list[str] = []
+from __future__ import annotations
+
+from rechunker.jobs.checks import check_array_name, check_places
+from rechunker.jobs.target import assemble
+from rechunker.jobs.temp_options import temp_places
+
+__all__ = [
+    "assemble",
+    "check_array_name",
+    "check_places",
+    "temp_places",
+]

@@ -9,17 +9,20 @@ from typing import Any
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, ObjectStore
 
-from rechunker.copying.reading import ZarrReader
-from rechunker.copying.stored_array import StoredArray
-from rechunker.copying.temp_objects import spill
+from rechunker.copying import StoredArray, ZarrReader, spill
 from rechunker.jobs.job import ArrayJob, TempPlace
-from rechunker.planning.costs import LOCAL, OBJECT_STORE, CostModel
-from rechunker.planning.footprints import Footprint
-from rechunker.planning.plan import MemoryLimitError, RechunkPlan, plan_rechunk
+from rechunker.planning import (
+    LOCAL,
+    OBJECT_STORE,
+    CostModel,
+    Footprint,
+    MemoryLimitError,
+    RechunkPlan,
+    plan_rechunk,
+)
 from rechunker.sizes import format_bytes
-from rechunker.sources.base import SourceArray
-from rechunker.stores import access
-from rechunker.stores.overlap import unwrap
+from rechunker.sources import SourceArray
+from rechunker.stores import access, unwrap
 from rechunker.types import Executor
 
 __all__ = ["plan_job"]

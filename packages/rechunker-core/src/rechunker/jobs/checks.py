@@ -7,9 +7,8 @@ from typing import Any
 import zarr
 from zarr.storage import StorePath
 
-from rechunker.sources.base import Hierarchy
-from rechunker.stores.overlap import contains
-from rechunker.stores.resolve import is_process_local
+from rechunker.sources import Hierarchy
+from rechunker.stores import contains, is_process_local
 from rechunker.types import Executor
 
 __all__ = ["check_array_name", "check_places"]

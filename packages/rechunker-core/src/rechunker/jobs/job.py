@@ -10,17 +10,23 @@ from typing import Any
 
 from zarr.storage import StorePath
 
-from rechunker.copying.codecs.cell import CellCodec
-from rechunker.copying.copy import CopyWork
-from rechunker.copying.reading import Reader, ZarrReader
-from rechunker.copying.stored_array import StoredArray
-from rechunker.copying.temp_objects import TempObjects, TempReader, TempWriter
-from rechunker.copying.transfer import TransferWork, encoded_alike
-from rechunker.copying.writing import Writer, ZarrWriter
-from rechunker.copying.zarr_settings import changed_settings
-from rechunker.planning.footprints import Layout
-from rechunker.planning.plan import RechunkPlan
-from rechunker.sources.base import SourceArray
+from rechunker.copying import (
+    CellCodec,
+    CopyWork,
+    Reader,
+    StoredArray,
+    TempObjects,
+    TempReader,
+    TempWriter,
+    TransferWork,
+    Writer,
+    ZarrReader,
+    ZarrWriter,
+    changed_settings,
+    encoded_alike,
+)
+from rechunker.planning import Layout, RechunkPlan
+from rechunker.sources import SourceArray
 from rechunker.types import CopySpec, Stage
 
 __all__ = ["ArrayJob", "TempPlace", "temp_folder"]

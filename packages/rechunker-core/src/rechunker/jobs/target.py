@@ -10,12 +10,12 @@ import zarr
 from zarr.abc.buffer import Buffer
 from zarr.storage import MemoryStore, StorePath
 
-from rechunker.copying.stored_array import StoredArray
+from rechunker.copying import StoredArray
 from rechunker.jobs.array_plan import plan_job
 from rechunker.jobs.job import ArrayJob, TempPlace, temp_folder
 from rechunker.jobs.publishing import Finish, Start, node_metadata
-from rechunker.metadata.document import array_from_document, metadata_files, quiet
-from rechunker.sources.base import Hierarchy
+from rechunker.metadata import array_from_document, metadata_files, quiet
+from rechunker.sources import Hierarchy
 from rechunker.stores.resolve import node_kind
 from rechunker.types import CopySpec, Executor, Stage
 

@@ -10,15 +10,17 @@ import numpy as np
 import zarr
 from zarr.storage import MemoryStore, StorePath
 
-from rechunker.copying.buffers import has_any_length
-from rechunker.copying.codecs.cell import CellCodec, CompressedCells, ObjectCellCodec
-from rechunker.copying.codecs.direct import byte_codec
-from rechunker.copying.reading import ZarrReader
+from rechunker.copying import (
+    CellCodec,
+    CompressedCells,
+    ObjectCellCodec,
+    ZarrReader,
+    byte_codec,
+    has_any_length,
+)
 from rechunker.jobs.job import TempPlace
-from rechunker.metadata.codec_chain import chain_of, codecs_of
-from rechunker.metadata.document import document_of, quiet
-from rechunker.metadata.options import parse_options
-from rechunker.sources.base import ArrayRequest, Hierarchy
+from rechunker.metadata import chain_of, codecs_of, document_of, parse_options, quiet
+from rechunker.sources import ArrayRequest, Hierarchy
 
 __all__ = ["temp_places"]
 

@@ -1,3 +1,42 @@
-"""Metadata: the documents of a target, from those of its source and the options."""
+"""Metadata: the documents of a target, made from those of its source and the options."""
 
-__all__: list[str] = []
+from __future__ import annotations
+
+from rechunker.metadata.chunks import normalize_chunks, normalize_shards
+from rechunker.metadata.codec_chain import chain_of, codecs_of
+from rechunker.metadata.codec_translation import check_codecs, is_v2, to_v2, to_v3
+from rechunker.metadata.dimensions import dimension_names
+from rechunker.metadata.document import (
+    Document,
+    array_from_document,
+    document_of,
+    metadata_files,
+    quiet,
+)
+from rechunker.metadata.options import ArrayOptions, parse_options
+from rechunker.metadata.target import target_document
+from rechunker.metadata.trial import REFUSALS, refusal
+from rechunker.metadata.wording import did_you_mean
+
+__all__ = [
+    "REFUSALS",
+    "ArrayOptions",
+    "Document",
+    "array_from_document",
+    "chain_of",
+    "check_codecs",
+    "codecs_of",
+    "did_you_mean",
+    "dimension_names",
+    "document_of",
+    "is_v2",
+    "metadata_files",
+    "normalize_chunks",
+    "normalize_shards",
+    "parse_options",
+    "quiet",
+    "refusal",
+    "target_document",
+    "to_v2",
+    "to_v3",
+]

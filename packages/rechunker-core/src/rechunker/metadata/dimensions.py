@@ -7,7 +7,7 @@ from typing import Any
 
 import zarr
 
-from rechunker.stores.nodes import read_json
+from rechunker.stores import read_json
 
 __all__ = ["DIMENSIONS", "Dimensions", "dimension_names"]
 

@@ -14,7 +14,7 @@ from zarr.buffer import default_buffer_prototype
 from zarr.errors import UnstableSpecificationWarning, ZarrUserWarning
 from zarr.storage import StorePath
 
-from rechunker.stores.nodes import read_json
+from rechunker.stores import read_json
 
 __all__ = ["Document", "array_from_document", "document_of", "metadata_files", "quiet"]
 

@@ -1,3 +1,31 @@
-"""Planning: from shapes, chunks and memory to a chain of task grids."""
+"""Planning: from shapes, chunks and memory to a chain of task grids; arithmetic alone."""
 
-__all__: list[str] = []
+from __future__ import annotations
+
+from rechunker.planning.boxes import Box, block, blocks_meeting, counts, task_box
+from rechunker.planning.costs import LOCAL, OBJECT_STORE, CostModel
+from rechunker.planning.footprints import Footprint, Layout
+from rechunker.planning.grids import Grid, axis_widest, format_grid, simplify_axis
+from rechunker.planning.plan import MemoryLimitError, RechunkPlan, StagePlan
+from rechunker.planning.planner import plan_rechunk
+
+__all__ = [
+    "LOCAL",
+    "OBJECT_STORE",
+    "Box",
+    "CostModel",
+    "Footprint",
+    "Grid",
+    "Layout",
+    "MemoryLimitError",
+    "RechunkPlan",
+    "StagePlan",
+    "axis_widest",
+    "block",
+    "blocks_meeting",
+    "counts",
+    "format_grid",
+    "plan_rechunk",
+    "simplify_axis",
+    "task_box",
+]

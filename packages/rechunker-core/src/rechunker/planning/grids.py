@@ -22,6 +22,7 @@ __all__ = [
     "cell_count",
     "cell_widest",
     "elements_fetched",
+    "format_grid",
     "simplify_axis",
     "unravel",
 ]
@@ -210,3 +211,18 @@ def unravel(index: int, counts: Sequence[int]) -> tuple[int, ...]:
         index, along = divmod(index, count)
         position.append(along)
     return tuple(reversed(position))
+
+
+def format_grid(grid: Grid) -> str:
+    """Return a grid as a tuple; an irregular axis as the number and the limit of its blocks.
+
+    Examples
+    --------
+    >>> format_grid((24, 721)), format_grid(((5, 2, 3),))
+    ('(24, 721)', '(3 x <=5,)')
+    """
+    return "(" + ", ".join(map(_format_axis, grid)) + ("," if len(grid) == 1 else "") + ")"
+
+
+def _format_axis(axis: Axis) -> str:
+    return str(axis) if isinstance(axis, int) else f"{len(axis)} x <={max(axis)}"

@@ -92,7 +92,7 @@ def pose(
 ) -> Problem:
     """Return what was asked for, with chunks cut off at the end of the array.
 
-    Parameters are those of `rechunker.planning.plan.plan_rechunk`.
+    Parameters are those of `rechunker.plan_rechunk`.
 
     Raises
     ------

@@ -1,3 +1,18 @@
-"""Running: what every executor needs."""
+"""Running: what executors share: batches, retries, progress, and checks of their arguments."""
 
-__all__: list[str] = []
+from __future__ import annotations
+
+from rechunker.running.batch_runner import BatchRunner, available_cores, check_numbers
+from rechunker.running.batching import BATCHES_PER_WORKER, batches, least_seconds
+from rechunker.running.progress import Progress, reporter
+
+__all__ = [
+    "BATCHES_PER_WORKER",
+    "BatchRunner",
+    "Progress",
+    "available_cores",
+    "batches",
+    "check_numbers",
+    "least_seconds",
+    "reporter",
+]

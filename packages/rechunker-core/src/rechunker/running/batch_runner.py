@@ -16,7 +16,7 @@ __all__ = ["BatchRunner", "available_cores", "check_numbers"]
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("rechunker.running")
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from zarr.storage import StorePath
 
-from rechunker.copying.reading import Reader
-from rechunker.planning.grids import Grid
+from rechunker.copying import Reader
+from rechunker.planning import Grid
 
 __all__ = ["ArrayRequest", "Hierarchy", "SourceArray"]
 

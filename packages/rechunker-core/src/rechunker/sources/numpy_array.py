@@ -11,11 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.copying.buffers import has_any_length
-from rechunker.copying.lanes import Lane
-from rechunker.copying.reading import Piece
-from rechunker.planning.boxes import Box, block
-from rechunker.planning.grids import Grid
+from rechunker.copying import Lane, Piece, has_any_length
+from rechunker.planning import Box, Grid, block
 from rechunker.sources.base import SourceArray
 from rechunker.sources.element_size import average_bytes, with_margin
 

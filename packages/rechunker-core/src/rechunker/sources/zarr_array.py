@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import zarr
 
-from rechunker.copying.buffers import has_any_length
-from rechunker.copying.reading import RegionReader, ZarrReader
-from rechunker.copying.stored_array import StoredArray
-from rechunker.metadata.chunks import dimension_names, normalize_chunks
-from rechunker.metadata.document import document_of
-from rechunker.metadata.options import ArrayOptions, parse_options
-from rechunker.metadata.target import target_document
+from rechunker.copying import RegionReader, StoredArray, ZarrReader, has_any_length
+from rechunker.metadata import (
+    ArrayOptions,
+    dimension_names,
+    document_of,
+    normalize_chunks,
+    parse_options,
+    target_document,
+)
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.element_size import average_bytes, with_margin
 from rechunker.stores import access

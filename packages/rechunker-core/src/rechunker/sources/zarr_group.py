@@ -7,8 +7,7 @@ from typing import Any
 
 import zarr
 
-from rechunker.metadata.options import parse_options
-from rechunker.metadata.wording import did_you_mean
+from rechunker.metadata import did_you_mean, parse_options
 from rechunker.sources.base import Hierarchy
 from rechunker.sources.zarr_array import request_array
 

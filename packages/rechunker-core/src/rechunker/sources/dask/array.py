@@ -13,13 +13,17 @@ import numpy as np
 import zarr
 from zarr.storage import MemoryStore
 
-from rechunker.copying.buffers import has_any_length
-from rechunker.metadata.chunks import normalize_chunks
-from rechunker.metadata.document import quiet
-from rechunker.metadata.options import ArrayOptions, parse_options
-from rechunker.metadata.target import target_document
-from rechunker.metadata.trial import REFUSALS, refusal
-from rechunker.planning.grids import axis_widest, simplify_axis
+from rechunker.copying import has_any_length
+from rechunker.metadata import (
+    REFUSALS,
+    ArrayOptions,
+    normalize_chunks,
+    parse_options,
+    quiet,
+    refusal,
+    target_document,
+)
+from rechunker.planning import axis_widest, simplify_axis
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.dask.reader import DaskReader
 from rechunker.sources.element_size import average_bytes, with_margin

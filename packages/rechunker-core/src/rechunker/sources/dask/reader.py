@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.copying.lanes import Lane
-from rechunker.copying.reading import Piece
-from rechunker.planning.boxes import Box, block
-from rechunker.planning.grids import Grid
+from rechunker.copying import Lane, Piece
+from rechunker.planning import Box, Grid, block
 from rechunker.sources.dask.heap import give_back
 
 __all__ = ["DaskReader", "checked"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rechunker.metadata.chunks import normalize_chunks
-from rechunker.metadata.wording import did_you_mean
-from rechunker.sources.dask.array import regular_blocks
+from rechunker.metadata import did_you_mean, normalize_chunks
+from rechunker.sources.dask import regular_blocks
 
 if TYPE_CHECKING:
     import xarray

@@ -12,12 +12,10 @@ import zarr
 from zarr.storage import StorePath
 
 from rechunker.copying.codecs.chunk import stored_shape
-from rechunker.metadata.document import Document, document_of
-from rechunker.metadata.options import ArrayOptions
-from rechunker.metadata.target import target_document
-from rechunker.planning.grids import simplify_axis
+from rechunker.metadata import ArrayOptions, Document, document_of, target_document
+from rechunker.planning import simplify_axis
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
-from rechunker.sources.dask.array import dask_source, is_dask_array
+from rechunker.sources.dask import dask_source, is_dask_array
 from rechunker.sources.numpy_array import numpy_source
 from rechunker.sources.xarray.chunks import check_names, target_chunks_of
 from rechunker.sources.xarray.encoding import target_encoding

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numcodecs
 
-from rechunker.metadata.chunks import normalize_shards
-from rechunker.metadata.codec_translation import check_codecs, is_v2, to_v2, to_v3
+from rechunker.metadata import check_codecs, is_v2, normalize_shards, to_v2, to_v3
 
 if TYPE_CHECKING:
     import xarray

@@ -10,7 +10,7 @@ import zarr
 from zarr.abc.buffer import Buffer
 from zarr.storage import MemoryStore
 
-from rechunker.metadata.document import Document, document_of, quiet
+from rechunker.metadata import Document, document_of, quiet
 
 if TYPE_CHECKING:
     import xarray

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.sources.dask.array import dask_source, is_dask_array
-from rechunker.sources.dask.reader import DaskReader
+from rechunker.sources.dask import DaskReader, dask_source, is_dask_array
 from rechunker.sources.xarray.private import is_lazy
 from rechunker.sources.xarray.raw import Raw
 from rechunker.sources.xarray.words import CF_WORDS, OF_ELEMENTS, RELATED

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import zarr
 
-from rechunker.sources.dask.array import is_dask_array, opened_by
+from rechunker.sources.dask import is_dask_array, opened_by
 
 if TYPE_CHECKING:
     import xarray

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.metadata.document import Document
+from rechunker.metadata import Document
 
 if TYPE_CHECKING:
     import xarray

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rechunker.metadata.wording import did_you_mean
+from rechunker.metadata import did_you_mean
 
 __all__ = [
     "CF_WORDS",
