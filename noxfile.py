@@ -142,7 +142,7 @@ def typecheck(session: nox.Session, package: Path) -> None:
         session.run("mypy", settings, *paths, env={"MYPYPATH": os.pathsep.join(map(str, bases))})
 
     source, tests = package / "src", package / "tests"
-    mypy(source, tests, bases=[source, tests, bench])
+    mypy(source, tests, bases=[source, tests, bench, checks])
     if package == CORE:
         mypy(bench, bases=[bench])
         mypy(ROOT / "noxfile.py", ROOT / "run.py", checks, bases=[checks])
