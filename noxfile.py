@@ -122,8 +122,9 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and format."""
+    """Check style and format, and that no modules import each other in a circle."""
     session.install(*requirements(ROOT, "lint"))
+    session.run("python", ROOT / "checks" / "import_graph.py")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
 
