@@ -51,7 +51,23 @@ class ChunkCodec(Protocol):
     def whole(self) -> bool: ...
 
     def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
-        """Yield the pieces of an object, each with its position within the object."""
+        """Yield the pieces of an object, each with its position within the object.
+
+        Raises
+        ------
+        Exception
+            If the object does not decode to exactly one chunk, or shard.
+        """
+        ...
+
+    def check(self, encoded: npt.NDArray[np.uint8]) -> None:
+        """Check what can be known of an object without decoding it.
+
+        Raises
+        ------
+        ValueError
+            If the object cannot decode to exactly one chunk.
+        """
         ...
 
     def encode(self, chunk: npt.NDArray[Any]) -> Buffer:
@@ -122,6 +138,9 @@ class ZarrCodec:
             if self.whole:
                 objects.clear()  # so that the encoded bytes can go while the chunk is in use
             yield first, part
+
+    def check(self, encoded: npt.NDArray[np.uint8]) -> None:
+        """Check nothing: only Zarr knows the encoding."""
 
     def encode(self, chunk: npt.NDArray[Any]) -> Buffer:
         objects: dict[str, Buffer] = {}

@@ -11,16 +11,17 @@ import numpy as np
 import numpy.typing as npt
 from numcodecs.abc import Codec
 
+from rechunker.copying.codecs.frames import FRAMES, stated_size
+from rechunker.copying.codecs.streams import STREAMS, decode_stream
 from rechunker.scratch import Scratch
 
 __all__ = ["ByteCodec", "byte_codec"]
 
+Bytes = npt.NDArray[np.uint8]
+
 _SHUFFLES = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
-# Compressors, by their names in format 2, and those that can decode into an output buffer.
-_COMPRESSORS = frozenset({"blosc", "zstd", "lz4", "gzip", "zlib", "bz2", "lzma"})
-_IN_PLACE = frozenset({"blosc", "zstd", "lz4"})
-# The others join their output from parts, which takes up to 5 times the bytes (measured). LZMA
-# also has tables: MB for its presets 0 to 9 (`xz --help`); the last entry is for other codecs.
+# Encoders of streams join their output from parts, which takes up to 5 times the bytes (measured).
+# LZMA also has tables: MB for its presets 0 to 9 (`xz --help`); the last entry is for other codecs.
 _LZMA_ENCODER = (3, 9, 17, 32, 48, 94, 94, 186, 370, 674, 0)
 _LZMA_DECODER = (1, 2, 3, 5, 5, 9, 9, 17, 33, 65, 0)
 _MEGABYTE = 1 << 20
@@ -44,30 +45,55 @@ class ByteCodec:
     codec: Codec
     typesize: int | None = None
 
-    def encode(self, data: npt.NDArray[np.uint8]) -> bytes:
+    def encode(self, data: Bytes) -> bytes:
         """Compress contiguous bytes."""
         words = data if self.typesize is None else data.view(_WORDS[self.typesize])
         return bytes(self.codec.encode(words))
 
-    def decode(self, encoded: npt.NDArray[np.uint8], nbytes: int, scratch: Scratch) -> Any:
-        """Decompress `nbytes` bytes, into reused memory if the compressor can do that."""
-        if self.codec.codec_id in _IN_PLACE:
-            return self.codec.decode(encoded, scratch.take(nbytes))
-        return self.codec.decode(encoded)
+    def decode(self, encoded: Bytes, nbytes: int, scratch: Scratch) -> Bytes:
+        """Decompress an object into reused memory.
+
+        Raises
+        ------
+        ValueError
+            If the object does not decode to exactly `nbytes` bytes.
+        Exception
+            Whatever the decoder raises for an object that is damaged.
+        """
+        self.check(encoded, nbytes)
+        out = scratch.take(nbytes)
+        if self.codec.codec_id in STREAMS:
+            decode_stream(self.codec, encoded, out)
+        else:
+            self.codec.decode(encoded, out)
+        return out
+
+    def check(self, encoded: Bytes, nbytes: int) -> None:
+        """Check the decoded size that an object states, if it states one.
+
+        Raises
+        ------
+        ValueError
+            If the object states another size than `nbytes`, or is too short for its header.
+        """
+        if self.codec.codec_id in FRAMES:
+            size = stated_size(self.codec.codec_id, encoded)
+            if size not in (None, nbytes):
+                raise ValueError(f"the object decodes to {size} bytes, not to {nbytes}")
 
     def encoding_bytes(self, nbytes: int) -> int:
         """Return the peak memory, in bytes and besides the input, to compress `nbytes` bytes."""
         most = nbytes + nbytes // 64 + 256  # the size of incompressible data
-        if self.codec.codec_id in _IN_PLACE:
+        if self.codec.codec_id in FRAMES:
             return most
         return 5 * most + _MEGABYTE * _LZMA_ENCODER[self._preset]
 
     def decoding_bytes(self, nbytes: int) -> int:
         """Return the peak memory, in bytes and with input and output, to get `nbytes` bytes."""
         most = nbytes + nbytes // 64 + 256
-        if self.codec.codec_id in _IN_PLACE:
+        if self.codec.codec_id in FRAMES:
             return most + nbytes
-        return 2 * most + 13 * nbytes // 4 + _MEGABYTE * _LZMA_DECODER[self._preset]
+        return 2 * most + nbytes + _MEGABYTE + _MEGABYTE * _LZMA_DECODER[self._preset]
 
     @property
     def _preset(self) -> int:
@@ -91,7 +117,7 @@ def byte_codec(config: Mapping[str, Any], itemsize: int) -> ByteCodec | None:
     given = dict(config.get("configuration", config))
     name = config.get("id") or config["name"].removeprefix("numcodecs.")
     given.pop("id", None)
-    if name not in _COMPRESSORS:
+    if name not in FRAMES and name not in STREAMS:
         return None
     typesize = None
     if name == "blosc":

@@ -64,12 +64,20 @@ class DirectCodec:
         return transposed + (self.compressor.encoding_bytes(self.nbytes) if self.compressor else 0)
 
     def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
-        raw: Any = encoded
+        raw = encoded
         del encoded  # so that its memory can go while the chunk is in use
-        if self.compressor is not None:
+        if self.compressor is None:
+            self.check(raw)
+        else:
             raw = self.compressor.decode(raw, self.nbytes, scratch)
-        flat = np.frombuffer(raw, self.dtype, prod(self.shape))
+        flat = np.frombuffer(raw, self.dtype)
         yield (0,) * len(self.shape), flat.reshape(self.shape, order=self.order)
+
+    def check(self, encoded: npt.NDArray[np.uint8]) -> None:
+        if self.compressor is not None:
+            self.compressor.check(encoded, self.nbytes)
+        elif encoded.size != self.nbytes:
+            raise ValueError(f"the object has {encoded.size} bytes, not {self.nbytes}")
 
     def encode(self, chunk: npt.NDArray[Any]) -> Buffer:
         stored = chunk.astype(self.dtype, copy=False).ravel(order=self.order).view(np.uint8)

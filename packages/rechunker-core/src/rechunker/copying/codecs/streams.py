@@ -1,0 +1,101 @@
+"""Streams: gzip, zlib, bz2 and lzma objects decoded into memory of a known size, and no more."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from numcodecs.abc import Codec
+
+__all__ = ["STREAMS", "decode_stream"]
+
+Bytes = npt.NDArray[np.uint8]
+
+# Bytes to decode at a time: what a decoder puts out is copied once.
+_STEP = 1 << 18
+
+
+class _Stream(Protocol):
+    """Decoded bytes, to be read from the first to the last."""
+
+    def read(self, size: int) -> bytes: ...
+
+
+class _ZlibStream:
+    """A zlib object; bytes behind its end are ignored, as `zlib.decompress` does."""
+
+    def __init__(self, encoded: Bytes) -> None:
+        self._decoder = zlib.decompressobj()
+        self._rest: Any = encoded
+
+    def read(self, size: int) -> bytes:
+        part = self._decoder.decompress(self._rest, size)
+        self._rest = self._decoder.unconsumed_tail
+        if not part and not self._decoder.eof:
+            raise EOFError("the object ends before its end-of-stream marker")
+        return part
+
+
+def _gzip(codec: Any, encoded: Bytes) -> _Stream:
+    return gzip.GzipFile(fileobj=io.BytesIO(encoded))
+
+
+def _zlib(codec: Any, encoded: Bytes) -> _Stream:
+    return _ZlibStream(encoded)
+
+
+def _bz2(codec: Any, encoded: Bytes) -> _Stream:
+    return bz2.BZ2File(io.BytesIO(encoded))
+
+
+def _lzma(codec: Any, encoded: Bytes) -> _Stream:
+    return lzma.LZMAFile(io.BytesIO(encoded), format=codec.format, filters=codec.filters)
+
+
+STREAMS: Mapping[str, Callable[[Any, Bytes], _Stream]] = {
+    "bz2": _bz2,
+    "gzip": _gzip,
+    "lzma": _lzma,
+    "zlib": _zlib,
+}
+
+
+def decode_stream(codec: Codec, encoded: Bytes, out: Bytes) -> None:
+    """Fill `out` with a decoded object.
+
+    A stream may state any size, and decode to far more than it states: not more than `out` holds
+    is decoded, plus one byte that shows whether there is more.
+
+    Parameters
+    ----------
+    codec
+        Codec of numcodecs, one of `STREAMS`.
+    encoded
+        The object.
+    out
+        Memory for the decoded bytes.
+
+    Raises
+    ------
+    ValueError
+        If the object decodes to fewer or to more bytes.
+    Exception
+        Whatever the decoder raises for an object that is damaged.
+    """
+    stream = STREAMS[codec.codec_id](codec, encoded)
+    done = 0
+    while done < out.size:
+        part = stream.read(min(_STEP, out.size - done))
+        if not part:
+            raise ValueError(f"the object decodes to {done} bytes, not to {out.size}")
+        out[done : done + len(part)] = np.frombuffer(part, np.uint8)
+        done += len(part)
+    if stream.read(1):
+        raise ValueError(f"the object decodes to more than {out.size} bytes")
