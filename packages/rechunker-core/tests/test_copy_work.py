@@ -41,8 +41,8 @@ def test_one_large_cell(tmp_path: Path, layout: Layout, slab: int | None, local:
     store = LocalStore(tmp_path) if local else MemoryStore()
     objects = TempObjects(store, "x", SHAPE, SHAPE, SHAPE, source.dtype, None, 8)
     reader, writer = ZarrReader(stored(source)), ZarrWriter(stored(target))
-    first = CopyWork(SHAPE, SHAPE, reader, TempWriter(objects), Layout.PACKED, 2)
-    last = CopyWork(SHAPE, SHAPE, TempReader(objects, slab), writer, layout, 2)
+    first = CopyWork("copy", SHAPE, SHAPE, reader, TempWriter(objects), Layout.PACKED, 2)
+    last = CopyWork("copy", SHAPE, SHAPE, TempReader(objects, slab), writer, layout, 2)
     done = [*first(range(1)), *last(range(1))]
     np.testing.assert_array_equal(target[...], source[...])
     assert [(one.gets, one.puts) for one in done] == [(4, 1), (1, 4)]

@@ -11,6 +11,7 @@ from rechunker.copying.codecs import (
     byte_codec,
 )
 from rechunker.copying.copy import CopyWork
+from rechunker.copying.errors import CopyError
 from rechunker.copying.lanes import Lane
 from rechunker.copying.reading import Reader, RegionReader, ZarrReader
 from rechunker.copying.stored_array import StoredArray
@@ -22,6 +23,7 @@ from rechunker.copying.zarr_settings import changed_settings
 __all__ = [
     "CellCodec",
     "CompressedCells",
+    "CopyError",
     "CopyWork",
     "Lane",
     "ObjectCellCodec",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import zarr
 
 from rechunker.copying.buffers import Cells, ViewCells, cell_buffer
+from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.reading import Reader
 from rechunker.copying.scatter import CellLayout
@@ -26,6 +26,8 @@ class CopyWork:
 
     Parameters
     ----------
+    name
+        Name of the stage, for errors.
     shape
         Elements of the array along every axis.
     grid
@@ -40,6 +42,7 @@ class CopyWork:
         Settings of `zarr.config` where the plan was made, by dotted name.
     """
 
+    name: str
     shape: tuple[int, ...]
     grid: Grid
     reader: Reader
@@ -51,11 +54,15 @@ class CopyWork:
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         with zarr.config.set(dict(self.settings)), Lanes(self.threads) as lanes:
             for task in tasks:
-                box = task_box(self.shape, self.grid, task)
-                self.writer.write(task, self._cells(box, lanes), lanes)
-                if self.layout is Layout.VIEW:
-                    lanes.box.release()  # before the next task reads its unit
+                self._run(task, lanes)
                 yield lanes.take_traffic() + Traffic(tasks=1)
+
+    def _run(self, task: int, lanes: Lanes) -> None:
+        box = task_box(self.shape, self.grid, task)
+        with error_at(lambda: f"{self.name}, task {task}"):
+            self.writer.write(task, self._cells(box, lanes), lanes)
+        if self.layout is Layout.VIEW:
+            lanes.box.release()  # before the next task reads its unit
 
     def _cells(self, box: Box, lanes: Lanes) -> Cells:
         """Read a box and return its cells."""
@@ -66,7 +73,7 @@ class CopyWork:
             cells.fill(self.writer.blank)
 
         def read(index: tuple[int, ...], lane: Lane) -> None:
-            with self._named(index):
+            with error_at(lambda: self.reader.locate(index)):
                 for start, data in self.reader.pieces(index, box, lane):
                     cells.put(start, data)
 
@@ -77,7 +84,7 @@ class CopyWork:
         """Read the single unit that meets the box; use it as the buffer if the writer allows it."""
         (index,) = blocks_meeting(self.shape, self.reader.grid, box)
         lane = lanes.first
-        with self._named(index):
+        with error_at(lambda: self.reader.locate(index)):
             ((start, data),) = self.reader.pieces(index, box, lane)
         layout = self._layout_of(box)
         if not self.writer.packed:
@@ -87,15 +94,6 @@ class CopyWork:
         cells.put(start, data)
         lane.release()
         return cells
-
-    @contextmanager
-    def _named(self, index: tuple[int, ...]) -> Iterator[None]:
-        """Add to an error the unit that was read."""
-        try:
-            yield
-        except Exception as error:
-            error.add_note(f"while reading {index} of the grid {self.reader.grid}: {self.reader}")
-            raise
 
     def _layout_of(self, box: Box) -> CellLayout:
         same_units = self.layout is Layout.VIEW and self.reader.grid == self.writer.grid

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -11,15 +11,30 @@ from typing import Generic, TypeVar
 from rechunker.scratch import Scratch
 from rechunker.types import Traffic
 
-__all__ = ["Lane", "Lanes"]
+__all__ = ["Lane", "Lanes", "Once"]
 
 T = TypeVar("T")
+
+
+class Once:
+    """Calls a function once for each key, whichever lanes ask for it."""
+
+    def __init__(self) -> None:
+        self._done: set[Hashable] = set()
+        self._lock = threading.Lock()
+
+    def __call__(self, key: Hashable, function: Callable[[], object]) -> None:
+        with self._lock:
+            if key not in self._done:
+                function()
+                self._done.add(key)
 
 
 class Lane:
     """What belongs to one thread of a task: memory to read into, and its counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, once: Once) -> None:
+        self.once = once
         self.encoded = Scratch()
         self.decoded = Scratch()
         self.traffic = Traffic()
@@ -45,7 +60,8 @@ class Lanes:
 
     def __init__(self, number: int) -> None:
         self.box = Scratch()
-        self._lanes = [Lane() for _ in range(number)]
+        once = Once()
+        self._lanes = [Lane(once) for _ in range(number)]
         self._pool = ThreadPoolExecutor(number) if number > 1 else None
 
     def __enter__(self) -> Lanes:

@@ -14,7 +14,7 @@ from rechunker.copying.codecs import Piece
 from rechunker.copying.lanes import Lane
 from rechunker.copying.stored_array import StoredArray
 from rechunker.planning import Box, Grid, block
-from rechunker.stores import access
+from rechunker.stores import access, check_unchanged
 
 __all__ = ["Reader", "RegionReader", "ZarrReader"]
 
@@ -57,6 +57,10 @@ class Reader(Protocol):
     @property
     def holds_futures(self) -> bool:
         return False
+
+    def locate(self, index: tuple[int, ...]) -> str:
+        """Describe the unit at `index`, for errors."""
+        return f"block {index} of {self!r}"
 
     def pieces(self, index: tuple[int, ...], box: Box, lane: Lane) -> Iterator[Piece]:
         """Read the unit at `index`, or at least the part of it that lies in `box`.
@@ -102,6 +106,9 @@ class ZarrReader(Reader):
     def stored(self) -> StoredArray:
         return self.array
 
+    def locate(self, index: tuple[int, ...]) -> str:
+        return self.array.locate(index)
+
     def pieces(self, index: tuple[int, ...], box: Box, lane: Lane) -> Iterator[Piece]:
         origin = tuple(i * width for i, width in zip(index, self.array.unit, strict=True))
         for start, part in self._parts(index, lane):
@@ -113,6 +120,7 @@ class ZarrReader(Reader):
         lane.count(gets=1, bytes_read=elements * array.itemsize)
         encoded = access.fetch(array.store, array.key(index), lane.encoded)
         if encoded is None:
+            array.confirm_missing(index, lane)
             return iter([((0,) * len(array.unit), np.broadcast_to(array.blank, array.unit))])
         lane.count(stored_read=encoded.size)
         return array.codec.decode(encoded, lane.decoded)
@@ -128,10 +136,13 @@ class RegionReader(Reader):
         An array with an irregular chunk grid.
     grid
         Sizes of its chunks along every axis.
+    digest
+        Digest of its stored metadata; None if they cannot be checked.
     """
 
     array: zarr.Array[Any]
     grid: Grid
+    digest: str | None = None
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -146,6 +157,8 @@ class RegionReader(Reader):
         return self.array.store
 
     def pieces(self, index: tuple[int, ...], box: Box, lane: Lane) -> Iterator[Piece]:
+        place = self.array.store_path
+        lane.once((id(place.store), place.path), lambda: check_unchanged(place, self.digest))
         unit = block(self.array.shape, self.grid, index)
         data = np.asarray(self.array[unit.slices((0,) * len(index))]).reshape(unit.shape)
         lane.count(gets=1, bytes_read=data.nbytes, stored_read=data.nbytes)

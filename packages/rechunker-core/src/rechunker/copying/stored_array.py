@@ -16,7 +16,7 @@ from zarr.storage import StorePath
 from rechunker.copying.codecs import ChunkCodec, chunk_codec
 from rechunker.copying.lanes import Lane
 from rechunker.metadata.document import Document, Shape, array_from_document, chunk_shapes
-from rechunker.stores import access
+from rechunker.stores import access, check_unchanged
 
 __all__ = ["StoredArray"]
 
@@ -35,12 +35,19 @@ class StoredArray:
         Document of the array, as JSON without attributes: it travels to every worker.
     itemsize
         Bytes of one decoded element; an estimate for variable-length elements.
+    digest
+        Digest of the stored metadata of a source (`rechunker.stores.node_digest`); None for an
+        array that need not be there.
+    missing_is_error
+        Whether a missing object is an error and does not stand for the fill value.
     """
 
     store: Store
     path: str
     metadata: str
     itemsize: int
+    digest: str | None = None
+    missing_is_error: bool = False
 
     @classmethod
     def of(cls, path: StorePath, document: Document, itemsize: int) -> StoredArray:
@@ -95,6 +102,25 @@ class StoredArray:
         """Return the store key of the object at `index` of the grid."""
         name = self._handle.metadata.encode_chunk_key(index)
         return f"{self.path}/{name}" if self.path else str(name)
+
+    def locate(self, index: tuple[int, ...]) -> str:
+        """Describe the object at `index` of the grid, for errors."""
+        return f"chunk {index} at {StorePath(self.store, self.key(index))}"
+
+    def confirm_missing(self, index: tuple[int, ...], lane: Lane) -> None:
+        """Check that a missing object stands for the fill value: the array itself is there.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If the array is gone or another one, or missing objects are errors.
+        """
+        place = StorePath(self.store, self.path)
+        lane.once((id(self.store), self.path), lambda: check_unchanged(place, self.digest))
+        if self.missing_is_error:
+            raise FileNotFoundError(
+                "the object is missing, and the setting array.read_missing_chunks is off"
+            )
 
     def discard(self, index: tuple[int, ...], lane: Lane) -> None:
         """Leave out the object at `index`; delete the one that an earlier run may have left."""

@@ -12,9 +12,11 @@ import numpy.typing as npt
 from zarr.abc.buffer import Buffer
 from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.buffer import cpu
+from zarr.storage import StorePath
 
 from rechunker.copying.buffers import Cells
 from rechunker.copying.codecs import CellCodec, Piece
+from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.reading import Reader
 from rechunker.copying.scatter import CellLayout
@@ -107,7 +109,9 @@ class TempWriter:
         return CellLayout(box, self.grid)
 
     def write(self, task: int, cells: Cells, lanes: Lanes) -> None:
-        lanes.each([task], lambda task, lane: self._store(task, cells, lane))
+        key = StorePath(self.objects.store, self.objects.key(task))
+        with error_at(lambda: f"temporary object {key}"):
+            lanes.each([task], lambda task, lane: self._store(task, cells, lane))
 
     def _store(self, task: int, cells: Cells, lane: Lane) -> None:
         objects = self.objects
@@ -161,10 +165,19 @@ class TempReader(Reader):
     def store(self) -> Store:
         return self.objects.store
 
+    def locate(self, index: tuple[int, ...]) -> str:
+        objects = self.objects
+        key = objects.key(self._task(index))
+        return f"cell {index} in the temporary object {StorePath(objects.store, key)}"
+
+    def _task(self, index: tuple[int, ...]) -> int:
+        """Return the number of the task that owns a box of the stage before."""
+        number = counts(self.objects.shape, self.objects.boxes)
+        return int(np.ravel_multi_index(index, number)) if index else 0
+
     def pieces(self, index: tuple[int, ...], box: Box, lane: Lane) -> Iterator[Piece]:
         objects = self.objects
-        number = counts(objects.shape, objects.boxes)
-        task = int(np.ravel_multi_index(index, number)) if index else 0
+        task = self._task(index)
         layout = CellLayout(block(objects.shape, objects.boxes, index), objects.grid)
         cell = layout.box & box
         lane.count(bytes_read=cell.size * objects.itemsize)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.stored_array import StoredArray
 from rechunker.planning import Grid, block, blocks_meeting, task_box
@@ -35,6 +36,8 @@ class TransferWork:
 
     Parameters
     ----------
+    name
+        Name of the stage, for errors.
     grid
         Task grid: each task owns one box of it.
     source, target
@@ -43,26 +46,37 @@ class TransferWork:
         Number of objects that one task copies at a time.
     """
 
+    name: str
     grid: Grid
     source: StoredArray
     target: StoredArray
     threads: int
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
-        shape, units = self.source.shape, self.source.unit
         with Lanes(self.threads) as lanes:
             for task in tasks:
-                box = task_box(shape, self.grid, task)
-                lanes.each(blocks_meeting(shape, units, box), self._copy)
+                self._run(task, lanes)
                 yield lanes.take_traffic() + Traffic(tasks=1)
 
+    def _run(self, task: int, lanes: Lanes) -> None:
+        shape, units = self.source.shape, self.source.unit
+        box = task_box(shape, self.grid, task)
+        with error_at(lambda: f"{self.name}, task {task}"):
+            lanes.each(blocks_meeting(shape, units, box), self._copy)
+
     def _copy(self, index: tuple[int, ...], lane: Lane) -> None:
+        with error_at(lambda: self.source.locate(index)):
+            self._copy_object(index, lane)
+
+    def _copy_object(self, index: tuple[int, ...], lane: Lane) -> None:
         source, target = self.source, self.target
         nbytes = block(source.shape, source.unit, index).size * source.itemsize
         found = access.fetch(source.store, source.key(index), lane.encoded)
         lane.count(gets=1, bytes_read=nbytes)
         if found is None:
+            source.confirm_missing(index, lane)
             target.discard(index, lane)
             return
+        source.codec.check(found)
         lane.count(puts=1, bytes_written=nbytes, stored_read=found.size, stored_written=found.size)
         access.put_reused(target.store, target.key(index), found)

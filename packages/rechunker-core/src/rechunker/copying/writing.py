@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rechunker.copying.buffers import Cells, is_variable_length
+from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.scatter import CellLayout, word_of
 from rechunker.copying.stored_array import StoredArray
@@ -83,11 +84,15 @@ class ZarrWriter:
         return CellLayout(Box(box.start, stop), self.grid)
 
     def write(self, task: int, cells: Cells, lanes: Lanes) -> None:
-        lanes.each(cells.layout.cells(), lambda cell, lane: self._store(cell, cells, lane))
+        def store(cell: Box, lane: Lane) -> None:
+            index = tuple(i // width for i, width in zip(cell.start, self.grid, strict=True))
+            with error_at(lambda: self.array.locate(index)):
+                self._store(index, cells, cell, lane)
 
-    def _store(self, cell: Box, cells: Cells, lane: Lane) -> None:
+        lanes.each(cells.layout.cells(), store)
+
+    def _store(self, index: tuple[int, ...], cells: Cells, cell: Box, lane: Lane) -> None:
         array = self.array
-        index = tuple(i // width for i, width in zip(cell.start, self.grid, strict=True))
         chunk = self._whole(cells.cell(cell))
         if self._is_left_out(chunk):
             array.discard(index, lane)

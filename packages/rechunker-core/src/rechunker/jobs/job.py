@@ -93,17 +93,18 @@ class ArrayJob:
         for j, stage in enumerate(self.plan.stages):
             name = f"{self.name or 'array'}: {_verb(j, last)}"
             nbytes = stage.bytes_read + stage.bytes_written
-            yield Stage(name, stage.tasks, self._work(j), stage.memory, nbytes)
+            yield Stage(name, stage.tasks, self._work(j, name), stage.memory, nbytes)
 
-    def _work(self, j: int) -> CopyWork | TransferWork:
+    def _work(self, j: int, name: str) -> CopyWork | TransferWork:
         plan, stage = self.plan, self.plan.stages[j]
         threads = plan.footprint.concurrency
         transferred = self._transferred
         if transferred is not None:
-            return TransferWork(stage.grid, transferred, self.target, threads)
+            return TransferWork(name, stage.grid, transferred, self.target, threads)
         reader, writer = self._reader(j), self._writer(j)
+        settings = changed_settings()
         return CopyWork(
-            plan.shape, stage.grid, reader, writer, stage.layout, threads, changed_settings()
+            name, plan.shape, stage.grid, reader, writer, stage.layout, threads, settings
         )
 
     def _reader(self, j: int) -> Reader:

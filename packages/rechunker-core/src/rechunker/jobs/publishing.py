@@ -11,7 +11,7 @@ from zarr.buffer import cpu
 from zarr.storage import StorePath
 
 from rechunker.metadata import quiet
-from rechunker.stores import access, find_node
+from rechunker.stores import access, check_unchanged, find_node
 from rechunker.types import Traffic
 
 __all__ = ["Finish", "Start"]
@@ -48,6 +48,8 @@ class Finish:
     ----------
     store
         Store of the target.
+    sources
+        Places of the sources, with the digest of their metadata when the plan was made.
     documents
         Keys and contents, in the order in which they are written: children before parents.
     consolidate
@@ -57,12 +59,15 @@ class Finish:
     """
 
     store: Store
+    sources: tuple[tuple[StorePath, str | None], ...]
     documents: tuple[tuple[str, bytes], ...]
     consolidate: tuple[str, ...] = ()
     temp: tuple[tuple[Store, str], ...] = ()
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for _ in tasks:
+            for place, digest in self.sources:
+                check_unchanged(place, digest)
             for key, content in self.documents:
                 access.put(self.store, key, cpu.Buffer.from_bytes(content))
             for path in self.consolidate:

@@ -16,7 +16,7 @@ from rechunker.jobs.job import ArrayJob, TempPlace, temp_folder
 from rechunker.jobs.publishing import Finish, Start
 from rechunker.metadata import array_from_document, metadata_files, quiet
 from rechunker.sources import Hierarchy
-from rechunker.stores import find_node
+from rechunker.stores import find_node, node_digest
 from rechunker.types import CopySpec, Executor, Stage
 
 __all__ = ["TargetJob", "plan_target"]
@@ -63,10 +63,20 @@ class TargetJob:
         ]
         return Finish(
             self.place.store,
+            tuple(self._sources()),
             tuple(self._documents()),
             tuple(self._consolidated()),
             tuple(temp),
         )
+
+    def _sources(self) -> Iterator[tuple[StorePath, str | None]]:
+        """Yield the places of the sources with the digests of their metadata."""
+        for place in self.hierarchy.origins:
+            yield place, node_digest(place)
+        for job in self.jobs:
+            stored = job.request.source.reader.stored
+            if stored is not None:
+                yield StorePath(stored.store, stored.path), stored.digest
 
     def _documents(self) -> Iterator[tuple[str, bytes]]:
         """Yield keys and contents of all metadata, children before parents."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -23,7 +24,7 @@ from rechunker.metadata import (
 )
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.element_size import average_bytes, with_margin
-from rechunker.stores import access
+from rechunker.stores import access, node_digest
 
 __all__ = ["array_hierarchy", "request_array", "zarr_source"]
 
@@ -45,7 +46,11 @@ def zarr_source(array: zarr.Array[Any], document: Document) -> SourceArray:
     if shapes.chunks is None:
         return _irregular_source(array)
     itemsize = _element_bytes(array, shapes.stored)
-    stored = StoredArray.of(array.store_path, document, itemsize)
+    stored = replace(
+        StoredArray.of(array.store_path, document, itemsize),
+        digest=node_digest(array.store_path),
+        missing_is_error=not getattr(array.config, "read_missing_chunks", True),  # zarr 3.4
+    )
     return SourceArray(
         reader=ZarrReader(stored),
         shape=stored.shape,
@@ -82,7 +87,8 @@ def _irregular_source(array: zarr.Array[Any]) -> SourceArray:
     grid = tuple(tuple(map(int, sizes)) for sizes in _chunk_sizes(array))
     largest = prod(max(sizes, default=0) for sizes in grid) * itemsize
     # Zarr holds a chunk encoded, decoded, and in the array that it returns.
-    return SourceArray(RegionReader(array, grid), array.shape, itemsize, grid, 4 * largest, largest)
+    reader = RegionReader(array, grid, node_digest(array.store_path))
+    return SourceArray(reader, array.shape, itemsize, grid, 4 * largest, largest)
 
 
 def _chunk_sizes(array: Any) -> Any:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from rechunker.stores import access
 from rechunker.stores.access import unwrap
-from rechunker.stores.nodes import Node, find_node, read_json
+from rechunker.stores.nodes import Node, check_unchanged, find_node, node_digest, read_json
 from rechunker.stores.overlap import contains
 from rechunker.stores.resolve import is_process_local, resolve_store
 
 __all__ = [
     "Node",
     "access",
+    "check_unchanged",
     "contains",
     "find_node",
     "is_process_local",
+    "node_digest",
     "read_json",
     "resolve_store",
     "unwrap",

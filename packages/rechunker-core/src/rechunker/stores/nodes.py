@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from zarr.storage import LocalStore, StorePath, ZipStore
 
 from rechunker.stores import access
 
-__all__ = ["Node", "find_node", "read_json"]
+__all__ = ["Node", "check_unchanged", "find_node", "node_digest", "read_json"]
 
 Kind = Literal["array", "group"]
 
@@ -60,6 +61,64 @@ def find_node(path: StorePath) -> Node | None:
             if found is not None:
                 return Node(kind_v2, 2, found.to_bytes())
     return None
+
+
+def node_digest(path: StorePath) -> str | None:
+    """Return a digest of what makes the node at a place: its metadata without attributes.
+
+    Parameters
+    ----------
+    path
+        Place of an array or a group.
+
+    Returns
+    -------
+    str or None
+        Hexadecimal digits; None if there is no node.
+    """
+    node = find_node(path)
+    if node is None:
+        return None
+    document = _parse(node.metadata)
+    facts = {key: value for key, value in document.items() if key not in _APART}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+# Metadata that may change without a change of what is stored in chunks.
+_APART = ("attributes", "consolidated_metadata")
+
+
+def check_unchanged(path: StorePath, digest: str | None) -> None:
+    """Check that the node at a place is the one that was there when the plan was made.
+
+    Parameters
+    ----------
+    path
+        Place of a source.
+    digest
+        What `node_digest` returned then; None if the place cannot be checked.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no node any more.
+    ValueError
+        If there is another one.
+    """
+    if digest is None:
+        return
+    now = node_digest(path)
+    if now is None:
+        raise FileNotFoundError(
+            f"the source {path} cannot be seen from here: it was moved, deleted or unmounted since "
+            "rechunk() was called, or this worker has no access to it; make it visible there and "
+            "call execute() again"
+        )
+    if now != digest:
+        raise ValueError(
+            f"the source {path} is not what it was when rechunk() was called: its metadata have "
+            "changed; call rechunk() again"
+        )
 
 
 def read_json(path: StorePath) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class _ZlibStream:
 
 
 def _gzip(codec: Any, encoded: Bytes) -> _Stream:
-    return gzip.GzipFile(fileobj=io.BytesIO(encoded))
+    return gzip.GzipFile(fileobj=io.BytesIO(encoded.data))
 
 
 def _zlib(codec: Any, encoded: Bytes) -> _Stream:
@@ -52,11 +52,11 @@ def _zlib(codec: Any, encoded: Bytes) -> _Stream:
 
 
 def _bz2(codec: Any, encoded: Bytes) -> _Stream:
-    return bz2.BZ2File(io.BytesIO(encoded))
+    return bz2.BZ2File(io.BytesIO(encoded.data))
 
 
 def _lzma(codec: Any, encoded: Bytes) -> _Stream:
-    return lzma.LZMAFile(io.BytesIO(encoded), format=codec.format, filters=codec.filters)
+    return lzma.LZMAFile(io.BytesIO(encoded.data), format=codec.format, filters=codec.filters)
 
 
 STREAMS: Mapping[str, Callable[[Any, Bytes], _Stream]] = {
