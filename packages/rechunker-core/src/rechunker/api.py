@@ -86,7 +86,8 @@ def rechunk(
         - Group: a dict of such chunks by array path. Arrays that are not in it are not copied.
         - Dataset: a dict of sizes by dimension name, or a dict of chunks by variable name; None to
           keep the chunks.
-        - DataTree: the same as for a dataset, or a dict of these by node path.
+        - DataTree: a dict of sizes by dimension name, a dict by node path of what a dataset takes,
+          or a dict of chunks by variable path; None to keep the chunks.
     max_mem
         Memory limit per task in bytes, including chunks being read, decoded, encoded or written:
         an integer or a string such as ``"500MB"`` or ``"1GiB"``.
@@ -99,16 +100,16 @@ def rechunk(
         - Array: keyword arguments of `zarr.create_array` such as `compressors`, `filters`,
           `serializer`, `shards`, `fill_value`, `order` or `zarr_format`; and `overwrite`, True to
           replace an existing target.
-        - Group: a dict of such options by array path.
-        - Dataset and DataTree: a dict of encodings by variable name, as in
-          `xarray.Dataset.to_zarr`, that update the encodings of the source; `overwrite` and
-          `zarr_format` apply to the whole target.
+        - Group: a dict of such options by array path; also `overwrite` for the whole target.
+        - Dataset: a dict of encodings by variable name, as in `xarray.Dataset.to_zarr`, that update
+          the encodings of the source; also `overwrite` and `zarr_format` for the whole target.
+        - DataTree: a dict by node path of dicts of encodings; also `overwrite` and `zarr_format`.
     temp_store
         Where to write temporary objects if the plan needs any: a path, a URL, a mutable mapping or
         a Zarr store. They are deleted at the end of the execution.
     temp_options
-        Options of the temporary objects. Only the compressor is used; ignored for datasets. By
-        default the compressor in `target_options`.
+        Options of the temporary objects, in the form of `target_options`. Only the compressor is
+        used; ignored for datasets. By default the compressor in `target_options`.
     executor
         Name of an executor or an `Executor` instance. By default ``"dask"`` if rechunker-dask is
         installed, otherwise ``"python"``.
