@@ -122,8 +122,9 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check code style and formatting with ruff."""
+    """Check code style, formatting, and that no modules import each other in a circle."""
     session.install(*requirements(ROOT, "lint"))
+    session.run("python", ROOT / "checks" / "import_graph.py")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
 
@@ -142,7 +143,7 @@ def typecheck(session: nox.Session, package: Path) -> None:
         session.run("mypy", settings, *paths, env={"MYPYPATH": os.pathsep.join(map(str, bases))})
 
     source, tests = package / "src", package / "tests"
-    mypy(source, tests, bases=[source, tests, bench])
+    mypy(source, tests, bases=[source, tests, bench, checks])
     if package == CORE:
         mypy(bench, bases=[bench])
         mypy(ROOT / "noxfile.py", ROOT / "run.py", checks, bases=[checks])

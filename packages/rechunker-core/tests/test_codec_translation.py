@@ -9,7 +9,7 @@ import pytest
 import zarr.codecs
 
 from rechunker.metadata import check_codecs, is_v2, to_v2, to_v3
-from rechunker.metadata.codec_translation import Chain
+from rechunker.metadata.codec_chain import Chain
 
 ARRAYS = [
     numcodecs.Delta(dtype="<i4"),

@@ -39,7 +39,7 @@ class Hidden:
 def write_package(folder: Path, name: str, executor: str) -> None:
     package = folder / f"rechunker_{name}"
     package.mkdir()
-    (package / "__init__.py").touch()
+    (package / "__init__.py").write_text(f"from {package.name}.executor import *\n")
     (package / "executor.py").write_text(executor)
 
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from rechunker.planning import RechunkPlan, StagePlan, plan_rechunk
-from rechunker.planning.plan import Footprint, Layout
+from rechunker.planning import Footprint, Layout, RechunkPlan, StagePlan, plan_rechunk
 
 # A unit of 10 elements in, one of 10 elements out, whose sizes tell what is held at a time.
 FOOTPRINT = Footprint(read=1000, unit=100, write=300, pad=40)

@@ -14,8 +14,7 @@ from plan_bounds import consolidated, evaluate, lower_bound
 from plan_model import Model, predicted, spans
 from plan_strategies import Case, cases, footprints
 
-from rechunker.planning import CostModel, MemoryLimitError, RechunkPlan
-from rechunker.planning.plan import Footprint
+from rechunker.planning import CostModel, Footprint, MemoryLimitError, RechunkPlan
 
 FACTORS = (2, 2.1, 2.5, 3, 4, 5, 7, 10, 20, 50, 200)
 

@@ -10,8 +10,7 @@ import pytest
 import zarr
 from zarr.storage import FsspecStore, LocalStore, StorePath
 
-from rechunker.stores import contains, is_process_local, resolve_store
-from rechunker.stores.resolve import node_kind
+from rechunker.stores import contains, find_node, is_process_local, resolve_store
 
 fsspec: Any = import_module("fsspec")  # it has no types
 
@@ -28,7 +27,7 @@ def memory() -> Any:
 def test_a_url_is_a_place_where_nothing_is_written(memory: Any) -> None:
     place = resolve_store("memory://data/a.zarr")
     assert isinstance(place.store, FsspecStore)
-    assert node_kind(place) is None
+    assert find_node(place) is None
     assert not memory.store
 
 
@@ -46,7 +45,9 @@ def test_an_unknown_protocol_is_refused() -> None:
 def test_a_mapping_of_fsspec_is_a_place(memory: Any) -> None:
     place = resolve_store(memory.get_mapper("/data"))
     zarr.create_group(place)
-    assert node_kind(resolve_store("memory://data")) == "group"
+    node = find_node(resolve_store("memory://data"))
+    assert node is not None
+    assert node.kind == "group"
 
 
 def test_a_mapping_of_files_and_a_path_are_one_place(tmp_path: Path) -> None:

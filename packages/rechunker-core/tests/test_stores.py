@@ -24,9 +24,8 @@ from zarr.storage import (
     ZipStore,
 )
 
-from rechunker.stores import contains, is_process_local, resolve_store, unwrap
+from rechunker.stores import contains, find_node, is_process_local, resolve_store, unwrap
 from rechunker.stores.mapping import MappingStore
-from rechunker.stores.resolve import group_format, node_kind
 
 FORMATS = pytest.mark.parametrize("zarr_format", [2, 3])
 
@@ -274,34 +273,41 @@ def test_wrappers_come_off() -> None:
 # Looking at places.
 
 
+def kind_at(store: Store) -> str | None:
+    node = find_node(at(store))
+    return None if node is None else node.kind
+
+
 @FORMATS
 def test_arrays_and_groups_are_told_apart(zarr_format: Any) -> None:
     store = MemoryStore()
     root = zarr.create_group(store, zarr_format=zarr_format)
     root.create_array("a", shape=(4,), chunks=(2,), dtype="i4")
-    found = [node_kind(at(store, path)) for path in ("", "a", "b")]
-    assert found == ["group", "array", None]
-    assert [group_format(at(store, path)) for path in ("", "a")] == [zarr_format, None]
+    root_node, array_node, nothing = (find_node(at(store, path)) for path in ("", "a", "b"))
+    assert root_node is not None
+    assert array_node is not None
+    assert nothing is None
+    assert root_node[:2] == ("group", zarr_format)
+    assert array_node[:2] == ("array", zarr_format)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"node_type": "x"}', b"\xff"])
 def test_what_is_no_metadata_is_no_node(content: bytes) -> None:
     place = at(MemoryStore({"zarr.json": Buffer.from_bytes(content)}))
-    assert node_kind(place) is None
-    assert group_format(place) is None
+    assert find_node(place) is None
 
 
 @pytest.mark.parametrize("wrap", [lambda store: store, LoggingStore])
 def test_looking_makes_no_folder(tmp_path: Path, wrap: Any) -> None:
     place = at(wrap(LocalStore(tmp_path / "new.zarr")), "a")
-    assert (node_kind(place), group_format(place)) == (None, None)
+    assert find_node(place) is None
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("mode", ["w", "a", "x", "r"])
 def test_looking_makes_no_archive(tmp_path: Path, mode: Any) -> None:
     place = at(ZipStore(tmp_path / "new.zip", mode=mode))
-    assert node_kind(place) is None
+    assert find_node(place) is None
     assert not list(tmp_path.iterdir())
 
 
@@ -310,17 +316,17 @@ def test_looking_leaves_an_archive_as_it_is(tmp_path: Path, mode: Any) -> None:
     with ZipStore(tmp_path / "old.zip", mode="w") as store:
         zarr.create_group(store)
     before = (tmp_path / "old.zip").read_bytes()
-    assert node_kind(at(ZipStore(tmp_path / "old.zip", mode=mode))) == "group"
+    assert kind_at(ZipStore(tmp_path / "old.zip", mode=mode)) == "group"
     assert (tmp_path / "old.zip").read_bytes() == before
 
 
 def test_an_archive_that_is_being_written_is_read(tmp_path: Path) -> None:
     with ZipStore(tmp_path / "new.zip", mode="w") as store:
         zarr.create_group(store)
-        assert node_kind(at(store)) == "group"
+        assert kind_at(store) == "group"
     assert zipfile.is_zipfile(tmp_path / "new.zip")
 
 
 def test_a_store_in_a_file_holds_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert node_kind(at(LocalStore(tmp_path / "file"))) is None
+    assert kind_at(LocalStore(tmp_path / "file")) is None

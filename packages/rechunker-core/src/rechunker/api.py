@@ -7,7 +7,7 @@ from typing import Any, overload
 
 import zarr
 
-from rechunker.jobs import assemble, check_array_name, check_places, temp_places
+from rechunker.jobs import check_array_name, check_places, plan_target, temp_places
 from rechunker.plugins import get_executor
 from rechunker.rechunked import Intermediate, Rechunked
 from rechunker.sizes import parse_bytes
@@ -151,26 +151,19 @@ def rechunk(
     memory = parse_bytes(max_mem)
     engine = get_executor(executor)
     group = target_store if isinstance(target_store, zarr.Group) else None
-    check_array_name(source, group, array_name)
     place = resolve_store(target_store)
-    if array_name is not None:
-        place = place / array_name
     temp_place = None if temp_store is None else resolve_store(temp_store)
     zarr_format = group.metadata.zarr_format if group is not None else None
     hierarchy = hierarchy_of(source, target_chunks, target_options, zarr_format)
+    check_array_name(hierarchy, group, array_name)
+    if array_name is not None:
+        place = place / array_name
     temp = temp_places(hierarchy, temp_place, temp_options, target_options)
-    check_places(source, hierarchy, place, temp_place, engine)
+    check_places(hierarchy, place, temp_place, engine)
     into_group = group is not None and array_name is None
-    assembly = assemble(hierarchy, place, temp, memory, engine, into_group=into_group)
-    hops = {job.name: job.plan.hops for job in assembly.jobs if job.plan.hops}
+    job = plan_target(hierarchy, place, temp, memory, engine, into_group=into_group)
+    plans = {array.name: array.plan for array in job.jobs}
+    hops = {name: plan.hops for name, plan in plans.items() if plan.hops}
     between = Intermediate(temp_place, hops) if temp_place and hops else None
-    plan = engine.prepare_plan(assembly.specs())
-    return Rechunked(
-        engine,
-        plan,
-        source,
-        between,
-        assembly.target(),
-        copy_plan={job.name: job.plan for job in assembly.jobs},
-        reopen=assembly.open,
-    )
+    plan = engine.prepare_plan(job.specs())
+    return Rechunked(engine, plan, source, between, job.target(), copy_plan=plans, reopen=job.open)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from rechunker.copying import CopyWork, Lane, Piece
+from rechunker.copying import CopyWork, Lane, Piece, Reader
 from rechunker.planning import Box, Grid, block, blocks_meeting, task_box
-from rechunker.sources import DaskReader, checked
+from rechunker.sources import DaskReader, check_block
 from rechunker.types import Stage
 
 __all__ = ["BlockReader", "HeldBlocks", "with_blocks"]
@@ -19,7 +19,7 @@ Index = tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class BlockReader:
+class BlockReader(Reader):
     """Hands out blocks that are there.
 
     Parameters
@@ -39,9 +39,13 @@ class BlockReader:
     dtype: np.dtype[Any]
     blocks: Mapping[Index, Any]
 
+    @property
+    def identity(self) -> str:
+        return repr(self)
+
     def pieces(self, index: Index, box: Box, lane: Lane) -> Iterator[Piece]:
         unit = block(self.shape, self.grid, index)
-        data = checked(self.blocks[index], unit, self)
+        data = check_block(self.blocks[index], unit, self)
         lane.count(gets=1, bytes_read=data.nbytes)
         yield unit.start, data
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from rechunker.copying.buffers import has_any_length
-from rechunker.copying.codecs import CellCodec, CompressedCells, ObjectCellCodec, byte_codec
+from rechunker.copying.buffers import is_variable_length
+from rechunker.copying.codecs import (
+    CellCodec,
+    CompressedCells,
+    ObjectCellCodec,
+    Piece,
+    byte_codec,
+)
 from rechunker.copying.copy import CopyWork
 from rechunker.copying.lanes import Lane
-from rechunker.copying.reading import Piece, Reader, RegionReader, ZarrReader
+from rechunker.copying.reading import Reader, RegionReader, ZarrReader
 from rechunker.copying.stored_array import StoredArray
 from rechunker.copying.temp_objects import TempObjects, TempReader, TempWriter, spill
 from rechunker.copying.transfer import TransferWork, encoded_alike
@@ -33,6 +39,6 @@ __all__ = [
     "byte_codec",
     "changed_settings",
     "encoded_alike",
-    "has_any_length",
+    "is_variable_length",
     "spill",
 ]

@@ -1,4 +1,4 @@
-"""The memory in which a task puts its box together, cell by cell."""
+"""Buffers: the memory in which a task assembles its box, cell by cell."""
 
 from __future__ import annotations
 
@@ -19,19 +19,28 @@ __all__ = [
     "PackedCells",
     "ViewCells",
     "cell_buffer",
-    "has_any_length",
+    "is_variable_length",
 ]
 
 
-def has_any_length(dtype: np.dtype[Any]) -> bool:
-    """Say whether elements, such as strings, refer to memory of their own."""
+def is_variable_length(dtype: np.dtype[Any]) -> bool:
+    """Return whether elements, such as strings, refer to memory of their own."""
     return bool(dtype.hasobject) or dtype.kind == "T"
 
 
 class Cells(Protocol):
-    """A box, as the cells that are written from it."""
+    """A box as the cells that are written from it.
+
+    Attributes
+    ----------
+    layout
+        The cells.
+    raw
+        All cells as bytes, back to back; None if they do not lie in one piece of memory.
+    """
 
     layout: CellLayout
+    raw: npt.NDArray[np.uint8] | None
 
     def cell(self, cell: Box) -> npt.NDArray[Any]:
         """Return the elements of one cell, without a copy."""
@@ -39,14 +48,14 @@ class Cells(Protocol):
 
 
 class CellBuffer(Cells, Protocol):
-    """A box that is put together in memory of its own; its cells are C-contiguous."""
+    """A box that is assembled in memory of its own; its cells are C-contiguous."""
 
     def put(self, start: Sequence[int], data: npt.NDArray[Any]) -> None:
-        """Copy what of `data`, whose first element is `start`, lies in the box."""
+        """Copy the part of `data` that lies in the box; `start` is its first element."""
         ...
 
     def fill(self, value: Any) -> None:
-        """Set every element."""
+        """Set every element to a value."""
         ...
 
 
@@ -56,22 +65,25 @@ class PackedCells:
     def __init__(self, layout: CellLayout, dtype: np.dtype[Any], memory: Scratch) -> None:
         self.layout = layout
         self.dtype = dtype
-        self.raw = memory.take(layout.box.size * dtype.itemsize)
+        self._bytes = memory.take(layout.box.size * dtype.itemsize)
+        self.raw: npt.NDArray[np.uint8] | None = self._bytes
 
     def put(self, start: Sequence[int], data: npt.NDArray[Any]) -> None:
-        scatter(self.layout, self.raw, start, data.astype(self.dtype, copy=False))
+        scatter(self.layout, self._bytes, start, data.astype(self.dtype, copy=False))
 
     def fill(self, value: Any) -> None:
-        self.raw.view(self.dtype)[...] = value
+        self._bytes.view(self.dtype)[...] = value
 
     def cell(self, cell: Box) -> npt.NDArray[Any]:
         first = self.layout.offset(cell) * self.dtype.itemsize
-        part = self.raw[first : first + cell.size * self.dtype.itemsize]
+        part = self._bytes[first : first + cell.size * self.dtype.itemsize]
         return part.view(self.dtype).reshape(cell.shape)
 
 
 class ObjectCells:
-    """Cells of elements that refer to memory of their own, such as strings of any length."""
+    """Cells of variable-length elements, which refer to memory of their own."""
+
+    raw: npt.NDArray[np.uint8] | None = None
 
     def __init__(self, layout: CellLayout, dtype: np.dtype[Any]) -> None:
         self.layout = layout
@@ -92,7 +104,9 @@ class ObjectCells:
 
 
 class ViewCells:
-    """Cells cut out of one array that holds them all; cells are not contiguous here."""
+    """Cells that are views of one array, and so not contiguous."""
+
+    raw: npt.NDArray[np.uint8] | None = None
 
     def __init__(self, layout: CellLayout, start: Sequence[int], data: npt.NDArray[Any]) -> None:
         self.layout = layout
@@ -104,17 +118,17 @@ class ViewCells:
 
 
 def cell_buffer(layout: CellLayout, dtype: np.dtype[Any], memory: Scratch) -> CellBuffer:
-    """Return a buffer for the cells of a box, with elements of any value.
+    """Return a buffer for the cells of a box; its elements are not initialized.
 
     Parameters
     ----------
     layout
         The cells.
     dtype
-        Type of the elements.
+        Dtype of the elements.
     memory
-        Where elements of fixed size go; used again for the next box.
+        Holds fixed-size elements; used again for the next box.
     """
-    if has_any_length(dtype):
+    if is_variable_length(dtype):
         return ObjectCells(layout, dtype)
     return PackedCells(layout, dtype, memory)

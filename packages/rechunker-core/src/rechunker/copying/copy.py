@@ -1,4 +1,4 @@
-"""What one task of a stage does: read the units its box meets, scatter them, write the box."""
+"""Copy work: what a task does: read the units that meet its box, scatter them, write the box."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rechunker.copying.buffers import Cells, ViewCells, cell_buffer
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.reading import Reader
 from rechunker.copying.scatter import CellLayout
-from rechunker.copying.writing import Writer, ZarrWriter
+from rechunker.copying.writing import Writer
 from rechunker.planning import Box, Grid, Layout, blocks_meeting, task_box
 from rechunker.types import Traffic
 
@@ -22,22 +22,22 @@ __all__ = ["CopyWork"]
 
 @dataclass(frozen=True)
 class CopyWork:
-    """The tasks of one stage, small and picklable.
+    """The tasks of one stage; small, and picklable.
 
     Parameters
     ----------
     shape
-        Of the array.
+        Elements of the array along every axis.
     grid
         Task grid: each task owns one box of it.
     reader, writer
         Where the elements come from and where they go.
     layout
-        How a task holds its box.
+        How a task holds its box in memory.
     threads
-        Reads, or writes, in flight at a time in one task.
+        Number of reads, or writes, that one task has in flight.
     settings
-        Of `zarr.config`, as they were where the plan was made.
+        Settings of `zarr.config` where the plan was made, by dotted name.
     """
 
     shape: tuple[int, ...]
@@ -54,16 +54,16 @@ class CopyWork:
                 box = task_box(self.shape, self.grid, task)
                 self.writer.write(task, self._cells(box, lanes), lanes)
                 if self.layout is Layout.VIEW:
-                    lanes.box.release()  # not there while the next task reads its unit
+                    lanes.box.release()  # before the next task reads its unit
                 yield lanes.take_traffic() + Traffic(tasks=1)
 
     def _cells(self, box: Box, lanes: Lanes) -> Cells:
+        """Read a box and return its cells."""
         if self.layout is Layout.VIEW:
-            return self._single(box, lanes)
-        cells = cell_buffer(self._layout(box), self.reader.dtype, lanes.box)
-        if self.layout is Layout.PADDED and cells.layout.box != box:
-            assert isinstance(self.writer, ZarrWriter)
-            cells.fill(self.writer.array.blank)
+            return self._cells_of_one_unit(box, lanes)
+        cells = cell_buffer(self._layout_of(box), self.reader.dtype, lanes.box)
+        if cells.layout.box != box:
+            cells.fill(self.writer.blank)
 
         def read(index: tuple[int, ...], lane: Lane) -> None:
             with self._named(index):
@@ -73,14 +73,14 @@ class CopyWork:
         lanes.each(blocks_meeting(self.shape, self.reader.grid, box), read)
         return cells
 
-    def _single(self, box: Box, lanes: Lanes) -> Cells:
-        """Read the one unit that the box meets; where that is a target's, it is the buffer."""
+    def _cells_of_one_unit(self, box: Box, lanes: Lanes) -> Cells:
+        """Read the single unit that meets the box; use it as the buffer if the writer allows it."""
         (index,) = blocks_meeting(self.shape, self.reader.grid, box)
         lane = lanes.first
         with self._named(index):
             ((start, data),) = self.reader.pieces(index, box, lane)
-        layout = self._layout(box)
-        if isinstance(self.writer, ZarrWriter):
+        layout = self._layout_of(box)
+        if not self.writer.packed:
             return ViewCells(layout, start, data)
         lane.encoded.release()  # the box takes its place
         cells = cell_buffer(layout, self.reader.dtype, lanes.box)
@@ -90,21 +90,15 @@ class CopyWork:
 
     @contextmanager
     def _named(self, index: tuple[int, ...]) -> Iterator[None]:
-        """Tell in errors what was read."""
+        """Add to an error the unit that was read."""
         try:
             yield
         except Exception as error:
             error.add_note(f"while reading {index} of the grid {self.reader.grid}: {self.reader}")
             raise
 
-    def _layout(self, box: Box) -> CellLayout:
-        widths = self.writer.grid
-        whole = self.layout is Layout.PADDED or self._same_units
-        if not (isinstance(self.writer, ZarrWriter) and whole):
-            return CellLayout(box, widths)
-        stop = tuple(-(-hi // width) * width for hi, width in zip(box.stop, widths, strict=True))
-        return CellLayout(Box(box.start, stop), widths)
-
-    @property
-    def _same_units(self) -> bool:
-        return self.layout is Layout.VIEW and self.reader.grid == self.writer.grid
+    def _layout_of(self, box: Box) -> CellLayout:
+        same_units = self.layout is Layout.VIEW and self.reader.grid == self.writer.grid
+        if self.layout is Layout.PADDED or same_units:
+            return self.writer.layout(box)
+        return CellLayout(box, self.writer.grid)

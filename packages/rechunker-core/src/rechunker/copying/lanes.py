@@ -1,4 +1,4 @@
-"""Running the reads, or the writes, of one task with a counted number of them in flight."""
+"""Lanes: the threads of a task, each with one read or write in flight and memory of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Lane:
-    """What one thread of a task has for itself: memory to read into, and its counts."""
+    """What belongs to one thread of a task: memory to read into, and its counts."""
 
     def __init__(self) -> None:
         self.encoded = Scratch()
@@ -25,12 +25,12 @@ class Lane:
         self.traffic = Traffic()
 
     def release(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         self.encoded.release()
         self.decoded.release()
 
     def count(self, **counts: int) -> None:
-        """Add to what this lane has done."""
+        """Add to the counts of this lane."""
         self.traffic += Traffic(**counts)
 
 
@@ -40,7 +40,7 @@ class Lanes:
     Parameters
     ----------
     number
-        How many items are worked on at a time; 1 works in the calling thread.
+        Number of threads; 1 works in the calling thread.
     """
 
     def __init__(self, number: int) -> None:
@@ -63,11 +63,11 @@ class Lanes:
 
     @property
     def first(self) -> Lane:
-        """The lane of a task that reads one unit only."""
+        """The lane of a task that reads a single unit."""
         return self._lanes[0]
 
     def each(self, items: Iterable[T], work: Callable[[T, Lane], None]) -> None:
-        """Call ``work(item, lane)`` for every item; raise the first error once all have stopped."""
+        """Call ``work(item, lane)`` for every item; raise the first error when all have stopped."""
         pending = _Pending(items)
         if self._pool is None:
             self._drain(pending, work, self._lanes[0])
@@ -76,7 +76,7 @@ class Lanes:
         try:
             errors = [error for done in running if (error := done.exception())]
         finally:
-            pending.stop()  # so that nobody goes on after an interrupt
+            pending.stop()  # so that no lane goes on after an interrupt
         if errors:
             raise errors[0]
 
@@ -85,11 +85,11 @@ class Lanes:
             while (item := pending.next()) is not None:
                 work(item[0], lane)
         finally:
-            pending.stop()  # either all are taken, or this one failed
+            pending.stop()  # either no item is left, or this one failed
             lane.release()
 
     def take_traffic(self) -> Traffic:
-        """Return what all lanes have done since the last call."""
+        """Return the counts of all lanes since the last call."""
         total = sum((lane.traffic for lane in self._lanes), Traffic())
         for lane in self._lanes:
             lane.traffic = Traffic()
@@ -97,7 +97,7 @@ class Lanes:
 
 
 class _Pending(Generic[T]):
-    """Items that several threads take one by one, until there are none or one of them fails."""
+    """Items that several threads take one by one, until none is left or one of them fails."""
 
     def __init__(self, items: Iterable[T]) -> None:
         self._items = iter(items)

@@ -1,4 +1,4 @@
-"""Readers: what the tasks of a stage read, one unit at a time."""
+"""Readers: where the tasks of a stage read from, one unit at a time."""
 
 from __future__ import annotations
 
@@ -7,50 +7,78 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import zarr
+from zarr.abc.store import Store
 
+from rechunker.copying.codecs import Piece
 from rechunker.copying.lanes import Lane
 from rechunker.copying.stored_array import StoredArray
 from rechunker.planning import Box, Grid, block
 from rechunker.stores import access
 
-__all__ = ["Piece", "Reader", "RegionReader", "ZarrReader"]
-
-Piece = tuple[tuple[int, ...], npt.NDArray[Any]]
+__all__ = ["Reader", "RegionReader", "ZarrReader"]
 
 
 class Reader(Protocol):
-    """An array that is read unit by unit.
+    """An array that is read unit by unit; derive from it to get the defaults.
 
     Attributes
     ----------
     grid
-        The units.
+        Grid of the units.
     dtype
-        Type of the elements that are read.
+        Dtype of the elements that are read.
+    identity
+        Text that differs between two readers of different data.
+    store
+        Store that the units are read from; None by default, for data that come from elsewhere.
+    stored
+        Zarr array whose stored objects are the units; None by default.
+    holds_futures
+        Whether units are futures on a cluster, which only the cluster's own engine can read;
+        false by default.
     """
 
     @property
     def grid(self) -> Grid: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def identity(self) -> str: ...
+
+    @property
+    def store(self) -> Store | None:
+        return None
+
+    @property
+    def stored(self) -> StoredArray | None:
+        return None
+
+    @property
+    def holds_futures(self) -> bool:
+        return False
 
     def pieces(self, index: tuple[int, ...], box: Box, lane: Lane) -> Iterator[Piece]:
-        """Read the unit at `index`, or of it what lies in `box`.
+        """Read the unit at `index`, or at least the part of it that lies in `box`.
 
         Yields
         ------
-        tuple of int, numpy.ndarray
-            Position in the array of the first element, and elements: all that lie in the array
-            and in `box`, perhaps more. They are void as soon as the next piece is asked for.
+        Piece
+            Together they hold every element of the unit that lies in the array and in `box`;
+            they may hold more.
         """
         ...
 
 
 @dataclass(frozen=True)
-class ZarrReader:
-    """Reads chunks, or shards, of a Zarr array."""
+class ZarrReader(Reader):
+    """Reads the stored objects (chunks, or shards) of a Zarr array.
+
+    Parameters
+    ----------
+    array
+        The array.
+    """
 
     array: StoredArray
 
@@ -61,6 +89,18 @@ class ZarrReader:
     @property
     def dtype(self) -> np.dtype[Any]:
         return self.array.dtype
+
+    @property
+    def identity(self) -> str:
+        return self.array.metadata
+
+    @property
+    def store(self) -> Store:
+        return self.array.store
+
+    @property
+    def stored(self) -> StoredArray:
+        return self.array
 
     def pieces(self, index: tuple[int, ...], box: Box, lane: Lane) -> Iterator[Piece]:
         origin = tuple(i * width for i, width in zip(index, self.array.unit, strict=True))
@@ -79,15 +119,15 @@ class ZarrReader:
 
 
 @dataclass(frozen=True)
-class RegionReader:
+class RegionReader(Reader):
     """Reads chunks of different sizes through Zarr's own array.
 
     Parameters
     ----------
     array
-        The array.
+        An array with an irregular chunk grid.
     grid
-        Sizes of its chunks, one by one.
+        Sizes of its chunks along every axis.
     """
 
     array: zarr.Array[Any]
@@ -96,6 +136,14 @@ class RegionReader:
     @property
     def dtype(self) -> np.dtype[Any]:
         return self.array.dtype
+
+    @property
+    def identity(self) -> str:
+        return repr(self)
+
+    @property
+    def store(self) -> Store:
+        return self.array.store
 
     def pieces(self, index: tuple[int, ...], box: Box, lane: Lane) -> Iterator[Piece]:
         unit = block(self.array.shape, self.grid, index)

@@ -1,4 +1,4 @@
-"""Copying one region of an array into cells that lie back to back in one buffer."""
+"""Scatter: one region of an array is copied into cells that lie back to back in a buffer."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["CellLayout", "scatter", "word_of"]
 
 Bytes = npt.NDArray[np.uint8]
 
-# A block of the source that stays in the processor's cache while its rows go to many cells.
+# Bytes of a block that stays in the processor's cache while its rows are copied to many cells.
 _CACHE_BYTES = 1 << 18
 # Elements of these sizes are moved as integers, with numpy's fastest loops.
 _WORDS = {1: "u1", 2: "u2", 4: "u4", 8: "u8"}
 
 
 def word_of(size: int) -> np.dtype[Any]:
-    """Return a type for opaque elements of so many bytes, the fastest to copy and compare."""
+    """Return the dtype of opaque elements of `size` bytes that is fastest to copy and compare."""
     return np.dtype(_WORDS.get(size) or f"V{size}")
 
 
@@ -35,8 +35,8 @@ class CellLayout:
     Parameters
     ----------
     box
-        The region that the buffer holds. For cells that are padded to their full width its stop
-        lies beyond the end of the array.
+        Region that the buffer holds. If cells are padded to their full width, it stops beyond the
+        end of the array.
     widths
         Width of the cells' grid along every axis, in elements; the grid starts at 0.
     """
@@ -45,7 +45,7 @@ class CellLayout:
     widths: tuple[int, ...]
 
     def cells(self, region: Box | None = None) -> Iterator[Box]:
-        """Yield the cells, or those that meet a region, in the order they lie in the buffer."""
+        """Yield the cells, or those that meet a region, in the order in which they are stored."""
         part = self.box if region is None else self.box & region
         axes = zip(self.widths, part.start, part.stop, strict=True)
         for index in itertools.product(*(_meeting(w, lo, hi) for w, lo, hi in axes)):
@@ -60,10 +60,10 @@ class CellLayout:
         return block & self.box
 
     def offset(self, cell: Box) -> int:
-        """Return the number of elements that lie before `cell` in the buffer.
+        """Return the number of elements before `cell` in the buffer.
 
-        Those are, for every axis, the cells to the left of it, which are as wide as this one on
-        the axes before and as wide as the box on the axes after.
+        For every axis these are the cells to the left, which are as wide as this cell on the axes
+        before and as wide as the box on the axes after.
         """
         before, rest, total = 1, self.box.size, 0
         for lo, first, extent, width in zip(
@@ -75,7 +75,7 @@ class CellLayout:
         return total
 
     def position(self, cell: Box) -> int:
-        """Return how many cells lie before `cell` in the buffer."""
+        """Return the number of cells before `cell` in the buffer."""
         position = 0
         for w, lo, hi, first in zip(
             self.widths, self.box.start, self.box.stop, cell.start, strict=True
@@ -96,9 +96,9 @@ def _meeting(width: int, lo: int, hi: int) -> range:
 
 @dataclass(frozen=True)
 class _Segment:
-    """Part of an axis that meets either one cell, or several whole ones of the same width."""
+    """Part of an axis that meets one cell, or several whole cells of the same width."""
 
-    start: int  # first element of it
+    start: int  # first element of the part
     cell: int  # first element of its first cell
     cells: int  # number of cells
     extent: int  # width of each of them
@@ -106,7 +106,7 @@ class _Segment:
 
 
 def _segments(lo: int, hi: int, width: int, start: int, stop: int) -> list[_Segment]:
-    """Cut [start, stop) of an axis, whose box is [lo, hi), at the cells that are not whole."""
+    """Split [start, stop) of an axis, whose box is [lo, hi), at the cells that are not whole."""
     out: list[_Segment] = []
     while start < stop:
         first = start // width * width
@@ -122,7 +122,7 @@ def _segments(lo: int, hi: int, width: int, start: int, stop: int) -> list[_Segm
 
 
 def scatter(layout: CellLayout, buffer: Bytes, start: Sequence[int], data: npt.NDArray[Any]) -> int:
-    """Copy `data`, as far as it lies in the box, into the cells of `buffer`.
+    """Copy the part of `data` that lies in the box into the cells of `buffer`.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def scatter(layout: CellLayout, buffer: Bytes, start: Sequence[int], data: npt.N
     start
         Position of the first element of `data` in the whole array.
     data
-        Any numpy array of fixed-size elements.
+        NumPy array of fixed-size elements.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def _copy_part(
     data: npt.NDArray[Any],
     parts: Sequence[_Segment],
 ) -> None:
-    """Copy where every axis meets cells of one width: that is regular, so one strided copy."""
+    """Copy a region in which the cells have one width per axis: a single strided copy."""
     item = data.itemsize
     first = Box(tuple(p.cell for p in parts), tuple(p.cell + p.extent for p in parts))
     offset = layout.offset(first)
@@ -186,7 +186,7 @@ def _strided_copy(
     out_of: list[int],
     shape: list[int],
 ) -> None:
-    """Copy elements from `corner` on, between views whose strides are given in bytes."""
+    """Copy elements from `corner` on between two views; strides are in bytes."""
     item, flat = data.itemsize, data.flags.c_contiguous
     axes = [axis for axis in zip(shape, into, out_of, strict=True) if axis[0] > 1]
     if flat and axes and axes[-1][1] == axes[-1][2] == item:

@@ -1,9 +1,8 @@
-"""Where the objects of one Zarr array lie and how they are encoded."""
+"""Stored arrays: where the objects of one Zarr array lie, and how they are encoded."""
 
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -12,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import zarr
 from zarr.abc.store import Store
-from zarr.storage import MemoryStore, StorePath
+from zarr.storage import StorePath
 
 from rechunker.copying.codecs import ChunkCodec, chunk_codec
-from rechunker.copying.codecs.chunk import stored_shape
 from rechunker.copying.lanes import Lane
+from rechunker.metadata.document import Document, Shape, array_from_document, chunk_shapes
 from rechunker.stores import access
 
 __all__ = ["StoredArray"]
@@ -24,7 +23,7 @@ __all__ = ["StoredArray"]
 
 @dataclass(frozen=True)
 class StoredArray:
-    """One Zarr array, known by its metadata alone; the store need not hold them (yet).
+    """One Zarr array, known by its metadata alone; the store need not hold them yet.
 
     Parameters
     ----------
@@ -33,9 +32,9 @@ class StoredArray:
     path
         Path of the array in the store, "" for its root.
     metadata
-        The array's metadata document, as JSON without attributes: it travels to every worker.
+        Document of the array, as JSON without attributes: it travels to every worker.
     itemsize
-        Bytes of one decoded element; an estimate where elements have any length.
+        Bytes of one decoded element; an estimate for variable-length elements.
     """
 
     store: Store
@@ -44,8 +43,8 @@ class StoredArray:
     itemsize: int
 
     @classmethod
-    def of(cls, path: StorePath, document: dict[str, Any], itemsize: int) -> StoredArray:
-        """Return the array at `path` whose metadata are `document`."""
+    def of(cls, path: StorePath, document: Document, itemsize: int) -> StoredArray:
+        """Return the array at `path` with the metadata `document`."""
         bare = json.dumps({**document, "attributes": {}}, sort_keys=True)
         return cls(path.store, path.path, bare, itemsize)
 
@@ -57,49 +56,48 @@ class StoredArray:
         return _handle(self.metadata)
 
     @property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> Document:
         """The metadata, parsed."""
         return dict(json.loads(self.metadata))
 
     @cached_property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> Shape:
         return tuple(self._handle.shape)
 
     @cached_property
-    def unit(self) -> tuple[int, ...]:
-        """Shape of what is stored as one object: a chunk, or a shard."""
-        return tuple(max(1, n) for n in stored_shape(self.document))
+    def unit(self) -> Shape:
+        """Shape of a stored object: a chunk, or a shard."""
+        return tuple(max(1, n) for n in chunk_shapes(self.document).stored)
 
     @cached_property
     def codec(self) -> ChunkCodec:
         return chunk_codec(self.document, self.itemsize)
 
-    @cached_property
+    @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the elements as the codec decodes them, with its byte order."""
-        direct = getattr(self.codec, "dtype", None)
-        return direct if direct is not None else self._handle.dtype
+        """Dtype of the decoded elements, with its byte order."""
+        return self.codec.dtype
 
     @cached_property
     def fill_value(self) -> Any:
-        """The value of elements that are not stored; None where the metadata leave it open."""
+        """Fill value as an array without axes; None if the metadata have none."""
         fill = self._handle.metadata.fill_value
         return None if fill is None else np.asarray(fill, self.dtype)
 
     @cached_property
     def blank(self) -> npt.NDArray[Any]:
-        """What elements are that are not stored: the fill value, or whatever Zarr makes of none."""
+        """Value of missing chunks: the fill value, or the dtype's default if there is none."""
         if self.fill_value is not None:
             return np.asarray(self.fill_value)
         return np.asarray(self._handle.metadata.dtype.default_scalar(), self.dtype)
 
     def key(self, index: tuple[int, ...]) -> str:
-        """Return the key in the store of the object at `index` of the grid."""
+        """Return the store key of the object at `index` of the grid."""
         name = self._handle.metadata.encode_chunk_key(index)
         return f"{self.path}/{name}" if self.path else str(name)
 
     def discard(self, index: tuple[int, ...], lane: Lane) -> None:
-        """Leave out the object at `index`, and remove what a run that was given up left there."""
+        """Leave out the object at `index`; delete the one that an earlier run may have left."""
         lane.count(empty=1)
         if self.store.supports_deletes:
             access.delete(self.store, self.key(index))
@@ -107,6 +105,4 @@ class StoredArray:
 
 @lru_cache(maxsize=256)
 def _handle(metadata: str) -> zarr.Array[Any]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # dtypes and codecs outside the v3 specification
-        return zarr.Array.from_dict(StorePath(MemoryStore()), json.loads(metadata))
+    return array_from_document(json.loads(metadata))

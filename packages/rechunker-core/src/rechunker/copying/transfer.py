@@ -1,4 +1,4 @@
-"""Copying stored objects as they are, where source and target are encoded alike."""
+"""Transfer work: stored objects are copied without decoding if both arrays encode them alike."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from rechunker.types import Traffic
 
 __all__ = ["TransferWork", "encoded_alike"]
 
-# What may differ between two arrays whose objects have the same bytes.
+# Metadata that may differ between two arrays whose stored objects have the same bytes.
 _APART = ("attributes", "chunk_key_encoding", "dimension_names", "dimension_separator")
 
 
 def encoded_alike(a: StoredArray, b: StoredArray) -> bool:
-    """Say whether the stored objects of two arrays of the same values have the same bytes.
+    """Return whether two arrays of the same values store the same bytes in every object.
 
-    The fill value counts, too: it is what objects that are not there stand for.
+    Their fill values must be equal, too: a missing object stands for them.
     """
     one, other = a.document, b.document
     for name in _APART:
@@ -36,11 +36,11 @@ class TransferWork:
     Parameters
     ----------
     grid
-        Task grid.
+        Task grid: each task owns one box of it.
     source, target
-        Two arrays that are encoded alike.
+        Two arrays that encode their objects alike.
     threads
-        Objects copied at a time.
+        Number of objects that one task copies at a time.
     """
 
     grid: Grid

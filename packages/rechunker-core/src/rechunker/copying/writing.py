@@ -1,4 +1,4 @@
-"""Writers: what the tasks of a stage write, each object whole and by one task alone."""
+"""Writers: where the tasks of a stage write to, each object whole and by one task alone."""
 
 from __future__ import annotations
 
@@ -8,27 +8,42 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.copying.buffers import Cells, has_any_length
+from rechunker.copying.buffers import Cells, is_variable_length
 from rechunker.copying.lanes import Lane, Lanes
-from rechunker.copying.scatter import word_of
+from rechunker.copying.scatter import CellLayout, word_of
 from rechunker.copying.stored_array import StoredArray
 from rechunker.planning import Box, block
 from rechunker.stores import access
 
 __all__ = ["Writer", "ZarrWriter"]
 
+# Elements compared at a time, so that a comparison needs next to no memory.
+_COMPARED = 1 << 16
+
 
 class Writer(Protocol):
-    """Where a stage's boxes go.
+    """Where the boxes of a stage go.
 
     Attributes
     ----------
     grid
-        The cells that a box is put together from; widths in elements.
+        Grid of the cells that a box consists of; widths in elements.
+    packed
+        Whether the cells of a box must lie back to back in one piece of memory.
+    blank
+        Value of elements beyond the end of the array.
     """
 
     @property
     def grid(self) -> tuple[int, ...]: ...
+    @property
+    def packed(self) -> bool: ...
+    @property
+    def blank(self) -> npt.NDArray[Any]: ...
+
+    def layout(self, box: Box) -> CellLayout:
+        """Return the cells of a box as they are stored: whole, if cells are padded."""
+        ...
 
     def write(self, task: int, cells: Cells, lanes: Lanes) -> None:
         """Write the box of a task."""
@@ -37,14 +52,14 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class ZarrWriter:
-    """Writes chunks, or shards, of a Zarr array.
+    """Writes the stored objects (chunks, or shards) of a Zarr array.
 
     Parameters
     ----------
     array
-        The array; its metadata may not be in the store yet.
+        The array; its metadata need not be in the store yet.
     write_empty
-        Whether to store chunks that hold nothing but the fill value.
+        Whether to store chunks that hold the fill value alone.
     """
 
     array: StoredArray
@@ -53,6 +68,19 @@ class ZarrWriter:
     @property
     def grid(self) -> tuple[int, ...]:
         return self.array.unit
+
+    @property
+    def packed(self) -> bool:
+        return False
+
+    @property
+    def blank(self) -> npt.NDArray[Any]:
+        return self.array.blank
+
+    def layout(self, box: Box) -> CellLayout:
+        bounds = zip(box.stop, self.grid, strict=True)
+        stop = tuple(-(-hi // width) * width for hi, width in bounds)
+        return CellLayout(Box(box.start, stop), self.grid)
 
     def write(self, task: int, cells: Cells, lanes: Lanes) -> None:
         lanes.each(cells.layout.cells(), lambda cell, lane: self._store(cell, cells, lane))
@@ -75,7 +103,7 @@ class ZarrWriter:
 
     def _is_left_out(self, chunk: npt.NDArray[Any]) -> bool:
         fill = self.array.fill_value
-        return not self.write_empty and fill is not None and _holds(chunk, fill)
+        return not self.write_empty and fill is not None and _holds_only(chunk, fill)
 
     def _whole(self, part: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return a contiguous chunk of full size that starts with `part`."""
@@ -83,22 +111,18 @@ class ZarrWriter:
             return part
         chunk = np.empty(self.grid, part.dtype)
         if part.shape != self.grid:
-            chunk[...] = self.array.blank
+            chunk[...] = self.blank
         chunk[tuple(slice(0, n) for n in part.shape)] = part
         return chunk
 
 
-def _holds(chunk: npt.NDArray[Any], fill: npt.NDArray[Any]) -> bool:
-    """Say whether every element of `chunk` has the very bits of `fill`."""
+def _holds_only(chunk: npt.NDArray[Any], fill: npt.NDArray[Any]) -> bool:
+    """Return whether every element of `chunk` has the same bits as `fill`."""
     value = fill.astype(chunk.dtype).reshape(1)
-    if has_any_length(value.dtype):
+    if is_variable_length(value.dtype):
         return bool((chunk == value).all())
     words = word_of(value.itemsize)
     flat, bits = chunk.reshape(-1).view(words), value.view(words)
-    # Few chunks are empty, and most of those that are not show it in their first element.
+    # Few chunks are empty, and most others show it in their first element.
     steps = range(0, flat.size, _COMPARED)
     return bool(flat[:1] == bits) and all((flat[i : i + _COMPARED] == bits).all() for i in steps)
-
-
-# Elements compared at a time, so that the comparison needs next to no memory.
-_COMPARED = 1 << 16

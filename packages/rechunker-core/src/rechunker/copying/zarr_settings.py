@@ -1,4 +1,4 @@
-"""Zarr's run-time settings, as they travel from where a plan is made to where it runs."""
+"""Zarr settings: the user's `zarr.config`, which travels from the planner to the tasks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["changed_settings"]
 
 
 def changed_settings() -> dict[str, Any]:
-    """Return the settings of `zarr.config` that are not Zarr's own defaults, by dotted name."""
+    """Return the settings of `zarr.config` that differ from Zarr's defaults, by dotted name."""
     usual: dict[str, Any] = {}
     for defaults in zarr.config.defaults:
         usual.update(_flat(defaults))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rechunker.executors._advice import advise
 
 try:
-    from rechunker_beam.executor import BeamExecutor
+    from rechunker_beam import BeamExecutor
 except ModuleNotFoundError as error:
     advise(error, "beam")
     raise

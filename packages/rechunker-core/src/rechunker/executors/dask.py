@@ -5,7 +5,7 @@ from __future__ import annotations
 from rechunker.executors._advice import advise
 
 try:
-    from rechunker_dask.executor import DaskExecutor
+    from rechunker_dask import DaskExecutor
 except ModuleNotFoundError as error:
     advise(error, "dask")
     raise

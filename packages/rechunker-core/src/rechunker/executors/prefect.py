@@ -5,7 +5,7 @@ from __future__ import annotations
 from rechunker.executors._advice import advise
 
 try:
-    from rechunker_prefect.executor import PrefectExecutor
+    from rechunker_prefect import PrefectExecutor
 except ModuleNotFoundError as error:
     advise(error, "prefect")
     raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rechunker.executors._advice import advise
 
 try:
-    from rechunker_pywren.executor import PywrenExecutor
+    from rechunker_pywren import PywrenExecutor
 except ModuleNotFoundError as error:
     advise(error, "pywren")
     raise

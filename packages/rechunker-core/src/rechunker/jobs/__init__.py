@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from rechunker.jobs.checks import check_array_name, check_places
-from rechunker.jobs.target import assemble
+from rechunker.jobs.target import plan_target
 from rechunker.jobs.temp_options import temp_places
 
 __all__ = [
-    "assemble",
     "check_array_name",
     "check_places",
+    "plan_target",
     "temp_places",
 ]

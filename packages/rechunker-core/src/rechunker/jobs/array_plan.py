@@ -1,4 +1,4 @@
-"""Finding the plan of one array: its footprint, the prices of its stores, requests in flight."""
+"""Array plans: the cheapest plan for one array, given its stores, its memory and its executor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, ObjectStore
 
-from rechunker.copying import StoredArray, ZarrReader, spill
+from rechunker.copying import StoredArray, spill
 from rechunker.jobs.job import ArrayJob, TempPlace
 from rechunker.planning import (
     LOCAL,
@@ -21,86 +21,79 @@ from rechunker.planning import (
     plan_rechunk,
 )
 from rechunker.sizes import format_bytes
-from rechunker.sources import SourceArray
+from rechunker.sources import ArrayRequest, SourceArray
 from rechunker.stores import access, unwrap
 from rechunker.types import Executor
 
 __all__ = ["plan_job"]
 
-# Codecs move about as many decoded bytes in a second as a store moves of these parts of them,
-# however few the stored bytes are.
+# Codecs limit a copy to the throughput that a store has at this ratio of stored to decoded bytes;
+# better compression does not make it faster.
 FASTEST_CODEC = 0.3
 # A request to an object store is mostly waiting, which needs no core.
 REMOTE_REQUESTS = 16
-# What a process takes besides the data of its task: stacks, modules, freed memory that is kept.
+# Bytes that a process takes besides the data of its task: stacks, modules, freed memory.
 PROCESS_MARGIN = 16 * 10**6
-# Encoded cells have an index, whether they are smaller or not.
+# Encoded cells have an index, whether compression makes them smaller or not.
 ENCODED_TEMP = 0.99
-# Without a temporary store, reading everything twice is still cheaper than finding one.
+# Without a temp store, reading everything twice is still cheaper than setting one up.
 MAX_AMPLIFICATION = 2.0
 
 
 def plan_job(
-    name: str,
-    source: SourceArray,
+    request: ArrayRequest,
     target: StoredArray,
-    document: dict[str, Any],
     *,
-    write_empty: bool,
     temp: TempPlace | None,
     max_mem: int,
     executor: Executor[Any],
 ) -> ArrayJob:
-    """Plan one array; parameters are those of `ArrayJob`.
+    """Plan one array.
+
+    Parameters
+    ----------
+    request
+        The array.
+    target
+        The array to write.
+    temp
+        Where temporary objects may go; None if there is no such place.
+    max_mem
+        Memory limit per task in bytes.
+    executor
+        What will run the plan.
 
     Raises
     ------
     MemoryLimitError
-        If nothing fits in `max_mem`.
+        If no plan fits in `max_mem`.
     ValueError
-        If a temporary store is needed, and there is none.
+        If the plan needs a temp store, and there is none.
     """
-    stores = [target.store, *([temp.path.store] if temp else [])]
-    if isinstance(source.reader, ZarrReader):
-        stores.append(source.reader.array.store)
-    ratio = min(1.0, max(source.stored_ratio, FASTEST_CODEC))
-    prices = _cost(stores)
-    threads = executor.threads if prices is LOCAL else max(executor.threads, REMOTE_REQUESTS)
-    search = _Search(
-        source,
-        target,
-        _footprint(source, target, temp),
-        replace(
-            prices,
-            workers=executor.workers,
-            stored=ratio,
-            temp=1.0 if temp is None or temp.codec is None else min(ratio, ENCODED_TEMP),
-        ),
-        threads,
-        temp is not None,
-    )
+    search = _Search.of(request.source, target, temp, executor)
     try:
         plan = search.best(max_mem)
     except MemoryLimitError as error:
-        what = f"array {name!r}: " if name else ""
+        what = f"array {request.name!r}: " if request.name else ""
         raise MemoryLimitError(f"{what}{error}", error.needed) from None
     if temp is None and plan.read_amplification > MAX_AMPLIFICATION:
-        raise ValueError(_temp_needed(name, plan, search))
-    return ArrayJob(name, source, target, document, write_empty, plan, temp if plan.hops else None)
+        raise ValueError(_temp_needed(request.name, plan, search))
+    return ArrayJob(request, target, plan, temp if plan.hops else None)
 
 
-def _cost(stores: list[Store]) -> CostModel:
-    """Price requests as on the slowest of the stores."""
-    remote = any(isinstance(unwrap(store), FsspecStore | ObjectStore) for store in stores)
+def _prices(stores: list[Store | None]) -> CostModel:
+    """Return the prices of the slowest of the stores."""
+    known = [unwrap(store) for store in stores if store is not None]
+    remote = any(isinstance(store, FsspecStore | ObjectStore) for store in known)
     return OBJECT_STORE if remote else LOCAL
 
 
 def _footprint(source: SourceArray, target: StoredArray, temp: TempPlace | None) -> Footprint:
     chunk = prod(target.unit) * target.itemsize
     copied = access.copies(target.store) * chunk
-    reader = source.reader
-    if isinstance(reader, ZarrReader) and getattr(reader.array.codec, "order", "C") == "F":
-        copied += chunk  # turned to be encoded
+    stored = source.reader.stored
+    if stored is not None and stored.codec.order == "F":
+        copied += chunk  # put into C order to be encoded
     return Footprint(
         read=source.read_bytes,
         unit=source.unit_bytes,
@@ -112,7 +105,7 @@ def _footprint(source: SourceArray, target: StoredArray, temp: TempPlace | None)
 
 @dataclass(frozen=True)
 class _Search:
-    """Everything that a plan depends on but the memory."""
+    """Everything that a plan depends on except the memory limit."""
 
     source: SourceArray
     target: StoredArray
@@ -120,6 +113,26 @@ class _Search:
     cost: CostModel
     threads: int
     temp: bool
+
+    @classmethod
+    def of(
+        cls,
+        source: SourceArray,
+        target: StoredArray,
+        temp: TempPlace | None,
+        executor: Executor[Any],
+    ) -> _Search:
+        prices = _prices([target.store, source.reader.store, temp.path.store if temp else None])
+        ratio = min(1.0, max(source.stored_ratio, FASTEST_CODEC))
+        cost = replace(
+            prices,
+            workers=executor.workers,
+            stored=ratio,
+            temp=1.0 if temp is None or temp.codec is None else min(ratio, ENCODED_TEMP),
+        )
+        threads = executor.threads if prices is LOCAL else max(executor.threads, REMOTE_REQUESTS)
+        footprint = _footprint(source, target, temp)
+        return cls(source, target, footprint, cost, threads, temp is not None)
 
     def best(self, max_mem: int) -> RechunkPlan:
         """Return the cheapest plan that leaves the process a margin, or else that fits at all."""
@@ -132,7 +145,7 @@ class _Search:
         raise error
 
     def _cheapest(self, max_mem: int) -> RechunkPlan:
-        """Return the cheapest plan over the numbers of requests that are in flight at a time."""
+        """Return the cheapest plan over the numbers of requests in flight."""
         plans, errors = [], []
         for bit in range(self.threads.bit_length()):
             try:
@@ -160,7 +173,7 @@ class _Search:
         )
 
     def enough(self, max_mem: int) -> int:
-        """Return memory with which no temporary store is needed, to about a tenth."""
+        """Return a memory limit with which no temp store is needed, to about a tenth."""
         low, high = max_mem, 2 * max_mem
         while self.best(high).read_amplification > MAX_AMPLIFICATION:
             low, high = high, 2 * high
@@ -176,7 +189,7 @@ class _Search:
 def _temp_needed(name: str, plan: RechunkPlan, search: _Search) -> str:
     return (
         f"A temporary store location must be provided{f' for array {name!r}' if name else ''}: "
-        f"within max_mem={format_bytes(plan.max_mem)} the source would be read "
-        f"{plan.read_amplification:.1f} times over. Give temp_store, or raise max_mem to "
+        f"with max_mem={format_bytes(plan.max_mem)} and no temp_store the source would be read "
+        f"{plan.read_amplification:.1f} times; give temp_store, or raise max_mem to "
         f"{format_bytes(search.enough(plan.max_mem))}"
     )

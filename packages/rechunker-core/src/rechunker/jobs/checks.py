@@ -1,4 +1,4 @@
-"""Checks of places: what must not lie on top of what, and what an executor cannot reach."""
+"""Checks of places: source, target and temp store are apart, and within reach of the tasks."""
 
 from __future__ import annotations
 
@@ -14,70 +14,66 @@ from rechunker.types import Executor
 __all__ = ["check_array_name", "check_places"]
 
 
-def check_array_name(source: Any, group: zarr.Group | None, array_name: str | None) -> None:
-    """Check that there is a name where it is needed, and only there.
+def check_array_name(
+    hierarchy: Hierarchy, group: zarr.Group | None, array_name: str | None
+) -> None:
+    """Check that `array_name` is given if it is needed, and only then.
 
     Parameters
     ----------
-    source
-        What is read.
+    hierarchy
+        Arrays and groups of the target.
     group
-        What `target_store` is, if it is a group.
+        The `target_store`, if it is a group.
     array_name
-        The name.
+        Name of the target array in that group.
 
     Raises
     ------
     ValueError
-        If it is missing or superfluous.
+        If the name is missing or superfluous.
+    TypeError
+        If it is not a string.
     """
-    is_group = isinstance(source, zarr.Group) or hasattr(source, "data_vars")
+    is_group = hierarchy.groups is not None
     if is_group or group is None:
         if array_name is not None:
-            why = "the source has names of its own" if is_group else "target_store is not a group"
-            raise ValueError(f"array_name={array_name!r}, but {why}; leave it out")
+            why = "the arrays of the source have names" if is_group else "target_store is no group"
+            raise ValueError(f"array_name={array_name!r} is not needed: {why}; leave it out")
     elif not array_name:
         raise ValueError(
             f"target_store is a group, {group}: give array_name, the name of the array in it"
         )
     elif not isinstance(array_name, str):
-        raise TypeError(f"array_name={array_name!r} is not a string")
+        raise TypeError(f"array_name must be a string, got {array_name!r}")
 
 
 def check_places(
-    source: Any,
-    hierarchy: Hierarchy,
-    place: StorePath,
-    temp: StorePath | None,
-    executor: Executor[Any],
+    hierarchy: Hierarchy, place: StorePath, temp: StorePath | None, executor: Executor[Any]
 ) -> None:
-    """Check that nothing is written on top of something else, or where nobody finds it.
+    """Check that source, target and temp store are apart, writable, and within the tasks' reach.
 
     Parameters
     ----------
-    source
-        What is read.
     hierarchy
-        What the source becomes.
+        Arrays and groups of the target.
     place
         Where the target goes.
     temp
-        Where temporary objects go, if there is such a place.
+        Where temporary objects go; None if there is no such place.
     executor
         What will run the plan.
 
     Raises
     ------
     ValueError
-        If places lie in each other, cannot be written, or cannot be reached by the executor.
+        If places overlap, are read-only, or cannot be reached by the executor.
     """
-    nodes = (zarr.Array, zarr.Group)
-    origins = (source.store_path,) if isinstance(source, nodes) else hierarchy.origins
-    for origin in origins:
-        _check_source(source, origin, place, temp)
+    for origin in hierarchy.origins:
+        _check_origin(hierarchy, origin, place, temp)
     if temp is not None and contains(place, temp):
         raise ValueError(
-            f"temp_store {temp} is the target {place} or lies in it; give another place"
+            f"temp_store {temp} is the target {place} or lies in it; choose another temp_store"
         )
     for word, where in (("target_store", place), ("temp_store", temp)):
         if where is not None and where.read_only:
@@ -85,41 +81,45 @@ def check_places(
     if temp is not None and not (temp.store.supports_deletes and temp.store.supports_listing):
         raise ValueError(
             f"temp_store {temp}: a {type(temp.store).__name__} cannot delete or list objects, so "
-            "what is temporary would stay there; give another place"
+            "temporary objects would stay in it; choose another temp_store"
         )
     if not executor.shares_memory:
         _check_reachable(executor, "target", place)
         _check_reachable(executor, "temp", temp)
-        for origin in origins:
+        for origin in hierarchy.origins:
             _check_reachable(executor, "source", origin)
     _check_futures(hierarchy, executor)
 
 
-def _check_source(source: Any, origin: StorePath, place: StorePath, temp: StorePath | None) -> None:
-    arrays = isinstance(source, zarr.Array)
-    if contains(place, origin) or (arrays and contains(origin, place)):
+def _check_origin(
+    hierarchy: Hierarchy, origin: StorePath, place: StorePath, temp: StorePath | None
+) -> None:
+    inside = hierarchy.groups is None and contains(origin, place)
+    if contains(place, origin) or inside:
         raise ValueError(
             f"target_store {place} is the source {origin}, or one lies in the other; a source is "
-            "never changed: give another place"
+            "never changed: choose another target_store"
         )
     if temp is not None and contains(origin, temp):
-        raise ValueError(f"temp_store {temp} is the source {origin} or lies in it; give another")
+        raise ValueError(
+            f"temp_store {temp} is the source {origin} or lies in it; choose another temp_store"
+        )
 
 
 def _check_reachable(executor: Executor[Any], name: str, place: StorePath | None) -> None:
     if place is not None and is_process_local(place.store):
         raise ValueError(
             f"the {name} store {place} lives in the memory of this process, where the tasks of "
-            f"{type(executor).__name__} cannot reach it: what they write would be lost. Use a "
+            f"{type(executor).__name__} cannot reach it: what they write would be lost; use a "
             'path or a URL, or executor="python"'
         )
 
 
 def _check_futures(hierarchy: Hierarchy, executor: Executor[Any]) -> None:
     readers = [request.source.reader for request in hierarchy.arrays]
-    if not executor.takes_futures and any(getattr(r, "holds_futures", False) for r in readers):
+    if not executor.takes_futures and any(reader.holds_futures for reader in readers):
         raise ValueError(
             "blocks of the source are futures on a dask cluster, where the tasks of "
-            f'{type(executor).__name__} cannot wait for them: use executor="dask", or give the '
+            f'{type(executor).__name__} cannot wait for them; use executor="dask", or give the '
             "array as it was before persist()"
         )

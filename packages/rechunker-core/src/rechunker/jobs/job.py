@@ -1,4 +1,4 @@
-"""Jobs: one array each, with all that it takes to rechunk it."""
+"""Array jobs: one array each, with everything that it takes to rechunk it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from zarr.storage import StorePath
 
@@ -20,18 +19,17 @@ from rechunker.copying import (
     TempWriter,
     TransferWork,
     Writer,
-    ZarrReader,
     ZarrWriter,
     changed_settings,
     encoded_alike,
 )
-from rechunker.planning import Layout, RechunkPlan
-from rechunker.sources import SourceArray
+from rechunker.planning import Layout, RechunkPlan, regular_grid
+from rechunker.sources import ArrayRequest
 from rechunker.types import CopySpec, Stage
 
 __all__ = ["ArrayJob", "TempPlace", "temp_folder"]
 
-# Slabs of a cell that stay in the processor's cache while they are scattered.
+# Bytes of a slab of a cell: it stays in the processor's cache while it is scattered.
 SLAB_BYTES = 1 << 22
 
 
@@ -42,9 +40,9 @@ class TempPlace:
     Parameters
     ----------
     path
-        A place in a store.
+        Place in a store.
     codec
-        None for elements that are stored as they are in memory.
+        Encodes cells; None for raw cells, stored as they lie in memory.
     """
 
     path: StorePath
@@ -53,40 +51,35 @@ class TempPlace:
 
 @dataclass(frozen=True)
 class ArrayJob:
-    """One array that is rechunked.
+    """One array to be rechunked.
 
     Parameters
     ----------
-    name
-        Path of the array within the source, "" for a source that is an array.
-    source
-        What is read.
+    request
+        What is requested: source, name and metadata of the target.
     target
-        What is written.
-    document
-        All metadata of the target, which are written when everything else is.
-    write_empty
-        Whether chunks that hold nothing but the fill value are stored.
+        The array to write.
     plan
         What will be done.
     temp
         Where temporary objects go; None if the plan needs none.
     """
 
-    name: str
-    source: SourceArray
+    request: ArrayRequest
     target: StoredArray
-    document: dict[str, Any]
-    write_empty: bool
     plan: RechunkPlan
     temp: TempPlace | None
 
     @property
+    def name(self) -> str:
+        """Path of the array within the target, "" for a target that is an array."""
+        return self.request.name
+
+    @property
     def fingerprint(self) -> str:
-        """Name of everything that this very plan stores for a while."""
-        reader = self.source.reader
-        origin = reader.array.metadata if isinstance(reader, ZarrReader) else repr(reader)
-        facts = [self.name, origin, self.target.metadata, self.target.path]
+        """Part of the key of all temporary objects of this plan."""
+        facts = [self.name, self.request.source.reader.identity]
+        facts += [self.target.metadata, self.target.path]
         facts += [repr(stage) for stage in self.plan.stages]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
@@ -105,49 +98,53 @@ class ArrayJob:
     def _work(self, j: int) -> CopyWork | TransferWork:
         plan, stage = self.plan, self.plan.stages[j]
         threads = plan.footprint.concurrency
-        if self._transfers:
-            assert isinstance(self.source.reader, ZarrReader)
-            return TransferWork(stage.grid, self.source.reader.array, self.target, threads)
-        reader: Reader = self.source.reader
-        if j:
-            slab = None if stage.layout is Layout.VIEW else SLAB_BYTES
-            reader = TempReader(self._objects(j - 1), slab)
-        writer: Writer
-        if j < plan.hops:
-            writer = TempWriter(self._objects(j))
-        else:
-            writer = ZarrWriter(self.target, self.write_empty)
+        transferred = self._transferred
+        if transferred is not None:
+            return TransferWork(stage.grid, transferred, self.target, threads)
+        reader, writer = self._reader(j), self._writer(j)
         return CopyWork(
             plan.shape, stage.grid, reader, writer, stage.layout, threads, changed_settings()
         )
 
+    def _reader(self, j: int) -> Reader:
+        if j == 0:
+            return self.request.source.reader
+        slab = None if self.plan.stages[j].layout is Layout.VIEW else SLAB_BYTES
+        return TempReader(self._objects(j - 1), slab)
+
+    def _writer(self, j: int) -> Writer:
+        if j < self.plan.hops:
+            return TempWriter(self._objects(j))
+        return ZarrWriter(self.target, self.request.write_empty)
+
     @property
-    def _transfers(self) -> bool:
-        """Whether stored objects can be copied as they are."""
-        reader = self.source.reader
-        direct = not self.plan.hops and not self.write_empty
-        return (
-            direct and isinstance(reader, ZarrReader) and encoded_alike(reader.array, self.target)
-        )
+    def _transferred(self) -> StoredArray | None:
+        """The array whose stored objects can be copied without decoding; None otherwise."""
+        stored = self.request.source.reader.stored
+        if self.plan.hops or self.request.write_empty or stored is None:
+            return None
+        return stored if encoded_alike(stored, self.target) else None
 
     def _objects(self, stage: int) -> TempObjects:
         assert self.temp is not None
+        source, stages = self.request.source, self.plan.stages
         folder = f"{temp_folder(self.temp.path, self.fingerprint)}/{stage}"
-        grid = self.plan.stages[stage + 1].grid
+        grid = regular_grid(stages[stage + 1].grid)
+        assert grid is not None  # only stage 0 follows the blocks of an irregular source
         return TempObjects(
-            self.temp.path.store,
-            folder,
-            self.plan.shape,
-            self.plan.stages[stage].grid,
-            tuple(width for width in grid if isinstance(width, int)),
-            self.source.reader.dtype,
-            self.temp.codec,
-            self.source.itemsize,
+            store=self.temp.path.store,
+            prefix=folder,
+            shape=self.plan.shape,
+            boxes=stages[stage].grid,
+            grid=grid,
+            dtype=source.reader.dtype,
+            codec=self.temp.codec,
+            itemsize=source.itemsize,
         )
 
 
 def temp_folder(path: StorePath, fingerprint: str) -> str:
-    """Return the key under which everything temporary of one array lies."""
+    """Return the key below which all temporary objects of one array lie."""
     return "/".join(part for part in (path.path, f"rechunker-{fingerprint}") if part)
 
 

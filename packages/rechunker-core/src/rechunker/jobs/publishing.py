@@ -1,8 +1,7 @@
-"""What happens around the copying: clearing the target before, publishing it after."""
+"""Publishing: the stages before and after all copying, which clear and publish the target."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,10 +10,11 @@ from zarr.abc.store import Store
 from zarr.buffer import cpu
 from zarr.storage import StorePath
 
-from rechunker.stores import access
+from rechunker.metadata import quiet
+from rechunker.stores import access, find_node
 from rechunker.types import Traffic
 
-__all__ = ["Finish", "Start", "node_metadata"]
+__all__ = ["Finish", "Start"]
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Start:
     Parameters
     ----------
     replaced
-        Places of arrays and groups that go, with all below them, and the metadata they had when
-        the plan was made. Where there are others now, they are this very plan's own: a task that
-        is run again must not delete what came after it.
+        Places of arrays and groups to delete, with everything below them, and the metadata that
+        they had when the plan was made. If the metadata differ now, an earlier run of this plan
+        has replaced them: a task that runs again must not delete what came after it.
     """
 
     replaced: tuple[tuple[StorePath, bytes], ...]
@@ -34,34 +34,26 @@ class Start:
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for _ in tasks:
             for place, metadata in self.replaced:
-                if node_metadata(place) == metadata:
+                node = find_node(place)
+                if node is not None and node.metadata == metadata:
                     access.delete_dir(place.store, place.path)
             yield Traffic()
 
 
-def node_metadata(place: StorePath) -> bytes | None:
-    """Return the metadata of the array or group at a place, as stored; None if there is none."""
-    for name in ("zarr.json", ".zarray", ".zgroup"):
-        found = access.get(place.store, (place / name).path)
-        if found is not None:
-            return found.to_bytes()
-    return None
-
-
 @dataclass(frozen=True)
 class Finish:
-    """Write the metadata, without which nothing can be opened, and remove what is temporary.
+    """Write the metadata, without which nothing can be opened, and delete temporary objects.
 
     Parameters
     ----------
     store
-        The target's store.
+        Store of the target.
     documents
-        Keys and contents, in the order in which they are written: children before their parents.
+        Keys and contents, in the order in which they are written: children before parents.
     consolidate
-        Paths of groups whose metadata are consolidated.
+        Paths of the groups whose metadata are consolidated.
     temp
-        Stores and keys of folders to be removed.
+        Stores, and keys of folders in them, to delete.
     """
 
     store: Store
@@ -74,13 +66,8 @@ class Finish:
             for key, content in self.documents:
                 access.put(self.store, key, cpu.Buffer.from_bytes(content))
             for path in self.consolidate:
-                _consolidate(StorePath(self.store, path))
+                with quiet():
+                    zarr.consolidate_metadata(StorePath(self.store, path))
             for store, folder in self.temp:
                 access.delete_dir(store, folder)
             yield Traffic()
-
-
-def _consolidate(path: StorePath) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # v3 has no word on consolidated metadata (yet)
-        zarr.consolidate_metadata(path)

@@ -1,4 +1,4 @@
-"""Putting a target together: where its parts go, what is checked before, what is written last."""
+"""Target jobs: all arrays of a target, what it replaces, and what is written last."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from zarr.storage import MemoryStore, StorePath
 from rechunker.copying import StoredArray
 from rechunker.jobs.array_plan import plan_job
 from rechunker.jobs.job import ArrayJob, TempPlace, temp_folder
-from rechunker.jobs.publishing import Finish, Start, node_metadata
+from rechunker.jobs.publishing import Finish, Start
 from rechunker.metadata import array_from_document, metadata_files, quiet
 from rechunker.sources import Hierarchy
-from rechunker.stores.resolve import node_kind
+from rechunker.stores import find_node
 from rechunker.types import CopySpec, Executor, Stage
 
-__all__ = ["Assembly", "assemble"]
+__all__ = ["TargetJob", "plan_target"]
 
 
 @dataclass(frozen=True)
-class Assembly:
-    """A target, planned.
+class TargetJob:
+    """A planned target.
 
     Parameters
     ----------
     place
-        Where it will be.
+        Where the target goes.
     hierarchy
-        What it consists of.
+        Arrays and groups of the target.
     jobs
-        Its arrays.
+        One job per array.
     replaced
-        What is there now and goes, with its metadata.
+        Places of the arrays and groups that the target replaces, with their metadata.
     """
 
     place: StorePath
@@ -69,21 +69,20 @@ class Assembly:
         )
 
     def _documents(self) -> Iterator[tuple[str, bytes]]:
-        """Yield all metadata, those of children before their parents'."""
+        """Yield keys and contents of all metadata, children before parents."""
         for job in self.jobs:
-            place = self.place / job.name
-            yield from _keys(place, metadata_files(place, job.document))
+            yield from _keys(self.place / job.name, metadata_files(job.request.document))
         groups = self.hierarchy.groups or {}
         for path in sorted(groups, key=lambda path: path.count("/") + bool(path), reverse=True):
             yield from _keys(self.place / path, self._group_files(self.place / path, groups[path]))
-        for parent in _ancestors(self.place):
-            if node_kind(parent) is None:
+        for parent in _parents(self.place):
+            if find_node(parent) is None:
                 yield from _keys(parent, self._group_files(parent, {}))
 
     def _group_files(self, place: StorePath, attributes: Mapping[str, Any]) -> dict[str, bytes]:
-        """Return the metadata of a group; one that stays keeps its own attributes, too."""
+        """Return the metadata of a group; a group that stays keeps its own attributes as well."""
         kept: dict[str, Any] = {}
-        if node_kind(place) == "group" and place not in [there for there, _ in self.replaced]:
+        if _is_group(place) and place not in [there for there, _ in self.replaced]:
             kept = zarr.open_group(place, mode="r", use_consolidated=False).attrs.asdict()
         objects: dict[str, Buffer] = {}
         zarr.create_group(
@@ -94,47 +93,51 @@ class Assembly:
         return {key: value.to_bytes() for key, value in objects.items()}
 
     def _consolidated(self) -> Iterator[str]:
-        """Yield the groups whose consolidated metadata are to be made, or to be made anew."""
+        """Yield the paths of groups whose consolidated metadata must be written or updated."""
         if self.hierarchy.consolidated:
             yield self.place.path
-        for parent in _ancestors(self.place):
-            if node_kind(parent) == "group":
+        for parent in _parents(self.place):
+            if _is_group(parent):
                 group = zarr.open_group(parent, mode="r")
                 if group.metadata.consolidated_metadata is not None:
                     yield parent.path
 
     def target(self) -> zarr.Array[Any] | zarr.Group:
-        """Return the target as it will be."""
+        """Return a handle of the target, which need not exist yet."""
         if self.hierarchy.groups is None:
-            return array_from_document(self.place, self.jobs[0].document)
+            return array_from_document(self.jobs[0].request.document, self.place)
         document: dict[str, Any] = {"zarr_format": self.hierarchy.zarr_format}
         if self.hierarchy.zarr_format == 3:
             document["node_type"] = "group"
-        attributes = dict(self.hierarchy.groups[""])
-        document["attributes"] = attributes
+        document["attributes"] = dict(self.hierarchy.groups[""])
         return zarr.Group(zarr.AsyncGroup.from_dict(self.place, document))
 
     def open(self) -> zarr.Array[Any] | zarr.Group:
-        """Return the target as it is in the store."""
+        """Open the target, which must exist."""
         with quiet():
             if self.hierarchy.groups is None:
                 return zarr.open_array(self.place, mode="r+")
             return zarr.open_group(self.place, mode="r+", use_consolidated=False)
 
 
+def _is_group(place: StorePath) -> bool:
+    node = find_node(place)
+    return node is not None and node.kind == "group"
+
+
 def _keys(place: StorePath, files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """Yield metadata with their full keys, that which makes a node of it last."""
+    """Yield metadata with their full keys; last the object that makes the place a node."""
     for name in sorted(files, reverse=True):
         yield (place / name).path, files[name]
 
 
-def _ancestors(place: StorePath) -> list[StorePath]:
-    """Return the places of the groups that hold a node, the innermost first."""
+def _parents(place: StorePath) -> list[StorePath]:
+    """Return the places of all groups around a node, the innermost first."""
     parts = [part for part in place.path.split("/") if part]
     return [StorePath(place.store, "/".join(parts[:n])) for n in reversed(range(len(parts)))]
 
 
-def assemble(
+def plan_target(
     hierarchy: Hierarchy,
     place: StorePath,
     temp: Mapping[str, TempPlace] | None,
@@ -142,69 +145,60 @@ def assemble(
     executor: Executor[Any],
     *,
     into_group: bool,
-) -> Assembly:
-    """Plan every array of a target, and find out what it would replace.
+) -> TargetJob:
+    """Plan every array of a target, and find what the target would replace.
 
     Parameters
     ----------
     hierarchy
-        What the target consists of.
+        Arrays and groups of the target.
     place
-        Where it goes.
+        Where the target goes.
     temp
-        By name of the array, where temporary objects go; None if there is no such place.
+        Where the temporary objects of each array go, by its name; None if there is no temp store.
     max_mem
-        Bytes that a task may hold.
+        Memory limit per task in bytes.
     executor
         What will run the plan.
     into_group
-        Whether the place is a group, to which the arrays are added.
+        Whether to add the arrays to a group that exists.
 
     Raises
     ------
     FileExistsError
-        If something is there that must not be replaced.
-    ValueError
-        If an array cannot be rechunked within the memory.
+        If something is at the target and must not be replaced.
+    MemoryLimitError, ValueError
+        If an array cannot be rechunked within the memory limit, or not without a temp store.
     """
     replaced = tuple(_replaced(hierarchy, place, into_group))
     jobs = tuple(
         plan_job(
-            request.name,
-            request.source,
+            request,
             StoredArray.of(place / request.name, request.document, request.source.itemsize),
-            request.document,
-            write_empty=request.write_empty,
             temp=temp[request.name] if temp else None,
             max_mem=max_mem,
             executor=executor,
         )
         for request in hierarchy.arrays
     )
-    return Assembly(place, hierarchy, jobs, replaced)
+    return TargetJob(place, hierarchy, jobs, replaced)
 
 
 def _replaced(
     hierarchy: Hierarchy, place: StorePath, into_group: bool
 ) -> Iterator[tuple[StorePath, bytes]]:
-    """Yield the nodes that are in the way and may go."""
-    if hierarchy.groups is None or not into_group:
-        names: Sequence[str] = [""]
-    else:
+    """Yield the places of nodes to replace, with their metadata."""
+    names: Sequence[str] = [""]
+    if into_group and hierarchy.groups is not None:
         names = [request.name for request in hierarchy.arrays]
     for name in names:
         there = place / name
-        metadata = node_metadata(there) if node_kind(there) else None
-        if metadata is None:
+        node = find_node(there)
+        if node is None:
             continue
         if not {"", name} & hierarchy.overwrite:
             raise FileExistsError(
-                f"there is {_article(node_kind(there))} at {there} already; give another "
-                "target_store, or target_options={'overwrite': True} to have it replaced when "
-                "execute() is called"
+                f"there is {node} at {there} already; choose another target_store, or give "
+                "target_options={'overwrite': True} to have execute() replace it"
             )
-        yield there, metadata
-
-
-def _article(kind: str | None) -> str:
-    return "an array" if kind == "array" else "a group"
+        yield there, node.metadata

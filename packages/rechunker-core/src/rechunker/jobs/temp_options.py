@@ -1,4 +1,4 @@
-"""What `temp_options` mean: how the cells of temporary objects are encoded."""
+"""Temp options: what `temp_options` say about the encoding of temporary objects."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from rechunker.copying import (
     CellCodec,
     CompressedCells,
     ObjectCellCodec,
-    ZarrReader,
     byte_codec,
-    has_any_length,
+    is_variable_length,
 )
 from rechunker.jobs.job import TempPlace
-from rechunker.metadata import chain_of, codecs_of, document_of, parse_options, quiet
+from rechunker.metadata import chain_of, codecs_of, document_of, is_v2, parse_options, quiet
 from rechunker.sources import ArrayRequest, Hierarchy
 
 __all__ = ["temp_places"]
@@ -31,21 +30,22 @@ def temp_places(
     temp_options: Mapping[str, Any] | None,
     target_options: Mapping[str, Any] | None,
 ) -> dict[str, TempPlace] | None:
-    """Return where the temporary objects of every array go; None if no place is given.
+    """Return where the temporary objects of every array go; None without a temp store.
 
     Parameters
     ----------
     hierarchy
-        The arrays.
+        Arrays and groups of the target.
     path
-        Where that is.
+        Place of the temp store.
     temp_options, target_options
-        As the user gave them. Where the former is None the latter counts, as far as it can.
+        Arguments of `rechunker.rechunk`. Without `temp_options`, the compressor of
+        `target_options` is used if it can compress cells.
 
     Raises
     ------
-    ValueError
-        If the options make no sense.
+    ValueError, TypeError
+        If `temp_options` are not valid.
     """
     strict = temp_options is not None
     options = temp_options if strict else target_options
@@ -65,7 +65,7 @@ def _cell_codec(
 ) -> CellCodec | None:
     reader = request.source.reader
     given = _compressors(options, strict)
-    if has_any_length(reader.dtype):
+    if is_variable_length(reader.dtype):
         return ObjectCellCodec(_object_metadata(request))
     codecs = list(given) if isinstance(given, list | tuple) else [given]
     if not codecs or codecs[0] is None:
@@ -77,17 +77,15 @@ def _cell_codec(
     if not strict:
         return None
     raise ValueError(
-        f"temp_options: {given!r} cannot compress temporary objects; give one of blosc, zstd, "
+        f"temp_options: {given!r} cannot compress temporary objects; use one of blosc, zstd, "
         "lz4, gzip, zlib, bz2 or lzma, or None"
     )
 
 
 def _object_metadata(request: ArrayRequest) -> str:
-    """Return metadata with codecs for the elements: the source's, or those of its target."""
-    reader = request.source.reader
-    if isinstance(reader, ZarrReader):
-        return reader.array.metadata
-    document = request.document
+    """Return a document with codecs for the elements: the source's, or else the target's."""
+    stored = request.source.reader.stored
+    document = request.document if stored is None else stored.document
     if document["zarr_format"] == 3:
         document = {**document, "codecs": codecs_of(chain_of(document["codecs"]))}
     return json.dumps({**document, "attributes": {}})
@@ -100,8 +98,8 @@ def _compressors(options: Mapping[str, Any] | None, strict: bool) -> Any:
 
 
 def _config(codec: Any, dtype: np.dtype[Any]) -> Mapping[str, Any] | None:
-    """Return a codec's configuration, as Zarr would write it for elements of this type."""
-    old = hasattr(codec, "codec_id") or (isinstance(codec, Mapping) and "id" in codec)
+    """Return the metadata that Zarr would write for a codec and elements of this dtype."""
+    v2 = is_v2(codec)
     with quiet():
         array = zarr.create_array(
             MemoryStore(),
@@ -109,7 +107,7 @@ def _config(codec: Any, dtype: np.dtype[Any]) -> Mapping[str, Any] | None:
             chunks=(1,),
             dtype=dtype,
             compressors=codec,
-            zarr_format=2 if old else 3,
+            zarr_format=2 if v2 else 3,
         )
         document = document_of(array)
-    return document["compressor"] if old else document["codecs"][-1]  # type: ignore[no-any-return]
+    return document["compressor"] if v2 else document["codecs"][-1]  # type: ignore[no-any-return]

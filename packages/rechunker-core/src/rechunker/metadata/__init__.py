@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from rechunker.metadata.chunks import normalize_chunks, normalize_shards
 from rechunker.metadata.codec_chain import chain_of, codecs_of
-from rechunker.metadata.codec_translation import check_codecs, is_v2, to_v2, to_v3
+from rechunker.metadata.codec_translation import check_codecs, codec_name, is_v2, to_v2, to_v3
 from rechunker.metadata.dimensions import dimension_names
 from rechunker.metadata.document import (
     Document,
+    Shape,
     array_from_document,
+    chunk_shapes,
     document_of,
     metadata_files,
     quiet,
@@ -16,15 +18,19 @@ from rechunker.metadata.document import (
 from rechunker.metadata.options import ArrayOptions, parse_options
 from rechunker.metadata.target import target_document
 from rechunker.metadata.trial import REFUSALS, refusal
-from rechunker.metadata.wording import did_you_mean
+from rechunker.metadata.wording import check_names, did_you_mean
 
 __all__ = [
     "REFUSALS",
     "ArrayOptions",
     "Document",
+    "Shape",
     "array_from_document",
     "chain_of",
     "check_codecs",
+    "check_names",
+    "chunk_shapes",
+    "codec_name",
     "codecs_of",
     "did_you_mean",
     "dimension_names",

@@ -8,10 +8,9 @@ from typing import Any
 import zarr
 
 from rechunker.metadata.dimensions import DIMENSIONS, Dimensions, dimension_names
+from rechunker.metadata.document import Document
 
 __all__ = ["with_attributes"]
-
-Document = Mapping[str, Any]
 
 
 def with_attributes(

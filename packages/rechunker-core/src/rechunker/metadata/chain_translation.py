@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from rechunker.metadata.codec_chain import chain_of
-from rechunker.metadata.codec_translation import Chain, to_v2, to_v3
+from rechunker.metadata.codec_chain import Chain, ChainV2, chain_of
+from rechunker.metadata.codec_translation import to_v2, to_v3
 
-__all__ = ["ChainV2", "chain_v2_of", "chain_v3_of"]
-
-
-class ChainV2(NamedTuple):
-    """The codecs of a chunk in v2: objects of numcodecs, or their configurations.
-
-    `filters` may be "auto". `big_endian` says that the dtype, whose order of bytes is its own in
-    v3, must be one of big-endian elements.
-    """
-
-    filters: Any = ()
-    compressor: Any = None
-    order: str = "C"
-    big_endian: bool = False
+__all__ = ["chain_v2_of", "chain_v3_of"]
 
 
 def chain_v3_of(document: Mapping[str, Any]) -> Chain:

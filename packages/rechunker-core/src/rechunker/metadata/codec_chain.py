@@ -1,21 +1,52 @@
-"""Taking the codecs in v3 metadata apart, and putting them together again."""
+"""Codec chains: the codecs in metadata by their kind, and sharding codecs around them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from zarr.abc.codec import ArrayArrayCodec, ArrayBytesCodec
 from zarr.codecs import ShardingCodec
 from zarr.registry import get_codec_class
 
-from rechunker.metadata.codec_translation import Chain
-
-__all__ = ["SHARDING", "chain_of", "codecs_of", "index_of", "shard", "sharding_of"]
+__all__ = [
+    "SHARDING",
+    "Chain",
+    "ChainV2",
+    "chain_of",
+    "codecs_of",
+    "index_of",
+    "shard",
+    "sharding_of",
+]
 
 SHARDING = "sharding_indexed"
 Codec = dict[str, Any]
+
+
+class Chain(NamedTuple):
+    """Codecs of an inner chunk in Zarr format 3: objects of `zarr.codecs`, or their metadata.
+
+    `serializer` is None where it follows from the dtype.
+    """
+
+    filters: tuple[Any, ...] = ()
+    serializer: Any = None
+    compressors: tuple[Any, ...] = ()
+
+
+class ChainV2(NamedTuple):
+    """Codecs of a chunk in Zarr format 2: objects of numcodecs, or their configurations.
+
+    `filters` may be "auto". `big_endian` is true if the dtype must have big-endian elements; in
+    format 3 the byte order belongs to the serializer, not to the dtype.
+    """
+
+    filters: Any = ()
+    compressor: Any = None
+    order: str = "C"
+    big_endian: bool = False
 
 
 def sharding_of(codecs: Iterable[Codec]) -> Codec | None:

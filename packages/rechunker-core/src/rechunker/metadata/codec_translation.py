@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numcodecs
 import numpy as np
@@ -12,7 +12,9 @@ from zarr.abc.codec import ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec
 from zarr.errors import UnknownCodecError
 from zarr.registry import get_codec_class
 
-__all__ = ["Chain", "check_codecs", "is_v2", "to_v2", "to_v3"]
+from rechunker.metadata.codec_chain import Chain
+
+__all__ = ["check_codecs", "codec_name", "is_v2", "to_v2", "to_v3"]
 
 Config = dict[str, Any]
 
@@ -24,20 +26,18 @@ _OBJECT_CODECS = ("vlen-utf8", "vlen-bytes")
 _DTYPES = ("dtype", "astype", "encode_dtype", "decode_dtype")
 
 
-class Chain(NamedTuple):
-    """The codecs of an inner chunk in v3: objects of `zarr.codecs`, or their metadata.
-
-    `serializer` is None where it follows from the dtype.
-    """
-
-    filters: tuple[Any, ...] = ()
-    serializer: Any = None
-    compressors: tuple[Any, ...] = ()
-
-
 def is_v2(codec: Any) -> bool:
     """Say whether a codec, or its configuration, is one of numcodecs: a codec of v2."""
     return hasattr(codec, "codec_id") or (isinstance(codec, Mapping) and "id" in codec)
+
+
+def codec_name(codec: Any) -> Any:
+    """Return the name of a codec of either format, or of its configuration; None if it has none."""
+    if isinstance(codec, Mapping):
+        return codec.get("id", codec.get("name"))
+    if hasattr(codec, "codec_id"):
+        return codec.codec_id
+    return codec.to_dict()["name"] if hasattr(codec, "to_dict") else None
 
 
 def check_codecs(codecs: Iterable[Any], what: str) -> None:

@@ -1,4 +1,4 @@
-"""Metadata documents: what Zarr stores to describe an array, as JSON-like dictionaries."""
+"""Documents: the metadata of Zarr arrays and groups as JSON-like dictionaries, of either format."""
 
 from __future__ import annotations
 
@@ -6,32 +6,149 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import zarr
 from zarr.buffer import default_buffer_prototype
 from zarr.errors import UnstableSpecificationWarning, ZarrUserWarning
-from zarr.storage import StorePath
+from zarr.storage import MemoryStore, StorePath
 
+from rechunker.metadata.codec_chain import sharding_of
 from rechunker.stores import read_json
 
-__all__ = ["Document", "array_from_document", "document_of", "metadata_files", "quiet"]
+__all__ = [
+    "ChunkShapes",
+    "Document",
+    "Shape",
+    "array_from_document",
+    "chunk_shapes",
+    "document_of",
+    "metadata_files",
+    "quiet",
+    "with_chunk_shape",
+]
 
-Document = dict[str, Any]
+Document: TypeAlias = dict[str, Any]
+"""Format 3: the content of ``zarr.json``. Format 2: that of ``.zarray``, with the content of
+``.zattrs`` as "attributes"."""
+
+Shape: TypeAlias = tuple[int, ...]
+"""Elements along every axis."""
+
+# What Zarr warns of although the user cannot change it: a copy has the dtypes and codecs of its
+# source. zarr 3.1.6 to 3.4.2 warn of dtypes outside the format 3 specification and of consolidated
+# metadata in format 3; 3.1.6 also of the codecs of numcodecs.
+_IGNORED = ("Numcodecs codecs are not in", "Consolidated metadata is currently not part")
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence what Zarr says about dtypes and codecs that v3 does not specify yet.
+    """Silence Zarr's warnings about dtypes, codecs and metadata that format 3 does not specify.
 
-    A copy has those of its source, so this is nothing that its user could change.
+    Enter it once for an array, never once for a chunk: `warnings.catch_warnings` changes the
+    filters of all threads (Python 3.11 to 3.13).
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnstableSpecificationWarning)
-        # zarr 3.1 warns of the codecs of numcodecs.
-        warnings.filterwarnings("ignore", "Numcodecs codecs are not in", ZarrUserWarning)
+        for message in _IGNORED:
+            warnings.filterwarnings("ignore", message, ZarrUserWarning)
         yield
+
+
+def array_from_document(
+    document: Mapping[str, Any], path: StorePath | None = None
+) -> zarr.Array[Any]:
+    """Return an array with the metadata of a document; nothing is written.
+
+    This is the only place where documents are parsed.
+
+    Parameters
+    ----------
+    document
+        Metadata of an array.
+    path
+        Where the chunks of the array are; by default in an empty store in memory.
+
+    Returns
+    -------
+    zarr.Array
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the document does not describe an array.
+    """
+    place = StorePath(MemoryStore()) if path is None else path
+    with quiet():
+        return zarr.Array.from_dict(place, json.loads(json.dumps(document)))
+
+
+class ChunkShapes(NamedTuple):
+    """Shapes of the chunks of an array and of its shards.
+
+    Parameters
+    ----------
+    chunks
+        Elements of a chunk along every axis, of an inner chunk where there are shards; None for
+        an irregular chunk grid.
+    shards
+        Elements of a shard along every axis; None without shards.
+    """
+
+    chunks: Shape | None
+    shards: Shape | None
+
+    @property
+    def stored(self) -> Shape:
+        """Shape of a stored object: of a shard, or of a chunk without shards."""
+        shape = self.chunks if self.shards is None else self.shards
+        if shape is None:
+            raise ValueError("the chunk grid is irregular: its stored objects differ in shape")
+        return shape
+
+
+def chunk_shapes(document: Mapping[str, Any]) -> ChunkShapes:
+    """Return the shapes of chunks and shards.
+
+    Parameters
+    ----------
+    document
+        Metadata of an array.
+
+    Examples
+    --------
+    >>> array = zarr.create_array({}, shape=(8,), chunks=(2,), shards=(4,), dtype="i4")
+    >>> chunk_shapes(document_of(array))
+    ChunkShapes(chunks=(2,), shards=(4,))
+    """
+    if document["zarr_format"] == 2:
+        return ChunkShapes(tuple(document["chunks"]), None)
+    grid, codecs = document["chunk_grid"], document["codecs"]
+    if grid["name"] != "regular":
+        return ChunkShapes(None, None)
+    outer = tuple(grid["configuration"]["chunk_shape"])
+    # As Zarr does: with other codecs around the sharding codec, the whole object is one chunk.
+    sharding = sharding_of(codecs) if len(codecs) == 1 else None
+    if sharding is None:
+        return ChunkShapes(outer, None)
+    return ChunkShapes(tuple(sharding["configuration"]["chunk_shape"]), outer)
+
+
+def with_chunk_shape(document: Mapping[str, Any], shape: Shape) -> Document:
+    """Return a document in which stored objects (chunks, or shards) have another shape.
+
+    Parameters
+    ----------
+    document
+        Metadata of an array.
+    shape
+        Elements of a stored object along every axis.
+    """
+    if document["zarr_format"] == 2:
+        return {**document, "chunks": list(shape)}
+    grid = {"name": "regular", "configuration": {"chunk_shape": list(shape)}}
+    return {**document, "chunk_grid": grid}
 
 
 def document_of(array: zarr.Array[Any]) -> Document:
@@ -40,22 +157,21 @@ def document_of(array: zarr.Array[Any]) -> Document:
     Parameters
     ----------
     array
-        Of either format.
+        An array of either format.
 
     Returns
     -------
     dict
-        In v3 the content of ``zarr.json``; in v2 that of ``.zarray``, with that of ``.zattrs``
-        as "attributes". Keys of v2 metadata that Zarr does not know are read from the store.
+        Its document. Keys of format 2 metadata that Zarr does not know are read from the store.
     """
-    document = _as_stored(array)
+    document = _as_zarr_writes(array)
     if document["zarr_format"] == 2:
         return {**_unknown_keys(array, document), **document}
     return {**document, "fill_value": _spell_nan(array.metadata.fill_value, document["fill_value"])}
 
 
-def _as_stored(array: zarr.Array[Any]) -> Document:
-    """Return what Zarr itself would store, which is less than it has read."""
+def _as_zarr_writes(array: zarr.Array[Any]) -> Document:
+    """Return the document that Zarr would write, which holds less than the one that it read."""
     files = {key: json.loads(text) for key, text in _files_of(array).items()}
     if "zarr.json" in files:
         return dict(files["zarr.json"])
@@ -63,7 +179,8 @@ def _as_stored(array: zarr.Array[Any]) -> Document:
 
 
 def _files_of(array: zarr.Array[Any]) -> dict[str, bytes]:
-    # An array with an irregular grid, once opened, is a source whatever the setting is now.
+    # zarr 3.4 serializes rectilinear grids only with this setting, which may have changed since
+    # the array was opened.
     irregular = {"array.rectilinear_chunks": True} if _is_irregular(array) else {}
     with quiet(), zarr.config.set(irregular):
         buffers = array.metadata.to_buffer_dict(default_buffer_prototype())
@@ -82,14 +199,14 @@ def _unknown_keys(array: zarr.Array[Any], document: Document) -> Document:
 
 
 def _spell_nan(value: Any, spelled: Any) -> Any:
-    """Spell a NaN by its bits where they are not the usual ones; Zarr reads but does not write it.
+    """Spell a NaN by its bits unless they are the usual ones; Zarr reads this but never writes it.
 
     Parameters
     ----------
     value
-        A fill value.
+        Fill value.
     spelled
-        As Zarr writes it to v3 metadata.
+        Fill value as Zarr writes it to format 3 metadata.
     """
     scalar = np.asarray(value)
     if scalar.dtype.kind == "c" and isinstance(spelled, list):
@@ -101,42 +218,26 @@ def _spell_nan(value: Any, spelled: Any) -> Any:
     return spelled if bits == usual else f"0x{bits}"
 
 
-def array_from_document(path: StorePath, document: Mapping[str, Any]) -> zarr.Array[Any]:
-    """Return an array as if it were stored; nothing is written.
+def metadata_files(document: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the metadata objects of an array: ``zarr.json``, or ``.zarray`` and ``.zattrs``.
 
     Parameters
     ----------
-    path
-        Where its chunks are.
     document
-        Its metadata.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the metadata does not describe an array.
-    """
-    with quiet():
-        return zarr.Array.from_dict(path, json.loads(json.dumps(document)))
-
-
-def metadata_files(path: StorePath, document: Mapping[str, Any]) -> dict[str, bytes]:
-    """Return the objects that make chunks at a place an array.
-
-    Parameters
-    ----------
-    path
-        Where the array is.
-    document
-        Its metadata.
+        Metadata of an array.
 
     Returns
     -------
     dict
-        Keys relative to `path`, and the bytes that Zarr itself would write, but for what it
-        would lose: the bits of a NaN, and keys of v2 metadata that it does not know.
+        Contents by key, relative to the array: the bytes that Zarr would write, plus what it
+        would lose: the bits of a NaN, and keys of format 2 metadata that it does not know.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the document does not describe an array.
     """
-    files = _files_of(array_from_document(path, document))
+    files = _files_of(array_from_document(document))
     name = "zarr.json" if "zarr.json" in files else ".zarray"
     written = json.loads(files[name])
     lost = _lost(document, written)
@@ -147,7 +248,7 @@ def metadata_files(path: StorePath, document: Mapping[str, Any]) -> dict[str, by
 
 
 def _lost(document: Mapping[str, Any], written: Document) -> Document:
-    """Return what Zarr leaves out, or spells in another way, that has a meaning."""
+    """Return meaningful keys that Zarr leaves out or spells in another way."""
     if document["zarr_format"] == 2:
         return {key: document[key] for key in document if key not in (*written, "attributes")}
     fill_value = document["fill_value"]

@@ -8,9 +8,8 @@ from typing import Any
 import numcodecs
 import zarr
 
-from rechunker.metadata.chain_translation import ChainV2
-from rechunker.metadata.codec_chain import chain_of
-from rechunker.metadata.codec_translation import Chain, check_codecs, is_v2, to_v2, to_v3
+from rechunker.metadata.codec_chain import Chain, ChainV2, chain_of
+from rechunker.metadata.codec_translation import check_codecs, codec_name, is_v2, to_v2, to_v3
 from rechunker.metadata.document import Document
 from rechunker.metadata.options import ArrayOptions
 from rechunker.metadata.trial import try_encoding
@@ -113,19 +112,13 @@ def _compressors_v3(array: zarr.Array[Any], codecs: Any) -> tuple[Any, ...]:
 
 def _in_order(filters: tuple[Any, ...], words: Mapping[str, Any], ndim: int) -> tuple[Any, ...]:
     """Store chunks in C or F order: in v3 that is a codec which transposes them."""
-    others = tuple(codec for codec in filters if _name(codec) != "transpose")
+    others = tuple(codec for codec in filters if codec_name(codec) != "transpose")
     if "filters" in words and len(others) < len(filters):
         raise ValueError("order: filters already hold a transpose codec; give one of them")
     if words["order"] == "C" or ndim < 2:
         return others
     reverse = list(range(ndim))[::-1]
     return ({"name": "transpose", "configuration": {"order": reverse}}, *others)
-
-
-def _name(codec: Any) -> Any:
-    if isinstance(codec, Mapping):
-        return codec.get("name")
-    return codec.to_dict()["name"] if hasattr(codec, "to_dict") else None
 
 
 def encode_v2(array: zarr.Array[Any], chain: ChainV2, options: ArrayOptions) -> Document:

@@ -11,11 +11,9 @@ import zarr
 from rechunker.metadata.chunks import normalize_shards
 from rechunker.metadata.codec_chain import index_of, sharding_of
 from rechunker.metadata.dimensions import dimension_names
+from rechunker.metadata.document import Document, Shape, chunk_shapes
 
-__all__ = ["TargetGrid", "source_grid", "target_grid"]
-
-Document = Mapping[str, Any]
-Shape = tuple[int, ...]
+__all__ = ["TargetGrid", "target_grid"]
 
 
 @dataclass(frozen=True)
@@ -40,31 +38,6 @@ class TargetGrid:
     index: dict[str, Any]
 
 
-def source_grid(document: Document) -> tuple[Shape | None, Shape | None]:
-    """Return the chunks of an array, and its shards.
-
-    Parameters
-    ----------
-    document
-        Metadata of either format.
-
-    Returns
-    -------
-    chunks
-        None where they are irregular.
-    shards
-        None where there are none, or they are irregular.
-    """
-    if document["zarr_format"] == 2:
-        return tuple(document["chunks"]), None
-    grid, codecs = document["chunk_grid"], document["codecs"]
-    outer = tuple(grid["configuration"]["chunk_shape"]) if grid["name"] == "regular" else None
-    # As zarr sees it: an array with a codec around the sharding codec has chunks alone.
-    if len(codecs) == 1 and (sharding := sharding_of(codecs)) is not None:
-        return tuple(sharding["configuration"]["chunk_shape"]), outer
-    return outer, None
-
-
 def target_grid(
     array: zarr.Array[Any],
     source: Document,
@@ -87,7 +60,7 @@ def target_grid(
     ValueError, TypeError
         If `chunks` is None and those of the source are irregular, or shards do not fit.
     """
-    inner, outer = source_grid(source)
+    inner, outer = chunk_shapes(source)
     sharding = sharding_of(source["codecs"]) if source["zarr_format"] == 3 else None
     irregular = source["zarr_format"] == 3 and source["chunk_grid"]["name"] != "regular"
     if chunks is None and irregular:

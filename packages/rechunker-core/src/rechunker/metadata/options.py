@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from rechunker.metadata.wording import did_you_mean
+from rechunker.metadata.wording import did_you_mean, warn_user
 
 __all__ = ["ArrayOptions", "UnusedOptionWarning", "parse_options"]
 
@@ -95,7 +94,7 @@ class ArrayOptions:
 
 
 def parse_options(
-    options: Mapping[str, Any] | None, *, where: str = "target_options", stacklevel: int = 2
+    options: Mapping[str, Any] | None, *, where: str = "target_options"
 ) -> ArrayOptions:
     """Check the words of options, and the values of the simple ones.
 
@@ -105,8 +104,6 @@ def parse_options(
         Keywords of zarr's array creation, in the words of v2 or v3.
     where
         What to call them in errors, such as ``"target_options['air']"``.
-    stacklevel
-        Of the warning about options that have no meaning any more; 2 is the caller.
 
     Raises
     ------
@@ -129,7 +126,7 @@ def parse_options(
         raise TypeError(f"{where} is a dict of options by name, not {options!r}")
     for word in options:
         _check_word(word, where)
-    _warn_of_unused(options, where, stacklevel + 1)
+    _warn_of_unused(options, where)
     for alias, word in ALIASES.items():
         if alias in options and word in options:
             raise ValueError(f"{where}: {alias!r} and {word!r} say the same; give one of them")
@@ -155,11 +152,11 @@ def _check_word(word: Any, where: str) -> None:
         )
 
 
-def _warn_of_unused(options: Mapping[str, Any], where: str, stacklevel: int) -> None:
+def _warn_of_unused(options: Mapping[str, Any], where: str) -> None:
     unused = [word for word in UNUSED if word in options]
     if unused:
-        message = f"{where}: zarr 3 has no {' and '.join(unused)}; left out"
-        warnings.warn(message, UnusedOptionWarning, stacklevel=stacklevel)
+        message = f"{where}: Zarr 3 has no {' and '.join(unused)}; it is ignored"
+        warn_user(message, UnusedOptionWarning)
 
 
 def _check_values(words: Mapping[str, Any], where: str) -> None:

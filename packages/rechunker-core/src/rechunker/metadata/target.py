@@ -6,25 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import zarr
-from zarr.storage import MemoryStore, StorePath
 
 from rechunker.metadata.attributes import with_attributes
 from rechunker.metadata.chain_translation import chain_v2_of, chain_v3_of
 from rechunker.metadata.codec_chain import codecs_of, shard
-from rechunker.metadata.document import Document, array_from_document, document_of, metadata_files
+from rechunker.metadata.document import Document, document_of, metadata_files, with_chunk_shape
 from rechunker.metadata.encoding import encode_v2, encode_v3
 from rechunker.metadata.grid import TargetGrid, target_grid
 from rechunker.metadata.options import ArrayOptions
 from rechunker.metadata.trial import REFUSALS, refusal, try_codecs
 from rechunker.metadata.trial_order import check_order
 
-__all__ = [
-    "Document",
-    "array_from_document",
-    "document_of",
-    "metadata_files",
-    "target_document",
-]
+__all__ = ["target_document"]
 
 # Options that change codecs, and the others that Zarr has to turn into metadata.
 _CODECS = frozenset({"compressors", "filters", "order", "serializer"})
@@ -84,7 +77,7 @@ def _check(document: Document) -> None:
     if document["zarr_format"] == 3:
         check_order(document["codecs"], len(document["shape"]))
     try:
-        metadata_files(StorePath(MemoryStore()), document)
+        metadata_files(document)
     except REFUSALS as error:
         raise refusal("Zarr refuses the metadata of the target", error) from error
 
@@ -102,8 +95,7 @@ def _document_v3(
     if grid.shards is not None:
         codecs, outer = shard(codecs, grid.chunks, grid.index), grid.shards
         try_codecs(array, codecs)
-    chunk_grid = {"name": "regular", "configuration": {"chunk_shape": list(outer)}}
-    return {**document, "codecs": codecs, "chunk_grid": chunk_grid}
+    return with_chunk_shape({**document, "codecs": codecs}, outer)
 
 
 def _document_v2(
@@ -117,7 +109,7 @@ def _document_v2(
     document |= {word: tried[word] for word in _changed(named, "dimension_separator")}
     if named & _CODECS:
         document |= {word: tried[word] for word in ("filters", "compressor", "order")}
-    return {**document, "chunks": list(grid.chunks)}
+    return with_chunk_shape(document, grid.chunks)
 
 
 def _changed(named: set[str], keys: str) -> list[str]:

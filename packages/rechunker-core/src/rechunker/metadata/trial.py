@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import zarr
 from zarr.dtype import parse_dtype
-from zarr.storage import MemoryStore, StorePath
+from zarr.storage import MemoryStore
 
 from rechunker.metadata.document import Document, array_from_document, document_of, quiet
 from rechunker.metadata.options import ArrayOptions, ZarrFormat
@@ -97,7 +97,7 @@ def try_codecs(array: zarr.Array[Any], codecs: Iterable[dict[str, Any]]) -> None
                 MemoryStore(), shape=small, chunks=small, dtype=array.metadata.dtype
             )
             document = {**document_of(trial), "codecs": _with_chunks(codecs, small)}
-            _store_and_read(array_from_document(StorePath(MemoryStore()), document))
+            _store_and_read(array_from_document(document))
     except REFUSALS as error:
         raise refusal(f"shards cannot hold elements of dtype {array.dtype}", error) from error
 

@@ -12,8 +12,7 @@ import zarr
 from zarr.dtype import VariableLengthBytes
 from zarr.storage import MemoryStore
 
-from rechunker.metadata.codec_chain import chain_of
-from rechunker.metadata.codec_translation import Chain
+from rechunker.metadata.codec_chain import Chain, chain_of
 from rechunker.metadata.document import quiet
 
 __all__ = ["check_order"]

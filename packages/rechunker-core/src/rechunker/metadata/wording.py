@@ -1,22 +1,24 @@
-"""Words of errors that several modules raise."""
+"""Wording: parts of errors and warnings that several modules raise."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+import warnings
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
-__all__ = ["did_you_mean"]
+__all__ = ["check_names", "did_you_mean", "warn_user"]
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """Return the end of a sentence that says that a word is not known.
+    """Return the end of a sentence about an unknown word: a suggestion, or a full stop.
 
     Parameters
     ----------
     word
-        What was given.
+        The unknown word.
     known
-        What there is.
+        Words to suggest.
 
     Examples
     --------
@@ -27,3 +29,42 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     """
     close = get_close_matches(str(word), list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else "."
+
+
+def check_names(names: Iterable[object], known: Collection[object], argument: str) -> None:
+    """Check that names in an argument are names of arrays, variables or dimensions of the source.
+
+    Parameters
+    ----------
+    names
+        Names in the argument.
+    known
+        Names in the source.
+    argument
+        The argument, for the error.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown.
+    """
+    there = sorted(map(str, known))
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"{argument}: the source has no {name!r}{did_you_mean(name, there)} "
+                f"It has {', '.join(there) or 'none'}"
+            )
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """Issue a warning that points at the first line outside Rechunker that led here."""
+    # 3.12 has warnings.warn(skip_file_prefixes=...).
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_ours(module: str) -> bool:
+    return module.split(".")[0] == "rechunker"

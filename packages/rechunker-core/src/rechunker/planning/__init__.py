@@ -5,7 +5,7 @@ from __future__ import annotations
 from rechunker.planning.boxes import Box, block, blocks_meeting, counts, task_box
 from rechunker.planning.costs import LOCAL, OBJECT_STORE, CostModel
 from rechunker.planning.footprints import Footprint, Layout
-from rechunker.planning.grids import Grid, axis_widest, format_grid, simplify_axis
+from rechunker.planning.grids import Grid, axis_widest, format_grid, regular_grid, simplify_axis
 from rechunker.planning.plan import MemoryLimitError, RechunkPlan, StagePlan
 from rechunker.planning.planner import plan_rechunk
 
@@ -26,6 +26,7 @@ __all__ = [
     "counts",
     "format_grid",
     "plan_rechunk",
+    "regular_grid",
     "simplify_axis",
     "task_box",
 ]

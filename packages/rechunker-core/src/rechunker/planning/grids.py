@@ -23,6 +23,7 @@ __all__ = [
     "cell_widest",
     "elements_fetched",
     "format_grid",
+    "regular_grid",
     "simplify_axis",
     "unravel",
 ]
@@ -135,6 +136,18 @@ def simplify_axis(n: int, axis: Axis) -> Axis:
     first, *rest = axis
     regular = all(size == first for size in rest[:-1]) and all(size <= first for size in rest)
     return first if regular else axis
+
+
+def regular_grid(grid: Grid) -> tuple[int, ...] | None:
+    """Return the block width of each axis, or None if any axis is irregular.
+
+    Examples
+    --------
+    >>> regular_grid((4, 6)), regular_grid((4, (5, 2, 3)))
+    ((4, 6), None)
+    """
+    widths = tuple(axis for axis in grid if isinstance(axis, int))
+    return widths if len(widths) == len(grid) else None
 
 
 def cell_count(n: int, a: Axis, b: Axis) -> int:

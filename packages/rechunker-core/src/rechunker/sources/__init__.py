@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
-from rechunker.sources.dask import DaskReader, checked
+from rechunker.sources.dask import DaskReader, check_block
 from rechunker.sources.kinds import hierarchy_of
 
-__all__ = ["ArrayRequest", "DaskReader", "Hierarchy", "SourceArray", "checked", "hierarchy_of"]
+__all__ = [
+    "ArrayRequest",
+    "DaskReader",
+    "Hierarchy",
+    "SourceArray",
+    "check_block",
+    "hierarchy_of",
+]

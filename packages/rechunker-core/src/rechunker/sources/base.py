@@ -9,11 +9,10 @@ from typing import Any, Literal
 from zarr.storage import StorePath
 
 from rechunker.copying import Reader
+from rechunker.metadata import Document
 from rechunker.planning import Grid
 
 __all__ = ["ArrayRequest", "Hierarchy", "SourceArray"]
-
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class Hierarchy:
     consolidated
         Whether metadata are consolidated.
     origins
-        Places of Zarr arrays that are read, where the source itself does not tell.
+        Places of the Zarr arrays, or of the group, that are read.
     plain_temp
         Whether elements of temporary objects are stored as they are, whatever the options.
     """

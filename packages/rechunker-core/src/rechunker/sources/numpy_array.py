@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.copying import Lane, Piece, has_any_length
+from rechunker.copying import Lane, Piece, Reader, is_variable_length
 from rechunker.planning import Box, Grid, block
 from rechunker.sources.base import SourceArray
 from rechunker.sources.element_size import average_bytes, with_margin
@@ -20,7 +20,7 @@ __all__ = ["NumpyReader", "numpy_source"]
 
 
 @dataclass(frozen=True, eq=False)
-class NumpyReader:
+class NumpyReader(Reader):
     """Gives parts of an array in memory; the values travel to the workers with it.
 
     Parameters
@@ -41,12 +41,16 @@ class NumpyReader:
     def _digest(self) -> str:
         """What tells these values from others."""
         values = self.values
-        if has_any_length(values.dtype):
+        if is_variable_length(values.dtype):
             content = hashlib.sha256(repr(values.tolist()).encode())
         else:
             raw = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
             content = hashlib.sha256(raw.data)
         return f"{values.dtype} {values.shape} {content.hexdigest()}"
+
+    @property
+    def identity(self) -> str:
+        return repr(self)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -70,7 +74,7 @@ def numpy_source(values: npt.NDArray[Any], unit: tuple[int, ...]) -> SourceArray
         In what parts to read it; best those in which it is written.
     """
     itemsize = values.dtype.itemsize
-    if has_any_length(values.dtype):
+    if is_variable_length(values.dtype):
         itemsize = with_margin(average_bytes(values))
     return SourceArray(
         reader=NumpyReader(values, unit),

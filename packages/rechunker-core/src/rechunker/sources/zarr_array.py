@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import zarr
 
-from rechunker.copying import RegionReader, StoredArray, ZarrReader, has_any_length
+from rechunker.copying import RegionReader, StoredArray, ZarrReader, is_variable_length
 from rechunker.metadata import (
     ArrayOptions,
+    Document,
+    Shape,
+    chunk_shapes,
     dimension_names,
     document_of,
     normalize_chunks,
@@ -22,24 +25,27 @@ from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.element_size import average_bytes, with_margin
 from rechunker.stores import access
 
-__all__ = ["array_hierarchy", "regular_chunks", "request_array", "zarr_source"]
+__all__ = ["array_hierarchy", "request_array", "zarr_source"]
 
-# Chunks that are looked at for their sizes, and those of elements of any length.
+# Number of stored objects whose sizes are sampled, and of chunks of variable-length elements.
 _SAMPLED = 3
 
 
-def zarr_source(array: zarr.Array[Any]) -> SourceArray:
-    """Return what the planner and the tasks need to know of a Zarr array.
+def zarr_source(array: zarr.Array[Any], document: Document) -> SourceArray:
+    """Describe a Zarr array to the planner and to the tasks.
 
     Parameters
     ----------
     array
-        Of any format and dtype, sharded or not.
+        A Zarr array of any format and dtype, sharded or not.
+    document
+        Its metadata.
     """
-    itemsize = element_bytes(array)
-    if regular_chunks(array) is None:
-        return _irregular_source(array, itemsize)
-    stored = StoredArray.of(array.store_path, document_of(array), itemsize)
+    shapes = chunk_shapes(document)
+    if shapes.chunks is None:
+        return _irregular_source(array)
+    itemsize = _element_bytes(array, shapes.stored)
+    stored = StoredArray.of(array.store_path, document, itemsize)
     return SourceArray(
         reader=ZarrReader(stored),
         shape=stored.shape,
@@ -52,60 +58,47 @@ def zarr_source(array: zarr.Array[Any]) -> SourceArray:
 
 
 def _stored_ratio(stored: StoredArray) -> float:
-    """Return stored bytes per decoded byte, from the sizes of some objects."""
+    """Return stored bytes per decoded byte, from the sizes of a few objects."""
     if 0 in stored.shape:
         return 1.0
-    sizes = [access.size(stored.store, stored.key(index)) for index in _some_units(stored)]
+    sizes = [
+        access.size(stored.store, stored.key(index)) for index in _sample(stored.shape, stored.unit)
+    ]
     known = [size for size in sizes if size is not None]
     whole = prod(stored.unit) * stored.itemsize
     return sum(known) / (whole * len(known)) if known else 1.0
 
 
-def _some_units(stored: StoredArray) -> list[tuple[int, ...]]:
-    """Return the indices of some units, the first one and the last one among them."""
-    last = [(n - 1) // width for n, width in zip(stored.shape, stored.unit, strict=True)]
+def _sample(shape: Shape, unit: Shape) -> list[tuple[int, ...]]:
+    """Return the grid indices of a few units, among them the first and the last."""
+    last = [(n - 1) // width for n, width in zip(shape, unit, strict=True)]
     parts = range(_SAMPLED)
     found = (tuple(index * part // (_SAMPLED - 1) for index in last) for part in parts)
     return list(dict.fromkeys(found))
 
 
-def _irregular_source(array: zarr.Array[Any], itemsize: int) -> SourceArray:
-    grid = tuple(tuple(map(int, sizes)) for sizes in _block_sizes(array))
+def _irregular_source(array: zarr.Array[Any]) -> SourceArray:
+    itemsize = _element_bytes(array, array.shape)
+    grid = tuple(tuple(map(int, sizes)) for sizes in _chunk_sizes(array))
     largest = prod(max(sizes, default=0) for sizes in grid) * itemsize
-    # Zarr holds a chunk encoded, decoded, and in the array it returns.
+    # Zarr holds a chunk encoded, decoded, and in the array that it returns.
     return SourceArray(RegionReader(array, grid), array.shape, itemsize, grid, 4 * largest, largest)
 
 
-def _block_sizes(array: Any) -> Any:
-    return array.read_chunk_sizes  # zarr 3.2 and later, which alone open such arrays
+def _chunk_sizes(array: Any) -> Any:
+    return array.read_chunk_sizes  # exists since zarr 3.2, the first that opens irregular grids
 
 
-def regular_chunks(array: zarr.Array[Any]) -> tuple[int, ...] | None:
-    """Return the chunks of an array (those inside a shard), or None if they differ in size.
-
-    Parameters
-    ----------
-    array
-        Any Zarr array.
-    """
-    try:
-        return tuple(array.chunks)
-    except NotImplementedError:  # what zarr 3.4 says for a rectilinear grid
-        return None
-
-
-def element_bytes(array: zarr.Array[Any]) -> int:
-    """Return the bytes of one element; of any length, an estimate from some of the chunks."""
-    if not has_any_length(array.dtype):
+def _element_bytes(array: zarr.Array[Any], unit: Shape) -> int:
+    """Return the bytes of one element: an estimate from a few units if their length varies."""
+    if not is_variable_length(array.dtype):
         return int(array.dtype.itemsize)
     if 0 in array.shape:
         return with_margin(0)
-    unit = array.shards or regular_chunks(array) or array.shape
-    last = [(n - 1) // width for n, width in zip(array.shape, unit, strict=True)]
     largest = 0
-    for part in range(_SAMPLED):
-        start = [i * part // (_SAMPLED - 1) * width for i, width in zip(last, unit, strict=True)]
-        region = tuple(slice(lo, lo + width) for lo, width in zip(start, unit, strict=True))
+    for index in _sample(array.shape, unit):
+        starts = [i * width for i, width in zip(index, unit, strict=True)]
+        region = tuple(slice(lo, lo + width) for lo, width in zip(starts, unit, strict=True))
         largest = max(largest, average_bytes(np.asarray(array[region])))
     return with_margin(largest)
 
@@ -133,6 +126,7 @@ def array_hierarchy(
         groups=None,
         zarr_format=request.document["zarr_format"],
         overwrite=frozenset([""] if parsed.overwrite else []),
+        origins=(array.store_path,),
     )
 
 
@@ -153,9 +147,12 @@ def request_array(
         What is to differ from the source.
     """
     what = f"target_chunks[{name!r}]" if name else "target_chunks"
-    default = regular_chunks(array)
+    source = document_of(array)
+    default = chunk_shapes(source).chunks
     if default is None and (chunks is None or isinstance(chunks, Mapping)):
         raise ValueError(f"{what}: the source's chunks differ in size; give one size per axis")
     wanted = normalize_chunks(chunks, array.shape, dimension_names(array), default, what=what)
     document = target_document(array, None if chunks is None else wanted, options)
-    return ArrayRequest(name, zarr_source(array), document, bool(options.write_empty_chunks))
+    return ArrayRequest(
+        name, zarr_source(array, source), document, bool(options.write_empty_chunks)
+    )

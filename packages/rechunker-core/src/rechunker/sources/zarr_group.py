@@ -7,7 +7,7 @@ from typing import Any
 
 import zarr
 
-from rechunker.metadata import did_you_mean, parse_options
+from rechunker.metadata import check_names, parse_options
 from rechunker.sources.base import Hierarchy
 from rechunker.sources.zarr_array import request_array
 
@@ -53,6 +53,7 @@ def group_hierarchy(
             [name for name in chunks if parsed[name].overwrite] + ([""] if everything else [])
         ),
         consolidated=group.metadata.consolidated_metadata is not None,
+        origins=(group.store_path,),
     )
 
 
@@ -62,9 +63,4 @@ def _check_names(given: Any, arrays: Mapping[str, Any], what: str) -> None:
             f"{what}={given!r}: the source is a group, so give a dict by path of its arrays: "
             f"{', '.join(sorted(arrays)) or 'it has none'}"
         )
-    for name in given:
-        if name not in arrays:
-            raise ValueError(
-                f"{what}: the source has no array {name!r}{did_you_mean(name, arrays)} "
-                f"Its arrays are {', '.join(sorted(arrays)) or 'none'}"
-            )
+    check_names(given, arrays, what)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from rechunker.stores import access
-from rechunker.stores.nodes import node_kind, read_json
-from rechunker.stores.overlap import contains, unwrap
+from rechunker.stores.access import unwrap
+from rechunker.stores.nodes import Node, find_node, read_json
+from rechunker.stores.overlap import contains
 from rechunker.stores.resolve import is_process_local, resolve_store
 
 __all__ = [
+    "Node",
     "access",
     "contains",
+    "find_node",
     "is_process_local",
-    "node_kind",
     "read_json",
     "resolve_store",
     "unwrap",

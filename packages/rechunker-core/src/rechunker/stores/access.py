@@ -1,4 +1,4 @@
-"""Synchronous reading and writing of whole objects in any Zarr store."""
+"""Access: whole objects read from and written to any Zarr store, synchronously."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ import numpy.typing as npt
 from zarr.abc.buffer import Buffer
 from zarr.abc.store import RangeByteRequest, Store, SupportsGetSync, SupportsSetSync
 from zarr.buffer import cpu, default_buffer_prototype
-from zarr.storage import FsspecStore, LocalStore, MemoryStore, ObjectStore, ZipStore
+from zarr.storage import (
+    FsspecStore,
+    LocalStore,
+    MemoryStore,
+    ObjectStore,
+    WrapperStore,
+    ZipStore,
+)
 
 from rechunker.scratch import Scratch
 
@@ -25,7 +32,6 @@ __all__ = [
     "copies",
     "delete",
     "delete_dir",
-    "exists",
     "fetch",
     "fetch_range",
     "get",
@@ -33,23 +39,24 @@ __all__ = [
     "put_reused",
     "run",
     "size",
+    "unwrap",
 ]
 
 T = TypeVar("T")
 Bytes = npt.NDArray[np.uint8]
 
-# Their synchronous methods skip the event loop, which costs more than reading a small chunk.
-# Subclasses may override the asynchronous methods alone, so only these very types qualify.
+# Stores with synchronous methods. These skip the event loop, which costs more than reading a small
+# chunk. Subclasses may override the asynchronous methods alone, so the type must match exactly.
 _DIRECT = (LocalStore, MemoryStore)
-# When these have written an object they are done with the memory it came from.
+# Stores that no longer refer to the memory of an object once they have written it.
 _WRITE_THROUGH = (LocalStore, FsspecStore, ObjectStore, ZipStore)
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a store's coroutine on Zarr's event loop and wait for it.
+    """Run a coroutine of a store on Zarr's event loop and return its result.
 
-    Remote file systems bind their connections to the loop they were first used on, and that is
-    Zarr's; there is no public way to reach it (zarr 3.1.6 to 3.4.2).
+    Remote filesystems bind their connections to the first loop that uses them, which is Zarr's.
+    There is no public way to run a coroutine on it (zarr 3.1.6 to 3.4.2).
     """
     from zarr.core.sync import sync
 
@@ -57,7 +64,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def get(store: Store, key: str, byte_range: ByteRequest | None = None) -> Buffer | None:
-    """Return the object at `key`, or the named bytes of it; None if there is none."""
+    """Return the object at `key`, or a range of its bytes; None if there is none."""
     prototype = default_buffer_prototype()
     if type(store) in _DIRECT and isinstance(store, SupportsGetSync):
         return store.get_sync(key, prototype=prototype, byte_range=byte_range)
@@ -65,7 +72,7 @@ def get(store: Store, key: str, byte_range: ByteRequest | None = None) -> Buffer
 
 
 def fetch(store: Store, key: str, scratch: Scratch) -> Bytes | None:
-    """Return the bytes of the object at `key`, in reused memory where that can be; or None."""
+    """Return the bytes of the object at `key`, in reused memory if possible; None if missing."""
     if type(store) is LocalStore:
         return _read_file(store.root / key, scratch)
     found = get(store, key)
@@ -75,12 +82,12 @@ def fetch(store: Store, key: str, scratch: Scratch) -> Bytes | None:
 def fetch_range(
     store: Store, key: str, start: int, sizes: Iterable[int], scratch: Scratch
 ) -> Iterator[Bytes]:
-    """Yield the bytes of an object from `start` on, in pieces of these sizes, by one request.
+    """Yield the bytes of an object from `start` on in pieces of these sizes, with one request.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such object.
+        If there is no object at `key`.
     """
     if type(store) is LocalStore:
         with open(store.root / key, "rb", buffering=0) as file:
@@ -98,7 +105,7 @@ def fetch_range(
 
 
 def _read_file(path: Path, scratch: Scratch) -> Bytes | None:
-    # LocalStore reads into fresh memory, which costs the system more time than the reading does.
+    # LocalStore reads into fresh memory, which takes the system more time than reading the file.
     try:
         with open(path, "rb", buffering=0) as file:
             return _fill(file, scratch.take(os.fstat(file.fileno()).st_size))
@@ -107,18 +114,18 @@ def _read_file(path: Path, scratch: Scratch) -> Bytes | None:
 
 
 def _fill(file: FileIO, buffer: Bytes) -> Bytes:
-    """Read until `buffer` is full: one call may read less."""
+    """Read until `buffer` is full; a single call may read less."""
     done = 0
     while done < buffer.size:
         count = file.readinto(buffer[done:].data)
         if not count:
-            raise EOFError(f"{file.name} ends {buffer.size - done} bytes early")
+            raise EOFError(f"{file.name} is {buffer.size - done} bytes too short")
         done += count
     return buffer
 
 
 def put(store: Store, key: str, value: Buffer) -> None:
-    """Store `value` at `key`, whole, in place of what is there."""
+    """Store `value` at `key`; replace the object that is there."""
     if type(store) in _DIRECT and isinstance(store, SupportsSetSync):
         store.set_sync(key, value)
     else:
@@ -126,7 +133,7 @@ def put(store: Store, key: str, value: Buffer) -> None:
 
 
 def put_reused(store: Store, key: str, data: Bytes) -> None:
-    """Store bytes in memory that will be used again, for something else, after this call."""
+    """Store bytes whose memory will be used again after this call."""
     if type(store) in _WRITE_THROUGH:
         put(store, key, cpu.Buffer.from_array_like(data))
     else:
@@ -134,28 +141,34 @@ def put_reused(store: Store, key: str, data: Bytes) -> None:
 
 
 def copies(store: Store) -> int:
-    """Return how many copies of an object there may be in memory while it is written."""
+    """Return the number of copies of an object that writing it may keep in memory."""
     return 0 if type(store) is LocalStore else 1
 
 
 def delete(store: Store, key: str) -> None:
-    """Remove the object at `key`; nothing happens where there is none."""
+    """Delete the object at `key` if there is one."""
     run(store.delete(key))
 
 
 def delete_dir(store: Store, prefix: str) -> None:
-    """Remove every object below `prefix`."""
+    """Delete every object below `prefix`."""
     run(store.delete_dir(prefix))
 
 
 def size(store: Store, key: str) -> int | None:
-    """Return the bytes of the object at `key`; None if there is none."""
+    """Return the size in bytes of the object at `key`; None if there is none."""
     try:
         return run(store.getsize(key))
     except FileNotFoundError:
         return None
 
 
-def exists(store: Store, key: str) -> bool:
-    """Say whether there is an object at `key`."""
-    return run(store.exists(key))
+def unwrap(store: Store) -> Store:
+    """Return the store inside any number of wrappers.
+
+    The documentation of `zarr.storage.WrapperStore` names its attribute ``_store`` (zarr 3.1.6 to
+    3.4.2).
+    """
+    while isinstance(store, WrapperStore):
+        store = store._store
+    return store

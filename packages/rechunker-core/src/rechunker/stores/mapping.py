@@ -16,8 +16,8 @@ from zarr.buffer import default_buffer_prototype
 from zarr.buffer.cpu import Buffer
 
 if TYPE_CHECKING:
-    from zarr.core.buffer import Buffer as AnyBuffer
-    from zarr.core.buffer import BufferPrototype
+    from zarr.abc.buffer import Buffer as AnyBuffer
+    from zarr.abc.buffer import BufferPrototype
 
 __all__ = ["MappingStore"]
 

@@ -1,55 +1,65 @@
-"""Looking at what is stored at a place, without leaving a trace."""
+"""Nodes: which array or group there is at a place, found without leaving a trace."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from zipfile import is_zipfile
 
 from zarr.abc.store import Store
 from zarr.storage import LocalStore, StorePath, ZipStore
 
 from rechunker.stores import access
-from rechunker.stores.overlap import unwrap
 
-__all__ = ["group_format", "node_kind", "read_json"]
+__all__ = ["Node", "find_node", "read_json"]
+
+Kind = Literal["array", "group"]
 
 
-def node_kind(path: StorePath) -> Literal["array", "group"] | None:
-    """Say what there is at a place, of either Zarr format; nothing is created by looking.
+class Node(NamedTuple):
+    """An array or a group in a store.
+
+    Parameters
+    ----------
+    kind
+        Which of the two.
+    zarr_format
+        Its format.
+    metadata
+        Content of its metadata object: ``zarr.json``, ``.zarray`` or ``.zgroup``.
+    """
+
+    kind: Kind
+    zarr_format: Literal[2, 3]
+    metadata: bytes
+
+    def __str__(self) -> str:
+        return "an array" if self.kind == "array" else "a group"
+
+
+def find_node(path: StorePath) -> Node | None:
+    """Return the array or group at a place, of either format; None if there is neither.
 
     Parameters
     ----------
     path
-        A place in a store.
-
-    Returns
-    -------
-    "array", "group" or None
-        None where there is no metadata of a node.
+        Place to look at; looking creates nothing.
     """
-    kind: Literal["array", "group"] | None = read_json(path / "zarr.json").get("node_type")
-    if kind in ("array", "group"):
-        return kind
-    if _exists(path / ".zarray"):
-        return "array"
-    return "group" if _exists(path / ".zgroup") else None
-
-
-def group_format(path: StorePath) -> Literal[2, 3] | None:
-    """Return the Zarr format of the group at a place, or None if there is no group.
-
-    Parameters
-    ----------
-    path
-        A place in a store; nothing is created by looking.
-    """
-    if read_json(path / "zarr.json").get("node_type") == "group":
-        return 3
-    return 2 if _exists(path / ".zgroup") else None
+    with _reading(path.store) as store:
+        if store is None:
+            return None
+        found = access.get(store, (path / "zarr.json").path)
+        kind = _parse(found.to_bytes()).get("node_type") if found is not None else None
+        if found is not None and kind in ("array", "group"):
+            return Node(kind, 3, found.to_bytes())
+        older: dict[str, Kind] = {".zarray": "array", ".zgroup": "group"}
+        for name, kind_v2 in older.items():
+            found = access.get(store, (path / name).path)
+            if found is not None:
+                return Node(kind_v2, 2, found.to_bytes())
+    return None
 
 
 def read_json(path: StorePath) -> dict[str, Any]:
@@ -58,34 +68,35 @@ def read_json(path: StorePath) -> dict[str, Any]:
     Parameters
     ----------
     path
-        Place of an object in a store; nothing is created by looking.
+        Key of an object in a store; looking creates nothing.
     """
     with _reading(path.store) as store:
         found = access.get(store, path.path) if store is not None else None
+    return {} if found is None else _parse(found.to_bytes())
+
+
+def _parse(content: bytes) -> dict[str, Any]:
+    """Parse a JSON object; anything else is no metadata, as it is for Zarr."""
     try:
-        content = json.loads(found.to_bytes()) if found is not None else {}
-    except ValueError:  # no JSON, and so no metadata, which is what Zarr finds there, too
+        parsed = json.loads(content)
+    except ValueError:
         return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _exists(path: StorePath) -> bool:
-    with _reading(path.store) as store:
-        return store is not None and access.exists(store, path.path)
+    return parsed if isinstance(parsed, dict) else {}
 
 
 @contextmanager
 def _reading(store: Store) -> Iterator[Store | None]:
-    """Give a store that can be read without creating anything; None if there is no store yet.
+    """Yield a store that can be read without creating anything; None if nothing exists yet.
 
-    Zarr creates the folder, or the archive, of a store that may be written when it is first
-    read, and empties an archive that was to be written anew.
+    Zarr (3.1.6 to 3.4.2) creates the folder or the archive of a writable store at the first
+    read, and empties an archive that was opened to be written anew.
     """
-    inner = unwrap(store)
-    path: Path | None = getattr(inner, "path", None) if isinstance(inner, ZipStore) else None
+    inner = access.unwrap(store)
     if isinstance(inner, LocalStore):
         yield store if inner.root.is_dir() else None
-    elif path is not None and not path.exists():
+        return
+    path = getattr(inner, "path", None) if isinstance(inner, ZipStore) else None
+    if path is not None and not path.exists():
         yield None
     elif path is not None and is_zipfile(path):
         with access.run(ZipStore.open(path, mode="r")) as archive:

@@ -14,13 +14,13 @@ from zarr.storage import (
     MemoryStore,
     ObjectStore,
     StorePath,
-    WrapperStore,
     ZipStore,
 )
 
+from rechunker.stores.access import unwrap
 from rechunker.stores.mapping import MappingStore
 
-__all__ = ["CACHES", "contains", "inner_filesystem", "unwrap"]
+__all__ = ["CACHES", "contains", "inner_filesystem", "protocols"]
 
 # Protocols of fsspec's file systems that keep copies of another one's files on this machine.
 CACHES = frozenset({"simplecache", "filecache", "blockcache", "cached"})
@@ -64,34 +64,21 @@ def contains(outer: StorePath, inner: StorePath) -> bool:
     return one.space == other.space and other.parts[: len(one.parts)] == one.parts
 
 
-def unwrap(store: Store) -> Store:
-    """Return the store inside any number of wrappers.
-
-    Parameters
-    ----------
-    store
-        Any store.
-    """
-    while isinstance(store, WrapperStore):
-        # Its documentation says: "accessible via the ._store attribute of this class".
-        store = store._store
-    return store
-
-
 def inner_filesystem(fs: Any) -> Any:
-    """Return the file system of fsspec that another one passes its work on to, or None.
+    """Return the filesystem that a wrapping filesystem of fsspec delegates to; None otherwise.
 
     Parameters
     ----------
     fs
-        A file system of fsspec.
+        Filesystem of fsspec.
     """
-    if hasattr(fs, "sync_fs"):  # a synchronous one that is called in threads
+    if hasattr(fs, "sync_fs"):  # an AsyncFileSystemWrapper, around a synchronous filesystem
         return fs.sync_fs
-    return fs.fs if _protocols(fs) & (CACHES | {"dir"}) else None
+    return fs.fs if protocols(fs) & (CACHES | {"dir"}) else None
 
 
-def _protocols(fs: Any) -> frozenset[str]:
+def protocols(fs: Any) -> frozenset[str]:
+    """Return the names of the protocols of a filesystem of fsspec."""
     return frozenset([fs.protocol] if isinstance(fs.protocol, str) else fs.protocol)
 
 
@@ -124,13 +111,13 @@ def _on_disk(root: str | os.PathLike[str], inner: tuple[str, ...]) -> _Location:
 
 def _in_filesystem(fs: Any, root: str, inner: tuple[str, ...]) -> _Location:
     while (below := inner_filesystem(fs)) is not None:
-        root = f"{fs.path}/{root}" if "dir" in _protocols(fs) else root
+        root = f"{fs.path}/{root}" if "dir" in protocols(fs) else root
         fs = below
-    if "file" in _protocols(fs):
+    if "file" in protocols(fs):
         return _on_disk(root, inner)
     options = {**fs.storage_options, **(fs.storage_options.get("client_kwargs") or {})}
     service = tuple(str(options.get(name)) for name in _SERVICE)
-    return _Location((min(_protocols(fs)), *service), (*_parts(root), *inner))
+    return _Location((min(protocols(fs)), *service), (*_parts(root), *inner))
 
 
 def _in_object_store(store: Any, inner: tuple[str, ...]) -> _Location | None:

@@ -6,8 +6,6 @@ import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import zarr
 from zarr.abc.store import Store
@@ -21,16 +19,11 @@ from zarr.storage import (
     ZipStore,
 )
 
+from rechunker.stores.access import unwrap
 from rechunker.stores.mapping import MappingStore
-from rechunker.stores.nodes import group_format, node_kind
-from rechunker.stores.overlap import CACHES, inner_filesystem, unwrap
+from rechunker.stores.overlap import CACHES, inner_filesystem, protocols
 
-__all__ = [
-    "group_format",
-    "is_process_local",
-    "node_kind",
-    "resolve_store",
-]
+__all__ = ["is_process_local", "resolve_store"]
 
 _KINDS = (
     "a path, a URL, a mutable mapping, a zarr store or StorePath, a zarr.Group, "
@@ -104,13 +97,22 @@ def _make_store(store_like: Any) -> Store:
 
 def _path_store(path: str | os.PathLike[str]) -> Store:
     name = os.fspath(path)
-    root = Path(url2pathname(urlsplit(name).path) if name.startswith("file:") else name)
+    root = _path_of_url(name) if name.startswith("file:") else Path(name)
     if root.is_file():
         raise ValueError(
             f"{str(root)!r} is a file, not a folder; for a zip archive give "
             "zarr.storage.ZipStore(path, mode=...)"
         )
     return LocalStore(root)
+
+
+def _path_of_url(url: str) -> Path:
+    # Imported here: urllib.request takes a quarter of the time to import Rechunker. From 3.13 on
+    # there is Path.from_uri.
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    return Path(url2pathname(urlsplit(url).path))
 
 
 def _is_remote(text: str) -> bool:
@@ -155,8 +157,7 @@ def is_process_local(store: Store) -> bool:
 def _is_local_filesystem(fs: Any) -> bool:
     """Say whether a file system of fsspec, or one that it wraps, is memory or a cache."""
     while fs is not None:
-        names = {fs.protocol} if isinstance(fs.protocol, str) else {*fs.protocol}
-        if names & (CACHES | {"memory"}):
+        if protocols(fs) & (CACHES | {"memory"}):
             return True
         fs = inner_filesystem(fs)
     return False

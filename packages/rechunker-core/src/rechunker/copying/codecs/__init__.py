@@ -1,16 +1,19 @@
-"""Codecs: single chunks and cells, encoded and decoded."""
+"""Codecs: single chunks, shards and cells, encoded and decoded."""
 
 from __future__ import annotations
 
 from rechunker.copying.codecs.cell import CellCodec, CompressedCells, ObjectCellCodec
 from rechunker.copying.codecs.chunk import ChunkCodec, chunk_codec
-from rechunker.copying.codecs.direct import byte_codec
+from rechunker.copying.codecs.compressor import ByteCodec, byte_codec
+from rechunker.copying.codecs.piece import Piece
 
 __all__ = [
+    "ByteCodec",
     "CellCodec",
     "ChunkCodec",
     "CompressedCells",
     "ObjectCellCodec",
+    "Piece",
     "byte_codec",
     "chunk_codec",
 ]

@@ -1,34 +1,44 @@
-"""How cells of temporary objects are encoded, where they are not stored as they are."""
+"""Cell codecs: the cells of temporary objects that are not stored as raw memory."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from rechunker.copying.codecs.chunk import ZarrCodec
-from rechunker.copying.codecs.direct import ByteCodec
+from rechunker.copying.codecs.compressor import ByteCodec
+from rechunker.metadata.document import Shape, with_chunk_shape
 from rechunker.scratch import Scratch
 
 __all__ = ["CellCodec", "CompressedCells", "ObjectCellCodec"]
 
 
 class CellCodec(Protocol):
-    """Turns one cell of any shape into bytes and back."""
+    """Encodes and decodes one cell of any shape."""
 
     def encode(self, cell: npt.NDArray[Any]) -> bytes: ...
 
     def decode(
-        self, encoded: npt.NDArray[np.uint8], shape: tuple[int, ...], scratch: Scratch
+        self, encoded: npt.NDArray[np.uint8], shape: Shape, scratch: Scratch
     ) -> npt.NDArray[Any]: ...
 
 
 @dataclass(frozen=True)
 class CompressedCells:
-    """Elements of fixed size, compressed."""
+    """Codec of cells of fixed-size elements, compressed.
+
+    Parameters
+    ----------
+    dtype
+        Dtype of the elements.
+    compressor
+        Compresses the bytes of a cell.
+    """
 
     dtype: np.dtype[Any]
     compressor: ByteCodec
@@ -37,7 +47,7 @@ class CompressedCells:
         return self.compressor.encode(cell.reshape(-1).view(np.uint8))
 
     def decode(
-        self, encoded: npt.NDArray[np.uint8], shape: tuple[int, ...], scratch: Scratch
+        self, encoded: npt.NDArray[np.uint8], shape: Shape, scratch: Scratch
     ) -> npt.NDArray[Any]:
         count = int(np.prod(shape, dtype=np.int64))
         raw = self.compressor.decode(encoded, count * self.dtype.itemsize, scratch)
@@ -46,29 +56,27 @@ class CompressedCells:
 
 @dataclass(frozen=True)
 class ObjectCellCodec:
-    """Elements of any length, encoded as the source encodes its chunks.
+    """Codec of cells of variable-length elements, encoded as Zarr encodes chunks.
 
     Parameters
     ----------
     metadata
-        The source's metadata document, as JSON.
+        Document of an array with the codecs to use, as JSON.
     """
 
     metadata: str
 
     def encode(self, cell: npt.NDArray[Any]) -> bytes:
-        return self._codec(cell.shape).encode(cell).to_bytes()
+        return _codec_of(self.metadata, cell.shape).encode(cell).to_bytes()
 
     def decode(
-        self, encoded: npt.NDArray[np.uint8], shape: tuple[int, ...], scratch: Scratch
+        self, encoded: npt.NDArray[np.uint8], shape: Shape, scratch: Scratch
     ) -> npt.NDArray[Any]:
-        pieces = self._codec(shape).decode(encoded, scratch)
-        return next(pieces)[1]
+        ((_, cell),) = _codec_of(self.metadata, shape).decode(encoded, scratch)
+        return cell
 
-    def _codec(self, shape: tuple[int, ...]) -> ZarrCodec:
-        document = json.loads(self.metadata)
-        if document["zarr_format"] == 2:
-            document["chunks"] = list(shape)
-        else:
-            document["chunk_grid"]["configuration"]["chunk_shape"] = list(shape)
-        return ZarrCodec.of(document, 1)
+
+@lru_cache(maxsize=64)
+def _codec_of(metadata: str, shape: Shape) -> ZarrCodec:
+    """Return the codec for cells of one shape; a task meets few shapes, each many times."""
+    return ZarrCodec.of(with_chunk_shape(json.loads(metadata), shape), itemsize=1)

@@ -1,12 +1,11 @@
-"""Encoding and decoding of single chunks, apart from reading and writing them."""
+"""Chunk codecs: single stored objects (chunks, or shards), apart from reading and writing them."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,27 +15,34 @@ from zarr.buffer import cpu
 from zarr.storage import MemoryStore, StorePath
 
 from rechunker.copying.codecs.direct import direct_codec
+from rechunker.copying.codecs.piece import Piece
+from rechunker.metadata.document import Document, Shape, array_from_document, chunk_shapes
 from rechunker.scratch import Scratch
 
-__all__ = ["ChunkCodec", "ZarrCodec", "chunk_codec", "stored_shape"]
-
-Document = Mapping[str, Any]
-Piece = tuple[tuple[int, ...], npt.NDArray[Any]]
+__all__ = ["ChunkCodec", "ZarrCodec", "chunk_codec"]
 
 
 class ChunkCodec(Protocol):
-    """Turns the bytes of one stored object (a chunk, or a shard) into elements and back.
+    """Encodes and decodes one stored object: a chunk, or a shard.
 
     Attributes
     ----------
+    dtype
+        Dtype of the decoded elements, with its byte order.
+    order
+        Memory order of the elements of a decoded chunk, "C" or "F".
     read_bytes
-        What reading one object holds at most, in bytes: it, encoded, and what is decoded of it.
+        Peak memory to decode one object, in bytes: encoded and decoded together.
     write_bytes
-        What writing one object holds at most, besides the elements.
+        Peak memory to encode one object, in bytes, besides the decoded elements.
     whole
-        Whether an object is decoded at once; a shard is decoded inner chunk by inner chunk.
+        Whether an object is decoded at once; a shard is decoded one inner chunk at a time.
     """
 
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def order(self) -> Literal["C", "F"]: ...
     @property
     def read_bytes(self) -> int: ...
     @property
@@ -45,104 +51,90 @@ class ChunkCodec(Protocol):
     def whole(self) -> bool: ...
 
     def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
-        """Yield the parts of an object, each with its position within it.
-
-        A part is void as soon as the next one is asked for.
-        """
+        """Yield the pieces of an object, each with its position within the object."""
         ...
 
     def encode(self, chunk: npt.NDArray[Any]) -> Buffer:
-        """Return the object that holds `chunk`, which is C-contiguous and whole."""
+        """Encode a whole chunk, which is C-contiguous."""
         ...
 
 
 def chunk_codec(document: Document, itemsize: int) -> ChunkCodec:
-    """Return the codec of the stored objects of an array.
+    """Return the codec of the stored objects of an array: a direct one, or else Zarr's.
 
     Parameters
     ----------
     document
-        The array's metadata.
+        Metadata of the array.
     itemsize
-        Bytes of one decoded element (an estimate for strings of variable length).
+        Bytes of one decoded element; an estimate for strings of variable length.
     """
     return direct_codec(document) or ZarrCodec.of(document, itemsize)
 
 
 @dataclass(frozen=True)
 class ZarrCodec:
-    """Any codec that Zarr has: each object is the only one of a small array in memory.
+    """Codec for everything that Zarr supports, by way of an array of one object in memory.
 
-    Zarr itself decodes and encodes, and never sees the store.
+    Zarr encodes and decodes the object and never touches the store.
     """
 
     metadata: Any
     key: str
-    inner: tuple[int, ...]
+    dtype: np.dtype[Any]
+    inner: Shape
     read_bytes: int
     write_bytes: int
     whole: bool
+    order: Literal["C", "F"] = "C"
 
     @classmethod
     def of(cls, document: Document, itemsize: int) -> ZarrCodec:
-        shape, inner = stored_shape(document), _inner_shape(document)
+        """Return the codec of an array with this metadata."""
+        shapes = chunk_shapes(document)
+        shape, inner = shapes.stored, shapes.chunks or shapes.stored
         size, part = (itemsize * prod(n) for n in (shape, inner))
         bound = size + size // 64 + 1024
-        # Zarr holds what it decodes twice (as a chunk, and in the array it returns), each step of
-        # a chain of codecs adds a copy, and a shard is put together from its encoded chunks (in
-        # zarr 3.4 by way of three copies).
-        lone = {**document, "shape": list(shape), "attributes": {}}
-        metadata = _parsed(lone)
-        key = str(metadata.encode_chunk_key((0,) * len(shape)))
+        # Zarr holds what it decodes twice (as a chunk, and in the array it returns). Each codec
+        # of a chain adds a copy. Zarr joins a shard from its encoded chunks: 3.4 copies it
+        # three times.
+        array = array_from_document({**document, "shape": list(shape), "attributes": {}})
         copies = 2 if shape == inner else 3
-        write = copies * bound + 2 * part
-        return cls(metadata, key, inner, bound + 4 * part, write, shape == inner)
+        return cls(
+            metadata=array.metadata,
+            key=str(array.metadata.encode_chunk_key((0,) * len(shape))),
+            dtype=array.dtype,
+            inner=inner,
+            read_bytes=bound + 4 * part,
+            write_bytes=copies * bound + 2 * part,
+            whole=shape == inner,
+        )
 
     def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
         objects: dict[str, Buffer] = {self.key: cpu.Buffer.from_array_like(encoded)}
         del encoded
-        array = _lone_array(self.metadata, objects)
+        array = _array_of_one_object(self.metadata, objects)
         starts = [range(0, n, w) for n, w in zip(array.shape, self.inner, strict=True)]
         for start in np.ndindex(*(len(axis) for axis in starts)):
             first = tuple(axis[i] for axis, i in zip(starts, start, strict=True))
             region = tuple(slice(i, i + w) for i, w in zip(first, self.inner, strict=True))
             part = np.asarray(array[region]).reshape(self.inner)
             if self.whole:
-                objects.clear()  # so that what was encoded is gone while the chunk is used
+                objects.clear()  # so that the encoded bytes can go while the chunk is in use
             yield first, part
 
     def encode(self, chunk: npt.NDArray[Any]) -> Buffer:
         objects: dict[str, Buffer] = {}
-        array = _lone_array(self.metadata, objects).with_config({"write_empty_chunks": True})
-        # numcodecs filters take bytes as they are, whatever their order.
-        array[...] = chunk.astype(array.dtype, copy=False)
+        array = _array_of_one_object(self.metadata, objects)
+        # Filters of numcodecs take the bytes as they are, whatever their order.
+        array.with_config({"write_empty_chunks": True})[...] = chunk.astype(self.dtype, copy=False)
         return objects[self.key]
 
 
-def stored_shape(document: Document) -> tuple[int, ...]:
-    """Return the shape of what is stored as one object: a chunk, or a shard."""
-    if document["zarr_format"] == 2:
-        return tuple(document["chunks"])
-    return tuple(document["chunk_grid"]["configuration"]["chunk_shape"])
-
-
-def _inner_shape(document: Document) -> tuple[int, ...]:
-    for codec in document.get("codecs", ()):
-        if codec["name"] == "sharding_indexed":
-            return tuple(codec["configuration"]["chunk_shape"])
-    return stored_shape(document)
-
-
-def _parsed(document: Document) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # dtypes and codecs outside the v3 specification
-        return zarr.Array.from_dict(StorePath(MemoryStore()), dict(document)).metadata
-
-
-def _lone_array(metadata: Any, objects: dict[str, Buffer]) -> zarr.Array[Any]:
+def _array_of_one_object(metadata: Any, objects: dict[str, Buffer]) -> zarr.Array[Any]:
     """Return an array whose only stored object is, or will be, in `objects`.
 
-    Its metadata are not parsed again for every chunk: that takes time, and what it warns of can
-    only be silenced for all threads at once.
+    The metadata are parsed once for a codec and not for every chunk: parsing takes time, and its
+    warnings can be silenced for all threads at once only.
     """
     return zarr.Array(zarr.AsyncArray(metadata, StorePath(MemoryStore(objects))))

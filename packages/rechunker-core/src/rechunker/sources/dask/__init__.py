@@ -6,17 +6,18 @@ from rechunker.sources.dask.array import (
     dask_hierarchy,
     dask_source,
     is_dask_array,
-    opened_by,
     regular_blocks,
 )
-from rechunker.sources.dask.reader import DaskReader, checked
+from rechunker.sources.dask.private import opened_by, opened_unchanged
+from rechunker.sources.dask.reader import DaskReader, check_block
 
 __all__ = [
     "DaskReader",
-    "checked",
+    "check_block",
     "dask_hierarchy",
     "dask_source",
     "is_dask_array",
     "opened_by",
+    "opened_unchanged",
     "regular_blocks",
 ]

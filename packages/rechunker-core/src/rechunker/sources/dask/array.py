@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -13,18 +13,20 @@ import numpy as np
 import zarr
 from zarr.storage import MemoryStore
 
-from rechunker.copying import has_any_length
+from rechunker.copying import is_variable_length
 from rechunker.metadata import (
     REFUSALS,
     ArrayOptions,
+    codec_name,
     normalize_chunks,
     parse_options,
     quiet,
     refusal,
     target_document,
 )
-from rechunker.planning import axis_widest, simplify_axis
+from rechunker.planning import axis_widest, regular_grid, simplify_axis
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
+from rechunker.sources.dask.private import block_sizes, foreign_block_type, opened_by
 from rechunker.sources.dask.reader import DaskReader
 from rechunker.sources.element_size import average_bytes, with_margin
 
@@ -32,7 +34,6 @@ __all__ = [
     "dask_hierarchy",
     "dask_source",
     "is_dask_array",
-    "opened_by",
     "regular_blocks",
 ]
 
@@ -49,15 +50,13 @@ def is_dask_array(source: Any) -> bool:
     return dask is not None and isinstance(source, dask.Array)
 
 
-def dask_source(array: Any, *, exactly_once: bool = True) -> SourceArray:
+def dask_source(array: Any) -> SourceArray:
     """Return what the planner and the tasks need to know of a dask array.
 
     Parameters
     ----------
     array
         A dask array.
-    exactly_once
-        Whether no block may be computed by two tasks.
 
     Raises
     ------
@@ -75,15 +74,12 @@ def dask_source(array: Any, *, exactly_once: bool = True) -> SourceArray:
     widest = tuple(map(axis_widest, array.shape, reader.grid))
     nbytes = prod(widest) * itemsize
     cut = any(n % max(1, width) for n, width in zip(array.shape, widest, strict=True))
-    grid = reader.grid
-    if not exactly_once:
-        grid = tuple(map(simplify_axis, array.shape, grid))
-    read_bytes = nbytes + _HELD * max(nbytes, _largest_block(array))
+    read_bytes = nbytes + _HELD * max(nbytes, *block_sizes(array), 0)
     return SourceArray(
         reader=replace(reader, is_large=read_bytes >= _LARGE),
         shape=tuple(array.shape),
         itemsize=itemsize,
-        grid=grid,
+        grid=reader.grid,
         read_bytes=read_bytes,
         unit_bytes=(2 if cut else 1) * nbytes,  # a block that is cut off is copied to be padded
     )
@@ -95,11 +91,10 @@ def _check_blocks(array: Any) -> None:
             f"the sizes of the chunks of {array} are not known; call its compute_chunk_sizes(), "
             "which computes the array once, and give what it returns"
         )
-    # dask tells by an empty array what its blocks are.
-    meta = getattr(array, "_meta", None)
-    if meta is not None and type(meta) is not np.ndarray and not np.isscalar(meta):
+    kind = foreign_block_type(array)
+    if kind is not None:
         raise TypeError(
-            f"the blocks of {array} are of type {type(meta).__module__}.{type(meta).__qualname__}; "
+            f"the blocks of {array} are of type {kind.__module__}.{kind.__qualname__}; "
             "give one of numpy arrays, such as dask.array.ma.filled(array) or "
             "array.map_blocks(numpy.asarray)"
         )
@@ -113,45 +108,11 @@ def _holds_futures(array: Any) -> bool:
 
 def _element_bytes(reader: DaskReader) -> int:
     """Return the bytes of one element; of any length, an estimate from the first block."""
-    if not has_any_length(reader.dtype):
+    if not is_variable_length(reader.dtype):
         return max(1, reader.dtype.itemsize)
     if reader.holds_futures or 0 in reader.array.shape:
         return with_margin(64)
     return with_margin(average_bytes(reader.first_block()))
-
-
-def _largest_block(array: Any) -> int:
-    """Return the bytes of the largest block of any array that the graph tells of."""
-    return max((math.ceil(n) for n in _block_sizes(array) if not math.isnan(n)), default=0)
-
-
-def _block_sizes(array: Any) -> Iterator[float]:
-    for layer in getattr(array.__dask_graph__(), "layers", {}).values():
-        told = getattr(layer, "collection_annotations", None) or {}
-        if "chunksize" in told and told.get("dtype") is not None:
-            yield prod(told["chunksize"]) * np.dtype(told["dtype"]).itemsize
-
-
-def opened_by(array: Any) -> dict[str, Any]:
-    """Return what a dask array reads from: the objects whose parts `dask.array.from_array` takes.
-
-    Parameters
-    ----------
-    array
-        A dask array.
-
-    Returns
-    -------
-    dict
-        By name of the layer of the graph.
-    """
-    found = {}
-    for name, layer in getattr(array.__dask_graph__(), "layers", {}).items():
-        if str(name).startswith("original-") and len(layer) == 1:
-            (opened,) = layer.values()
-            # Before dask had nodes the object itself was in the graph.
-            found[str(name)] = getattr(opened, "value", opened)
-    return found
 
 
 def regular_blocks(array: Any) -> tuple[int, ...] | None:
@@ -163,10 +124,7 @@ def regular_blocks(array: Any) -> tuple[int, ...] | None:
         A dask array.
     """
     axes = [tuple(n for n in sizes if n) for sizes in array.chunks]
-    widths = list(map(simplify_axis, array.shape, axes))
-    if not all(isinstance(width, int) for width in widths):
-        return None
-    return tuple(width for width in widths if isinstance(width, int))
+    return regular_grid(tuple(map(simplify_axis, array.shape, axes)))
 
 
 def dask_hierarchy(
@@ -232,12 +190,4 @@ def _is_text(dtype: np.dtype[Any], options: ArrayOptions) -> bool:
     """Say whether objects are strings, as the codec that is given for them tells."""
     words = [options.named.get(word) for word in ("filters", "serializer")]
     codecs = [c for given in words for c in (given if isinstance(given, list | tuple) else [given])]
-    return dtype.kind == "O" and any(_name(codec) == "vlen-utf8" for codec in codecs)
-
-
-def _name(codec: Any) -> Any:
-    if isinstance(codec, Mapping):
-        return codec.get("id", codec.get("name"))
-    return getattr(codec, "codec_id", None) or (
-        codec.to_dict()["name"] if hasattr(codec, "to_dict") else None
-    )
+    return dtype.kind == "O" and any(codec_name(codec) == "vlen-utf8" for codec in codecs)

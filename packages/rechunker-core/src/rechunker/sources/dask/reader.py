@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.copying import Lane, Piece
+from rechunker.copying import Lane, Piece, Reader
 from rechunker.planning import Box, Grid, block
 from rechunker.sources.dask.heap import give_back
 
-__all__ = ["DaskReader", "checked"]
+__all__ = ["DaskReader", "check_block"]
 
 _LOCK = Lock()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DaskReader:
+class DaskReader(Reader):
     """Computes the blocks of a dask array one by one, with dask's synchronous scheduler.
 
     Of the graph only what a block needs is run. What two blocks have in common is computed for
@@ -51,6 +51,10 @@ class DaskReader:
         return _unpickle, (cloudpickle.dumps(self.array), self.holds_futures, self.is_large)
 
     @property
+    def identity(self) -> str:
+        return repr(self)
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         dtype: np.dtype[Any] = self.array.dtype
         return dtype
@@ -76,11 +80,11 @@ class DaskReader:
         """Compute the first block of an array that has elements."""
         first = (0,) * len(self.grid)
         unit = block(self.array.shape, self.grid, first)
-        return checked(self._compute(first), unit, self.array)
+        return check_block(self._compute(first), unit, self.array)
 
     def pieces(self, index: tuple[int, ...], box: Box, lane: Lane) -> Iterator[Piece]:
         unit = block(self.array.shape, self.grid, index)
-        data = checked(self._compute(index), unit, self.array)
+        data = check_block(self._compute(index), unit, self.array)
         lane.count(gets=1, bytes_read=data.nbytes)
         yield unit.start, data
         if self.is_large:
@@ -101,8 +105,8 @@ class DaskReader:
         return (self.array.name, *(positions[i] for positions, i in axes))
 
 
-def checked(value: Any, unit: Box, array: Any) -> npt.NDArray[Any]:
-    """Return a block as what its array says it is.
+def check_block(value: Any, unit: Box, array: Any) -> npt.NDArray[Any]:
+    """Check the shape of a computed block, and cast it to the dtype of its array.
 
     Parameters
     ----------

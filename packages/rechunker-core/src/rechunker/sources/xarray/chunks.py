@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rechunker.metadata import did_you_mean, normalize_chunks
+from rechunker.metadata import check_names, normalize_chunks
 from rechunker.sources.dask import regular_blocks
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["check_names", "target_chunks_of"]
+__all__ = ["target_chunks_of"]
 
 Chunks = dict[str, tuple[int, ...]]
 
@@ -91,32 +91,6 @@ def _names_dimensions(dataset: xarray.Dataset, given: Mapping[Any, Any], what: s
 
 def _is_size_of_dimension(dataset: xarray.Dataset, key: Any, value: Any) -> bool:
     return key in dataset.dims and not isinstance(value, Mapping | tuple | list)
-
-
-def check_names(given: Mapping[Any, Any], known: set[Any], what: str) -> None:
-    """Check that the keys of a dict are names that there are.
-
-    Parameters
-    ----------
-    given
-        The dict.
-    known
-        The names.
-    what
-        What to call the dict in errors.
-
-    Raises
-    ------
-    ValueError
-        If one is not.
-    """
-    names = sorted(map(str, known))
-    for name in given:
-        if name not in known:
-            raise ValueError(
-                f"{what}: the source has no {name!r}{did_you_mean(name, names)} "
-                f"There are {', '.join(names) or 'none'}"
-            )
 
 
 def _in_one_chunk(dataset: xarray.Dataset) -> Iterator[str]:

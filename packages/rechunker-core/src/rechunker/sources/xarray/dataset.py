@@ -11,13 +11,19 @@ import numpy as np
 import zarr
 from zarr.storage import StorePath
 
-from rechunker.copying.codecs.chunk import stored_shape
-from rechunker.metadata import ArrayOptions, Document, document_of, target_document
+from rechunker.metadata import (
+    ArrayOptions,
+    Document,
+    check_names,
+    chunk_shapes,
+    document_of,
+    target_document,
+)
 from rechunker.planning import simplify_axis
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.dask import dask_source, is_dask_array
 from rechunker.sources.numpy_array import numpy_source
-from rechunker.sources.xarray.chunks import check_names, target_chunks_of
+from rechunker.sources.xarray.chunks import target_chunks_of
 from rechunker.sources.xarray.encoding import target_encoding
 from rechunker.sources.xarray.metadata import Metadata, Written, write_metadata
 from rechunker.sources.xarray.prepare import prepared
@@ -188,7 +194,9 @@ class _Variables:
         empty = bool(self.encodings[name].get("write_empty_chunks"))
         if raw is not None:
             document = self._raw_document(name, raw, written.document)
-            return ArrayRequest(name, zarr_source(raw.array), document, empty)
+            return ArrayRequest(
+                name, zarr_source(raw.array, document_of(raw.array)), document, empty
+            )
         units = self.encodings[name].get("units")
         document = with_text_of_units(written.document, units)
         return ArrayRequest(name, self._source(name, written), document, empty)
@@ -197,7 +205,7 @@ class _Variables:
         if not is_dask_array(written.values):
             values, variable = np.asarray(written.values), self.dataset.variables[name]
             values = exact_times(values, written.document["attributes"], variable)
-            return numpy_source(values, stored_shape(written.document))
+            return numpy_source(values, chunk_shapes(written.document).stored)
         source = dask_source(written.values)
         if is_lazy(self.dataset.variables[name]):
             # Nothing but reading is done to it, so that it may be read twice.

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rechunker.metadata import check_names
 from rechunker.sources.base import ArrayRequest, Hierarchy
-from rechunker.sources.xarray.chunks import check_names
 from rechunker.sources.xarray.dataset import DatasetPart, dataset_part, format_of
 from rechunker.sources.xarray.words import split_options
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import zarr
@@ -11,6 +11,7 @@ from zarr.abc.buffer import Buffer
 from zarr.storage import MemoryStore
 
 from rechunker.metadata import Document, document_of, quiet
+from rechunker.sources.xarray.private import encode_variables
 
 if TYPE_CHECKING:
     import xarray
@@ -50,16 +51,6 @@ class Metadata:
     attributes: Mapping[str, Any]
 
 
-@dataclass
-class _Collector:
-    """Takes the place of xarray's writer, and writes nothing."""
-
-    written: dict[str, Written] = field(default_factory=dict)
-
-    def add(self, source: Any, target: zarr.Array[Any], region: Any = None) -> None:
-        self.written[target.path] = Written(source, document_of(target))
-
-
 def write_metadata(dataset: xarray.Dataset, zarr_format: Literal[2, 3]) -> Metadata:
     """Return what `Dataset.to_zarr` would write.
 
@@ -75,18 +66,11 @@ def write_metadata(dataset: xarray.Dataset, zarr_format: Literal[2, 3]) -> Metad
     ValueError, TypeError, NotImplementedError
         If xarray refuses it.
     """
-    from xarray.backends import ZarrStore
-
     objects: dict[str, Buffer] = {}
-    collector = _Collector()
     with quiet():
-        store = ZarrStore.open_group(
-            MemoryStore(objects),
-            mode="w",
-            zarr_format=zarr_format,
-            consolidated=False,
-            safe_chunks=False,  # which is about chunks of dask, and those are not written
-        )
-        dataset.dump_to_store(store, writer=collector)
+        encoded = encode_variables(dataset, objects, zarr_format)
         group = zarr.open_group(MemoryStore(objects), mode="r", use_consolidated=False)
-    return Metadata(collector.written, group.attrs.asdict())
+        written = {
+            name: Written(values, document_of(array)) for name, (values, array) in encoded.items()
+        }
+    return Metadata(written, group.attrs.asdict())

@@ -7,17 +7,19 @@ and less exact, but always right. Seen from xarray 2025.1 to 2026.9.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import zarr
+from zarr.abc.buffer import Buffer
+from zarr.storage import MemoryStore
 
-from rechunker.sources.dask import is_dask_array, opened_by
+from rechunker.sources.dask import is_dask_array, opened_by, opened_unchanged
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["arrays_read", "is_lazy", "stored_array"]
+__all__ = ["arrays_read", "encode_variables", "is_lazy", "stored_array"]
 
 # What stands around an array that is opened and decoded: it hands on all elements, in order.
 _WRAPPERS = frozenset(
@@ -33,8 +35,6 @@ _WRAPPERS = frozenset(
 )
 _SELECTION = "xarray.core.indexing.LazilyIndexedArray"
 _STORED = "xarray.backends.zarr.ZarrArrayWrapper"
-# Layers of a dask graph that change nothing but the blocks.
-_REBLOCKED = ("rechunk-merge-", "rechunk-split-")
 
 
 def is_lazy(variable: xarray.Variable) -> bool:
@@ -63,18 +63,7 @@ def stored_array(variable: xarray.Variable) -> zarr.Array[Any] | None:
         and where this cannot be told.
     """
     data = getattr(variable, "_data", None)
-    return _unwrapped(_opened(data) if is_dask_array(data) else data)
-
-
-def _opened(array: Any) -> Any:
-    """Return what a dask array gives the parts of, or None if it does more than that."""
-    opened = opened_by(array)
-    layers = getattr(array.dask, "layers", {})
-    changed = {str(name) for name in layers if not str(name).startswith(_REBLOCKED)}
-    (name, *others) = opened or [None]
-    if name is None or others or changed != {name, name.removeprefix("original-")}:
-        return None
-    return opened[name]
+    return _unwrapped(opened_unchanged(data) if is_dask_array(data) else data)
 
 
 def arrays_read(variable: xarray.Variable) -> Iterator[zarr.Array[Any]]:
@@ -122,3 +111,50 @@ def _is_decoding(function: Any) -> bool:
     if function is None or function is np.asarray:  # the latter takes integers for unsigned ones
         return True
     return str(getattr(function, "__module__", "")).startswith("xarray.coding.")
+
+
+class _Collector:
+    """Takes the place of xarray's `ArrayWriter`; collects variables and writes nothing."""
+
+    def __init__(self) -> None:
+        self.variables: dict[str, tuple[Any, zarr.Array[Any]]] = {}
+
+    def add(self, source: Any, target: zarr.Array[Any], region: Any = None) -> None:
+        self.variables[target.path] = source, target
+
+
+def encode_variables(
+    dataset: xarray.Dataset, objects: dict[str, Buffer], zarr_format: Literal[2, 3]
+) -> dict[str, tuple[Any, zarr.Array[Any]]]:
+    """Encode a dataset as `Dataset.to_zarr` does, without computing or writing any values.
+
+    Parameters
+    ----------
+    dataset
+        Dataset whose variables have the encodings to use.
+    objects
+        Receives the metadata of the group and its arrays, by key.
+    zarr_format
+        Zarr format of the target.
+
+    Returns
+    -------
+    dict
+        Encoded values (a NumPy or dask array) and the array to write them to, by variable name.
+
+    Notes
+    -----
+    The argument `writer` of ``Dataset.dump_to_store`` is not documented (xarray 2026.9).
+    """
+    from xarray.backends import ZarrStore
+
+    collector = _Collector()
+    store = ZarrStore.open_group(
+        MemoryStore(objects),
+        mode="w",
+        zarr_format=zarr_format,
+        consolidated=False,
+        safe_chunks=False,  # checks dask chunks against Zarr chunks, but no task writes these
+    )
+    dataset.dump_to_store(store, writer=collector)
+    return collector.variables

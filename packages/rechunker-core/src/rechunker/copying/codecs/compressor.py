@@ -1,0 +1,102 @@
+"""Compressors of numcodecs that turn bytes into bytes, with the memory that they take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numcodecs
+import numpy as np
+import numpy.typing as npt
+from numcodecs.abc import Codec
+
+from rechunker.scratch import Scratch
+
+__all__ = ["ByteCodec", "byte_codec"]
+
+_SHUFFLES = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
+# Compressors, by their names in format 2, and those that can decode into an output buffer.
+_COMPRESSORS = frozenset({"blosc", "zstd", "lz4", "gzip", "zlib", "bz2", "lzma"})
+_IN_PLACE = frozenset({"blosc", "zstd", "lz4"})
+# The others join their output from parts, which takes up to 5 times the bytes (measured). LZMA
+# also has tables: MB for its presets 0 to 9 (`xz --help`); the last entry is for other codecs.
+_LZMA_ENCODER = (3, 9, 17, 32, 48, 94, 94, 186, 370, 674, 0)
+_LZMA_DECODER = (1, 2, 3, 5, 5, 9, 9, 17, 33, 65, 0)
+_MEGABYTE = 1 << 20
+# Blosc takes its typesize from the dtype of the buffer: unsigned integers carry it with every
+# version of numcodecs.
+_WORDS = {1: "u1", 2: "u2", 4: "u4", 8: "u8", 16: "c16"}
+
+
+@dataclass(frozen=True)
+class ByteCodec:
+    """A compressor of numcodecs.
+
+    Parameters
+    ----------
+    codec
+        The compressor.
+    typesize
+        Bytes of the words that Blosc shuffles; None for other compressors.
+    """
+
+    codec: Codec
+    typesize: int | None = None
+
+    def encode(self, data: npt.NDArray[np.uint8]) -> bytes:
+        """Compress contiguous bytes."""
+        words = data if self.typesize is None else data.view(_WORDS[self.typesize])
+        return bytes(self.codec.encode(words))
+
+    def decode(self, encoded: npt.NDArray[np.uint8], nbytes: int, scratch: Scratch) -> Any:
+        """Decompress `nbytes` bytes, into reused memory if the compressor can do that."""
+        if self.codec.codec_id in _IN_PLACE:
+            return self.codec.decode(encoded, scratch.take(nbytes))
+        return self.codec.decode(encoded)
+
+    def encoding_bytes(self, nbytes: int) -> int:
+        """Return the peak memory, in bytes and besides the input, to compress `nbytes` bytes."""
+        most = nbytes + nbytes // 64 + 256  # the size of incompressible data
+        if self.codec.codec_id in _IN_PLACE:
+            return most
+        return 5 * most + _MEGABYTE * _LZMA_ENCODER[self._preset]
+
+    def decoding_bytes(self, nbytes: int) -> int:
+        """Return the peak memory, in bytes and with input and output, to get `nbytes` bytes."""
+        most = nbytes + nbytes // 64 + 256
+        if self.codec.codec_id in _IN_PLACE:
+            return most + nbytes
+        return 2 * most + 13 * nbytes // 4 + _MEGABYTE * _LZMA_DECODER[self._preset]
+
+    @property
+    def _preset(self) -> int:
+        """Preset of LZMA, an index of the tables above; -1 for other codecs."""
+        if self.codec.codec_id != "lzma":
+            return -1
+        return int(self.codec.preset if self.codec.preset is not None else 6) & 15
+
+
+def byte_codec(config: Mapping[str, Any], itemsize: int) -> ByteCodec | None:
+    """Return the compressor for a codec in metadata; None unless numcodecs has it.
+
+    Parameters
+    ----------
+    config
+        Metadata of the codec: ``{"id": ...}`` in format 2, ``{"name": ..., "configuration": ...}``
+        in format 3.
+    itemsize
+        Bytes of an element.
+    """
+    given = dict(config.get("configuration", config))
+    name = config.get("id") or config["name"].removeprefix("numcodecs.")
+    given.pop("id", None)
+    if name not in _COMPRESSORS:
+        return None
+    typesize = None
+    if name == "blosc":
+        typesize = given.pop("typesize", None) or itemsize
+        if typesize not in _WORDS or itemsize % typesize:
+            return None
+        given["shuffle"] = _SHUFFLES.get(given["shuffle"], given["shuffle"])
+    return ByteCodec(numcodecs.get_codec({"id": name, **given}), typesize)
