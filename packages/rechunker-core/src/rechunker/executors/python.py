@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rechunker.running import BatchRunner, Progress, available_cores, check_numbers, reporter
+from rechunker.running import (
+    BatchRunner,
+    Progress,
+    available_cores,
+    check_numbers,
+    refuse_keywords,
+    reporter,
+)
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 
 __all__ = ["PythonExecutor"]
@@ -106,9 +113,5 @@ class PythonExecutor(Executor[Plan]):
         ImportError
             If `progress` is True and tqdm is not installed.
         """
-        if kwargs:
-            raise TypeError(
-                "keyword arguments of execute() must be progress or retries for the python "
-                f"executor, got {', '.join(kwargs)}"
-            )
+        refuse_keywords("python", kwargs, ("progress", "retries"))
         return plan(progress=progress, retries=retries)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 __all__ = ["LOCAL", "OBJECT_STORE", "CostModel"]
 
-Numbers = TypeVar("Numbers", float, npt.NDArray[np.float64])
+Amount = TypeVar("Amount", float, npt.NDArray[np.float64])
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class CostModel:
                 f"got {self}"
             )
 
-    def seconds(self, tasks: Numbers, requests: Numbers, stored_bytes: Numbers) -> Numbers:
+    def seconds(self, tasks: Amount, requests: Amount, stored_bytes: Amount) -> Amount:
         """Return the modelled time of a stage in seconds.
 
         The workers share the tasks as evenly as whole tasks allow: the stage takes as long as the

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = ["LAYOUTS", "Footprint", "Layout", "StageSizes", "smallest_layout"]
 
-Numbers = npt.NDArray[Any]  # float64 in the search, exact Python integers for the chosen plan
+Numbers: TypeAlias = npt.NDArray[Any]
+"""One number per candidate plan: float64 in the search, exact integers for the chosen plan."""
 
 
 class Layout(Enum):

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from rechunker.planning.candidates import AxisTable, Chain
 from rechunker.planning.costs import CostModel
-from rechunker.planning.footprints import StageSizes, smallest_layout
+from rechunker.planning.footprints import Numbers, StageSizes, smallest_layout
 from rechunker.planning.problem import Problem
 
 __all__ = ["Combinations", "StagePrediction", "boxes_fit", "predict", "seconds"]
-
-Numbers = npt.NDArray[Any]  # float64 in the search, exact Python integers for the chosen plan
 
 # S3 accepts at most 5 GB in one request, and a temporary object is written in one request.
 _MAX_OBJECT_BYTES = 5 * 10**9
