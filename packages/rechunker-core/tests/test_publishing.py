@@ -65,7 +65,7 @@ def test_execution_can_be_repeated_after_a_failure(source: zarr.Array[Any], tmp_
     rechunked = plan(source, tmp_path / "target.zarr", temp_store=tmp_path / "temp")
     (tmp_path / "source.zarr" / "c" / "2" / "0").rename(tmp_path / "aside")
     (tmp_path / "source.zarr" / "c" / "2" / "0").write_bytes(b"nonsense")
-    with pytest.raises(RuntimeError, match="Zstd"):
+    with pytest.raises(RuntimeError, match="does not begin a Zstandard frame"):
         rechunked.execute()
     (tmp_path / "aside").replace(tmp_path / "source.zarr" / "c" / "2" / "0")
     np.testing.assert_array_equal(rechunked.execute()[...], source[...])

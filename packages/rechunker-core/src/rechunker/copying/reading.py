@@ -134,15 +134,19 @@ class RegionReader(Reader):
     ----------
     array
         An array with an irregular chunk grid.
-    grid
+    sizes
         Sizes of its chunks along every axis.
     digest
         Digest of its stored metadata; None if they cannot be checked.
     """
 
     array: zarr.Array[Any]
-    grid: Grid
+    sizes: Grid
     digest: str | None = None
+
+    @property
+    def grid(self) -> Grid:
+        return self.sizes
 
     @property
     def dtype(self) -> np.dtype[Any]:

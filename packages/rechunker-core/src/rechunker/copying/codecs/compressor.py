@@ -12,7 +12,7 @@ import numpy.typing as npt
 from numcodecs.abc import Codec
 
 from rechunker.copying.codecs.frames import FRAMES, stated_size
-from rechunker.copying.codecs.streams import STREAMS, decode_stream
+from rechunker.copying.codecs.streams import STEP, STREAMS, decode_stream
 from rechunker.scratch import Scratch
 
 __all__ = ["ByteCodec", "byte_codec"]
@@ -25,6 +25,8 @@ _SHUFFLES = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
 _LZMA_ENCODER = (3, 9, 17, 32, 48, 94, 94, 186, 370, 674, 0)
 _LZMA_DECODER = (1, 2, 3, 5, 5, 9, 9, 17, 33, 65, 0)
 _MEGABYTE = 1 << 20
+# Bytes of a decoder's state: a window of 32 kB, and blocks of up to 900 kB (`man bzip2`).
+_DECODERS = {"gzip": 1 << 16, "zlib": 1 << 16, "bz2": 3_700_000}
 # Blosc takes its typesize from the dtype of the buffer: unsigned integers carry it with every
 # version of numcodecs.
 _WORDS = {1: "u1", 2: "u2", 4: "u4", 8: "u8", 16: "c16"}
@@ -93,7 +95,9 @@ class ByteCodec:
         most = nbytes + nbytes // 64 + 256
         if self.codec.codec_id in FRAMES:
             return most + nbytes
-        return 2 * most + nbytes + _MEGABYTE + _MEGABYTE * _LZMA_DECODER[self._preset]
+        # The object is copied to be read as a file, and so is each part that is decoded.
+        state = _MEGABYTE * _LZMA_DECODER[self._preset] + _DECODERS.get(self.codec.codec_id, 0)
+        return 2 * most + nbytes + 2 * min(nbytes, STEP) + state
 
     @property
     def _preset(self) -> int:

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from numcodecs.abc import Codec
 
-__all__ = ["STREAMS", "decode_stream"]
+__all__ = ["STEP", "STREAMS", "decode_stream"]
 
 Bytes = npt.NDArray[np.uint8]
 
 # Bytes to decode at a time: what a decoder puts out is copied once.
-_STEP = 1 << 18
+STEP = 1 << 18
 
 
 class _Stream(Protocol):
@@ -92,7 +92,7 @@ def decode_stream(codec: Codec, encoded: Bytes, out: Bytes) -> None:
     stream = STREAMS[codec.codec_id](codec, encoded)
     done = 0
     while done < out.size:
-        part = stream.read(min(_STEP, out.size - done))
+        part = stream.read(min(STEP, out.size - done))
         if not part:
             raise ValueError(f"the object decodes to {done} bytes, not to {out.size}")
         out[done : done + len(part)] = np.frombuffer(part, np.uint8)
