@@ -109,13 +109,15 @@ def test_rechunk_raises_exactly_where_zarr_raises(name: str) -> None:
     encoding, wrong = ENCODINGS[name], []
     objects = create(encoding, CHUNKS)
     key = key_of(objects)
+    has_header = any(word in name for word in ("blosc", "lz4", "zstd", "none", "endian"))
+    seen = {"empty", *(["a shorter chunk", "a longer chunk", "half"] if has_header else [])}
     for damage, content in damages(encoding, objects[key].to_bytes()).items():
         objects[key] = cpu.Buffer.from_bytes(content)
         expected = read_by_zarr(objects)
         for layout, chunks in TARGETS.items():
-            # Objects that are copied as they are are looked at, not decoded.
-            whole = layout == "as it is" and damage not in ("empty", "a shorter chunk")
-            if not whole and differs(rechunked(objects, chunks), expected):
+            # Objects that need not be decoded are copied; their headers alone are looked at.
+            unseen = layout == "as it is" and damage not in seen
+            if not unseen and differs(rechunked(objects, chunks), expected):
                 wrong.append(f"{damage}, {layout}")
     assert not wrong
 

@@ -82,6 +82,8 @@ class ByteCodec:
             size = stated_size(self.codec.codec_id, encoded)
             if size not in (None, nbytes):
                 raise ValueError(f"the object decodes to {size} bytes, not to {nbytes}")
+        elif not encoded.size:
+            raise ValueError("the object is empty")
 
     def encoding_bytes(self, nbytes: int) -> int:
         """Return the peak memory, in bytes and besides the input, to compress `nbytes` bytes."""
@@ -95,9 +97,9 @@ class ByteCodec:
         most = nbytes + nbytes // 64 + 256
         if self.codec.codec_id in FRAMES:
             return most + nbytes
-        # The object is copied to be read as a file, and so is each part that is decoded.
+        # The object is copied to be read as a file; each decoded part is held up to three times.
         state = _MEGABYTE * _LZMA_DECODER[self._preset] + _DECODERS.get(self.codec.codec_id, 0)
-        return 2 * most + nbytes + 2 * min(nbytes, STEP) + state
+        return 2 * most + nbytes + 3 * min(nbytes, STEP) + state
 
     @property
     def _preset(self) -> int:
