@@ -109,8 +109,8 @@ def test_rechunk_raises_exactly_where_zarr_raises(name: str) -> None:
     encoding, wrong = ENCODINGS[name], []
     objects = create(encoding, CHUNKS)
     key = key_of(objects)
-    has_header = any(word in name for word in ("blosc", "lz4", "zstd", "none", "endian"))
-    seen = {"empty", *(["a shorter chunk", "a longer chunk", "half"] if has_header else [])}
+    has_header = any(word in name for word in ("blosc", "zstd", "none", "endian", "lz4"))
+    seen = {"empty", *(["a shorter chunk", "a longer chunk"] if has_header else [])}
     for damage, content in damages(encoding, objects[key].to_bytes()).items():
         objects[key] = cpu.Buffer.from_bytes(content)
         expected = read_by_zarr(objects)

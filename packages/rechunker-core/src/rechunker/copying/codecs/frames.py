@@ -93,6 +93,8 @@ def _end_of_blocks(encoded: Bytes, start: int) -> int:
         header = _integer(encoded, start, 3)
         last, kind, size = header & 1, header >> 1 & 3, header >> 3
         start += 3 + (1 if kind == _ZSTD_RUN else size)
+    if start > encoded.size:
+        raise ValueError(f"the object has {encoded.size} bytes of {start}")
     return start
 
 

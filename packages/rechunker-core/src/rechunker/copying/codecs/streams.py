@@ -19,7 +19,7 @@ __all__ = ["STEP", "STREAMS", "decode_stream"]
 Bytes = npt.NDArray[np.uint8]
 
 # Bytes to decode at a time: what a decoder puts out is copied once.
-STEP = 1 << 18
+STEP = 1 << 16
 
 
 class _Stream(Protocol):
