@@ -61,7 +61,7 @@ WRONG: dict[str, tuple[dict[str, Any], Any, str]] = {
     "unknown executor": ({"executor": "spark"}, ValueError, "pip install rechunker-spark"),
     "executor of no type": ({"executor": 3}, TypeError, "executor"),
     "name without a group": ({"array_name": "a"}, ValueError, "leave it out"),
-    "no store": ({"target_store": 5}, TypeError, "not a place"),
+    "no store": ({"target_store": 5}, TypeError, "cannot use 5 as a store"),
 }
 
 
