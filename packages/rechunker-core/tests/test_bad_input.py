@@ -44,7 +44,7 @@ WRONG: dict[str, tuple[dict[str, Any], Any, str]] = {
     "too many chunks": ({"target_chunks": (1, 2, 3)}, ValueError, "3 sizes"),
     "zero": ({"target_chunks": (0, 4)}, ValueError, "positive"),
     "negative": ({"target_chunks": (-2, 4)}, ValueError, "positive integer or -1"),
-    "fraction": ({"target_chunks": (1.5, 4)}, TypeError, "not an integer"),
+    "fraction": ({"target_chunks": (1.5, 4)}, TypeError, "must be an integer, got 1.5"),
     "unknown dimension": ({"target_chunks": {"lat": 4}}, ValueError, "'time', 'x'"),
     "irregular": ({"target_chunks": ((50, 50), (40,))}, TypeError, "regular"),
     "text": ({"target_chunks": "auto"}, TypeError, "not a chunk shape"),
