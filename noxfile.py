@@ -1,4 +1,4 @@
-"""Sessions of nox: every package under packages/ and examples/ is found by its folder."""
+"""Nox sessions for all packages under packages/ and examples/, which are found by their folders."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ nox.options.sessions = ["lint", "typecheck", "bare", "doctests", "minimums", "to
 
 def find_packages() -> list[Path]:
     """Return the folders of all packages, the core last."""
-    found = [*ROOT.glob("packages/*/pyproject.toml"), *ROOT.glob("examples/*/pyproject.toml")]
-    return [*sorted({path.parent for path in found} - {CORE}), CORE]
+    files = [*ROOT.glob("packages/*/pyproject.toml"), *ROOT.glob("examples/*/pyproject.toml")]
+    return [*sorted({path.parent for path in files} - {CORE}), CORE]
 
 
 def runs(version: str) -> bool:
-    """Whether this Python is there; a version manager may leave a program that cannot run."""
+    """Return whether this Python runs: version managers install stubs for absent versions."""
     program = shutil.which(f"python{version}")
     return (
         program is not None and not subprocess.run([program, "-V"], capture_output=True).returncode
@@ -40,23 +40,23 @@ def runs(version: str) -> bool:
 
 
 def fits(package: Path, version: str) -> bool:
-    """Whether a package says that it runs on a Python."""
-    needed = load_toml(package / "pyproject.toml")["project"]["requires-python"]
-    return f"{version}.99" in SpecifierSet(needed)
+    """Return whether a package supports a Python version, by its "requires-python"."""
+    required = load_toml(package / "pyproject.toml")["project"]["requires-python"]
+    return f"{version}.99" in SpecifierSet(required)
 
 
 def pythons(package: Path) -> list[str]:
-    """Return the oldest and the newest Python found that a package runs on."""
+    """Return the oldest and the newest installed Python that a package supports."""
     fit = [version for version in FOUND if fits(package, version)]
-    # With none, one that makes the sessions of this package say so.
+    # If there is none, any installed Python will do: install() skips the sessions and says why.
     return list(dict.fromkeys([fit[0], fit[-1]])) if fit else FOUND[:1]
 
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
-# With nothing there, a version that nox will report as missing.
+# If no Python is found, the newest version, which nox then reports as missing.
 FOUND = [v for v in SUPPORTED if v == RUNNING or runs(v)] or SUPPORTED[-1:]
 PACKAGES = find_packages()
-# The newest Python of those that most packages run on.
+# The Python that most packages support; of several, the newest.
 COMMON = max(reversed(FOUND), key=lambda version: sum(fits(path, version) for path in PACKAGES))
 ONCE = [nox.param(pythons(path)[0], path, id=path.name) for path in PACKAGES]
 TWICE = [
@@ -68,7 +68,7 @@ EACH_PACKAGE = nox.parametrize("python,package", ONCE)
 
 
 def build(session: nox.Session, package: Path) -> str:
-    """Build the wheel of a package, which is what the sessions install."""
+    """Build the wheel of a package, for a session to install, and return its path."""
     folder = Path(session.create_tmp()) / package.name
     shutil.rmtree(folder, ignore_errors=True)
     session.run_install("uv", "build", "--quiet", "--wheel", f"--out-dir={folder}", package)
@@ -77,13 +77,13 @@ def build(session: nox.Session, package: Path) -> str:
 
 
 def install(session: nox.Session, *packages: Path, group: str | None = "test") -> None:
-    """Install the wheels of packages and the core, and what the packages' tests need."""
+    """Install the wheels of the core and the packages, and a dependency group of the packages."""
     for path in packages:
         if not fits(path, str(session.python)):
-            session.skip(f"{path.name} runs on none of the Pythons found: {', '.join(FOUND)}")
-    together = dict.fromkeys([CORE, *packages])
-    needs = [need for path in packages for need in requirements(path, group)] if group else []
-    session.install(*(build(session, path) for path in together), *needs)
+            session.skip(f"{path.name} supports none of the installed Pythons: {', '.join(FOUND)}")
+    with_core = dict.fromkeys([CORE, *packages])
+    extra = [line for path in packages for line in requirements(path, group)] if group else []
+    session.install(*(build(session, path) for path in with_core), *extra)
 
 
 def requirements(folder: Path, group: str) -> list[str]:
@@ -92,38 +92,39 @@ def requirements(folder: Path, group: str) -> list[str]:
 
 
 def declared(folder: Path) -> list[str]:
-    """Return the requirements that a package declares to its users, extras included."""
+    """Return the dependencies of a package, including optional ones, without Rechunker's own."""
     project: dict[str, Any] = load_toml(folder / "pyproject.toml")["project"]
     extras = project.get("optional-dependencies", {}).values()
-    every = [*project["dependencies"], *(need for extra in extras for need in extra)]
-    return [need for need in every if not need.startswith("rechunker-")]
+    lines = [*project["dependencies"], *(line for extra in extras for line in extra)]
+    return [line for line in lines if not line.startswith("rechunker-")]
 
 
 def module_of(package: Path) -> str:
-    """Return the name under which a package is imported."""
+    """Return the import name of a package."""
     (init,) = package.glob("src/*/__init__.py")
     return init.parent.name
 
 
 def run_tests(session: nox.Session, package: Path) -> None:
-    """Run the tests of a package on what is installed; the source tree is not on the path."""
-    # A package whose tests may run side by side says so by needing what does that.
-    parallel = any(need.startswith("pytest-xdist") for need in requirements(package, "test"))
-    spread = ["-n", "auto", "--dist=worksteal"] if parallel else []
-    session.run("pytest", f"--rootdir={ROOT}", *spread, package / "tests", *session.posargs)
+    """Run the tests of a package against the installed wheels, not against the source tree."""
+    # Only packages whose tests can run in parallel have pytest-xdist in their group "test".
+    parallel = any(line.startswith("pytest-xdist") for line in requirements(package, "test"))
+    options = ["-n", "auto", "--dist=worksteal"] if parallel else []
+    session.run("pytest", f"--rootdir={ROOT}", *options, package / "tests", *session.posargs)
 
 
 @nox.session(python=RUNNING)
 def demo(session: nox.Session) -> None:
-    """Rechunk 1.5 GB within 500 MB and show what it took."""
+    """Rechunk 1.5 GB within 500 MB and show time, memory and requests."""
     install(session, CORE, group=None)
     session.run("python", ROOT / "bench" / "demo.py", *session.posargs)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and format."""
+    """Check code style, formatting, and that no modules import each other in a circle."""
     session.install(*requirements(ROOT, "lint"))
+    session.run("python", ROOT / "checks" / "import_graph.py")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
 
@@ -131,7 +132,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 @EACH_PACKAGE
 def typecheck(session: nox.Session, package: Path) -> None:
-    """Check the types of a package and its tests; with the core, those of the programs too."""
+    """Check the types of a package and its tests; for the core, also those of the programs."""
     install(session, package)
     session.install(*requirements(ROOT, "typecheck"))
     settings = f"--config-file={ROOT / 'pyproject.toml'}"
@@ -150,7 +151,7 @@ def typecheck(session: nox.Session, package: Path) -> None:
 
 @nox.session(python=RUNNING)
 def bare(session: nox.Session) -> None:
-    """Use the core where nothing is installed but what it declares."""
+    """Use the core with only its declared dependencies installed."""
     install(session, CORE, group=None)
     session.run("python", ROOT / "checks" / "bare.py")
 
@@ -162,22 +163,22 @@ def doctests(session: nox.Session, package: Path) -> None:
     install(session, package)
     documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), CORE / "README.md"]
     examples = [module_of(package), *(map(str, documents) if package == CORE else [])]
-    # These are for packages that are not installed here.
+    # These modules import packages that are not installed in this session.
     absent = [f"--ignore-glob=*/executors/{name}.py" for name in REEXPORTED]
     session.run(
         *("pytest", "-p", "doctest_folder", "--doctest-modules", "--doctest-glob=*.md"),
         *absent,
         *("--pyargs", *examples),
         env={"PYTHONPATH": str(ROOT / "checks")},
-        success_codes=[0] if package == CORE else [0, 5],  # 5: a plugin may have no examples
+        success_codes=[0] if package == CORE else [0, 5],  # 5: no doctests, as in some plugins
     )
 
 
 @nox.session(python=pythons(CORE)[0])
 def minimums(session: nox.Session) -> None:
-    """Run the tests of the core with the oldest versions that it declares."""
+    """Run the tests of the core with the oldest versions of its dependencies that it allows."""
     wheel = build(session, CORE)
-    # What has no wheel for this Python is not a version that anybody uses with it.
+    # Only wheels: nobody uses a version with this Python that has no wheel for it.
     oldest = ["--resolution=lowest-direct", "--only-binary=:all:"]
     session.install(*oldest, wheel, *declared(CORE))
     session.install(wheel, *requirements(CORE, "test"))
@@ -187,7 +188,7 @@ def minimums(session: nox.Session) -> None:
 
 @nox.session(python=COMMON)
 def together(session: nox.Session) -> None:
-    """Rechunk one array with the executors of all packages, installed side by side."""
+    """Rechunk one array with the executors of all packages, installed in one environment."""
     packages = [path for path in PACKAGES if fits(path, COMMON)]
     install(session, *packages)
     session.run("python", ROOT / "checks" / "together.py", *(path.name for path in packages))
@@ -196,8 +197,8 @@ def together(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("python,package", TWICE)
 def tests(session: nox.Session, package: Path) -> None:
-    """Run the tests of a package, in an environment that holds it, the core and no other."""
-    absent = ", ".join(version for version in SUPPORTED if version not in FOUND) or "none"
-    session.log(f"Pythons that are tested: {', '.join(pythons(package))}; not found: {absent}")
+    """Run the tests of a package in an environment with no other Rechunker package but the core."""
+    missing = ", ".join(version for version in SUPPORTED if version not in FOUND) or "none"
+    session.log(f"Tested Pythons: {', '.join(pythons(package))}; not installed: {missing}")
     install(session, package)
     run_tests(session, package)

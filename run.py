@@ -1,6 +1,6 @@
-"""Make an environment with nox and run sessions in it: `python run.py demo`, `python run.py tests`.
+"""Install nox in `.nox` and run its sessions: `python run.py demo`, `python run.py tests`.
 
-Needs Python 3.11 or newer and its pip, nothing else; whatever is installed goes into `.nox`.
+Needs only Python 3.11 or newer with pip; everything is installed into `.nox`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent
 HOME = ROOT / ".nox" / f"nox-{sys.version_info.major}.{sys.version_info.minor}"
 BIN = HOME / ("Scripts" if os.name == "nt" else "bin")
 NOX = "nox[uv]>=2026.4"
-# Those that end within seconds come first, those whose last words count come last.
+# Sessions in order: those that take seconds come first, "tests" last, so that its summary is last.
 GROUPS = {
     "demo": ["demo"],
     "tests": ["lint", "typecheck", "bare", "doctests", "minimums", "together", "tests"],
@@ -26,12 +26,12 @@ CLOSING = re.compile(r"=+ .*\b(passed|failed|error|errors|no tests ran)\b.* in [
 
 
 def install() -> None:
-    """Install nox, if it is not there yet."""
+    """Create the environment and install nox, unless that is already done."""
     installed = HOME / "installed.txt"
     if installed.exists() and installed.read_text() == NOX:
         return
-    # Without pip of its own the environment can be made where ensurepip is packaged apart, and
-    # a pip that serves another environment may do so even where its own is managed by others.
+    # An environment without pip can be created even if the system packages ensurepip separately.
+    # "pip --python" may install into it even if the system's own environment is externally managed.
     venv.create(HOME, with_pip=False, clear=True)
     pip = [sys.executable, "-m", "pip", "--python", str(BIN / "python")]
     subprocess.run([*pip, "install", "--quiet", NOX], check=True)
@@ -39,7 +39,7 @@ def install() -> None:
 
 
 def echo(lines: Iterable[str]) -> None:
-    """Print lines as they come, but keep the closing line of the last test run for the end."""
+    """Print lines as they come, but move the summary line of the last test run to the end."""
     held: list[str] = []
     for line in lines:
         if CLOSING.match(line):
@@ -54,7 +54,7 @@ def echo(lines: Iterable[str]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run one group of sessions, or nox itself with whatever else is given."""
+    """Run a group of sessions if the first argument names one, otherwise nox with the arguments."""
     install()
     group = GROUPS.get(arguments[0] if arguments else "tests")
     chosen = ["--session", *group, *arguments[1:]] if group else arguments

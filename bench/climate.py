@@ -1,4 +1,4 @@
-"""Values that look and compress like those of a climate model."""
+"""Synthetic temperatures that look and compress like the output of a climate model."""
 
 from __future__ import annotations
 
@@ -18,10 +18,15 @@ __all__ = ["temperatures", "write_source"]
 
 
 def temperatures(region: tuple[slice, ...]) -> NDArray[np.float32]:
-    """Return smooth temperatures in kelvin, to a tenth, none of them zero.
+    """Return smooth temperatures in kelvin, rounded to 0.1 K and never zero.
 
-    Each axis adds a wave, all axes together a travelling one, and the noise of an instrument makes
-    the last digit unsteady, as it is in measured data.
+    They are the sum of one wave per axis, one wave along all axes, and noise in the last digit, as
+    in measured data.
+
+    Parameters
+    ----------
+    region
+        Region of the array, one slice with start and stop per axis.
     """
     axes = np.ogrid[region]
     field = np.full([part.stop - part.start for part in region], 285, "f4")
@@ -36,7 +41,7 @@ def temperatures(region: tuple[slice, ...]) -> NDArray[np.float32]:
 
 
 def write_source(workload: Workload, path: Path) -> zarr.Array[Any]:
-    """Write the source of a workload, or open it if an earlier run has written all of it."""
+    """Write the source array of a workload, or open it if an earlier run completed it."""
     complete = path.with_name(path.name + ".complete")
     if complete.exists():
         return zarr.open_array(path, mode="r")

@@ -1,4 +1,4 @@
-"""Whether two arrays are equal, looked at piece by piece."""
+"""Compare two arrays piece by piece."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import zarr
 
 __all__ = ["differences"]
 
-PIECE = 400 * 10**6
+PIECE = 400 * 10**6  # bytes
 
 
 def differences(one: zarr.Array[Any], other: zarr.Array[Any], piece: int = PIECE) -> int:
-    """Count the elements that differ; at most `piece` bytes of each array are held at a time."""
+    """Return the number of elements that differ, loading at most `piece` bytes of each array."""
     assert one.shape == other.shape
     widths = _widths(one.shape, other.chunks, piece // one.dtype.itemsize)
     starts = (range(0, size, width) for size, width in zip(one.shape, widths, strict=True))
@@ -27,7 +27,7 @@ def differences(one: zarr.Array[Any], other: zarr.Array[Any], piece: int = PIECE
 
 
 def _widths(shape: tuple[int, ...], chunks: tuple[int, ...], items: int) -> tuple[int, ...]:
-    """Return whole chunks, as many as fit, the last axes first."""
+    """Return the shape of a piece: as many whole chunks as fit, growing the last axes first."""
     widths = [min(width, size) for width, size in zip(chunks, shape, strict=True)]
     for axis in reversed(range(len(shape))):
         room = max(1, items // prod(widths))

@@ -1,4 +1,4 @@
-"""Rechunk a dataset of three packed variables within 200 MB: copied raw, and encoded anew."""
+"""Rechunk a dataset of three packed variables within 200 MB: raw, and decoded and re-encoded."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from usage import Usage, measured
 __all__ = ["main", "rechunk", "write_dataset"]
 
 NAMES = ("air", "humidity", "wind")
-# 1.01 GB of packed numbers, and 4.05 GB of what they stand for.
+# 1.01 GB of packed values, 4.05 GB when decoded.
 SHAPE, STEPS, TILE = (2920, 241, 240), 40, 20
 MAX_MEM = 200 * 10**6
 WAYS = ("raw", "encoded")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print what both ways take; the exit status is 0 if all was right and the memory enough."""
+    """Print time and memory of both ways; return 0 if the data is equal and memory was enough."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", type=int, default=1, metavar="N", help="divide the times by N")
     small = parser.parse_args(arguments).small
@@ -39,11 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="rechunker-dataset-") as folder:
         source = Path(folder) / "source.zarr"
         nbytes = write_dataset(source, SHAPE[0] // small)
-        print(f"3 variables, {format_bytes(nbytes)} of packed numbers, within 200 MB", flush=True)
+        print(f"3 variables, {format_bytes(nbytes)} of packed values, max_mem = 200 MB", flush=True)
         for way in WAYS:
             usage, different = rechunk_apart(way, source, Path(folder) / way)
             print(
-                f"{way:<8}{usage.wall:7.1f} s{usage.cpu:7.1f} s of CPU"
+                f"{way:<8}{usage.wall:7.1f} s{usage.cpu:7.1f} s CPU"
                 f"{format_bytes(usage.peak):>12} above the baseline, {different} different elements"
             )
             failed |= bool(different) or usage.peak > MAX_MEM
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write_dataset(path: Path, times: int) -> int:
-    """Write the source, and return the bytes of its packed numbers."""
+    """Write the source dataset and return the bytes of its packed values."""
     group = zarr.create_group(path, zarr_format=2)
     shape, chunks = (times, *SHAPE[1:]), (min(STEPS, times), *SHAPE[1:])
     for number, name in enumerate(NAMES):
@@ -74,7 +74,7 @@ def write_dataset(path: Path, times: int) -> int:
 
 
 def packed(steps: NDArray[np.int64]) -> NDArray[np.int16]:
-    """Return maps that change smoothly, with some noise."""
+    """Return packed maps of some time steps that change smoothly, with some noise."""
     lat, lon = np.ogrid[: SHAPE[1], : SHAPE[2]]
     waves = 800 * np.sin(lat / 40 + steps[:, None, None] / 30) * np.cos(lon / 30)
     noise = np.random.default_rng(int(steps[0])).integers(-8, 8, waves.shape)
@@ -82,7 +82,7 @@ def packed(steps: NDArray[np.int64]) -> NDArray[np.int16]:
 
 
 def rechunk(way: str, source: Path, target: Path) -> tuple[Usage, int]:
-    """Rechunk the dataset, measure it, then compare the packed numbers."""
+    """Rechunk the dataset, measure time and memory, and count the packed values that differ."""
     dataset = xr.open_zarr(source)
     if way == "encoded":
         for name in NAMES:
@@ -103,12 +103,12 @@ def rechunk(way: str, source: Path, target: Path) -> tuple[Usage, int]:
 
 
 def unchanged(block: Any) -> Any:
-    """Do something to the values, as far as anybody can tell."""
+    """Return the block: xarray cannot know that nothing changed, so it encodes the values again."""
     return block
 
 
 def rechunk_apart(way: str, source: Path, target: Path) -> tuple[Usage, int]:
-    """Do the same in a process of its own, whose memory nothing else has been through."""
+    """Run `rechunk` in a new process, so that earlier allocations do not affect its peak memory."""
     command = [sys.executable, __file__, way, str(source), str(target)]
     printed = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     return Usage(**printed["usage"]), printed["different"]

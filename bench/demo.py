@@ -1,4 +1,4 @@
-"""Rechunk 1.5 GB of climate-like maps to time series within 500 MB, and show what it took."""
+"""Rechunk 1.5 GB of climate-like maps to time series within 500 MB; show time, memory, requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workloads import WORKLOADS, Workload
 
 __all__ = ["main"]
 
-# Smaller limits than this drown in what the interpreter takes and gives back by itself.
+# Below this, the memory that the interpreter itself takes and releases hides that of the tasks.
 MEASURABLE = 64 * 10**6
 
 LABELS: dict[str, tuple[str, Callable[[int], str]]] = {
@@ -29,7 +29,7 @@ LABELS: dict[str, tuple[str, Callable[[int], str]]] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the demo; the exit status is 0 if the arrays are equal and the memory was enough."""
+    """Run the demo; return 0 if the arrays are equal and memory stayed within the limit."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", type=int, default=1, metavar="N", help="divide the axes by N")
     small = parser.parse_args(arguments).small
@@ -38,16 +38,17 @@ def main(arguments: list[str] | None = None) -> int:
         print(introduction(workload), flush=True)
         source = Path(folder) / "source.zarr"
         write_source(workload, source)
-        places = (source, Path(folder, "target.zarr"), Path(folder, "temp.zarr"))
-        outcome = rechunk_apart(workload, small, *places)
+        paths = (source, Path(folder, "target.zarr"), Path(folder, "temp.zarr"))
+        outcome = rechunk_apart(workload, small, *paths)
     print(report(workload, outcome))
     failures = complaints(workload, outcome)
-    print(*failures or ["The target equals the source, and the memory was enough."], sep="\n")
+    ok = "The target equals the source, and memory stayed within max_mem."
+    print(*failures or [ok], sep="\n")
     return 1 if failures else 0
 
 
 def introduction(workload: Workload) -> str:
-    """Say what will be done."""
+    """Return lines that describe the workload."""
     return (
         f"rechunker {rechunker.__version__}: float32 {workload.shape}, "
         f"{format_bytes(workload.nbytes)}\n"
@@ -58,7 +59,7 @@ def introduction(workload: Workload) -> str:
 
 
 def report(workload: Workload, outcome: Outcome) -> str:
-    """Lay out what was predicted and what was executed."""
+    """Return the plan and a table of predicted and executed figures."""
     rows = [("", "predicted", "executed")]
     for name, (label, style) in LABELS.items():
         predicted, executed = map(style, outcome.figures[name])
@@ -74,22 +75,23 @@ def report(workload: Workload, outcome: Outcome) -> str:
             f"wall time       {usage.wall:8.2f} s",
             f"CPU time        {usage.cpu:8.2f} s",
             f"peak memory     {format_bytes(usage.peak)} above the baseline, "
-            f"{format_bytes(workload.max_mem)} allowed",
+            f"max_mem = {format_bytes(workload.max_mem)}",
         ]
     )
 
 
 def complaints(workload: Workload, outcome: Outcome) -> list[str]:
-    """Return what is not as promised."""
-    found = []
+    """Return a message for each promise that was broken."""
+    messages = []
     if outcome.different:
-        found.append(f"FAILED: {outcome.different} elements of the target differ")
-    if outcome.usage.peak > max(workload.max_mem, MEASURABLE):
-        found.append("FAILED: the process took more memory than was allowed")
+        messages.append(f"FAILED: {outcome.different} elements of the target differ")
+    peak, limit = outcome.usage.peak, max(workload.max_mem, MEASURABLE)
+    if peak > limit:
+        messages.append(f"FAILED: peak memory must be at most {limit} bytes, got {peak}")
     for name, (predicted, executed) in outcome.figures.items():
         if predicted != executed:
-            found.append(f"FAILED: {name}: {predicted} predicted, {executed} executed")
-    return found
+            messages.append(f"FAILED: {name}: {predicted} predicted, {executed} executed")
+    return messages
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Measure what executors add to the tasks: `python bench/executors.py python dask "dask cluster"`.
+"""Measure the overhead of executors: `python bench/executors.py python dask "dask cluster"`.
 
-Run it where rechunker-core[testing] and the packages of the executors are installed. Times are the
-least of three, in seconds of the clock; 1 GB is rechunked by all executors in turn, three times.
+Needs rechunker-core[testing] and the packages of the executors. Times are wall-clock seconds, the
+minimum of three runs; with --gigabyte, each executor in turn rechunks 1 GB, three times over.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from usage import Usage, measured
 ROUNDS = 3
 TASKS = (100, 1_000, 10_000)
 MILLION = 1_000_000
-# With so many bytes each, tasks are not put together until there are thousands of them.
+# Bytes per task; tasks of this size get one batch each unless there are thousands of them.
 LARGE = 10**9
 SHAPE, FROM, TO, MEMORY = (1000, 500, 500), (10, 500, 500), (1000, 25, 25), "100MB"
 
@@ -42,13 +42,13 @@ SetUp = Callable[[], AbstractContextManager[Executor[Any]]]
 
 @contextmanager
 def named(name: str) -> Iterator[Executor[Any]]:
-    """Give the executor of a name."""
+    """Yield the executor of this name."""
     yield get_executor(name)
 
 
 @contextmanager
 def dask_cluster() -> Iterator[Executor[Any]]:
-    """Start a cluster of two processes of one thread each."""
+    """Yield the dask executor with a cluster of two processes of one thread each."""
     from distributed import Client, LocalCluster
 
     sizes: Mapping[str, Any] = {"n_workers": 2, "threads_per_worker": 1}
@@ -58,7 +58,7 @@ def dask_cluster() -> Iterator[Executor[Any]]:
 
 @contextmanager
 def beam_processes() -> Iterator[Executor[Any]]:
-    """Let Beam start two processes for each plan."""
+    """Yield a Beam executor that starts two processes for each plan."""
     from rechunker.executors.beam import BeamExecutor
 
     yield BeamExecutor(options={"direct_running_mode": "multi_processing", "direct_num_workers": 2})
@@ -66,7 +66,7 @@ def beam_processes() -> Iterator[Executor[Any]]:
 
 @contextmanager
 def prefect_server() -> Iterator[Executor[Any]]:
-    """Start a server of Prefect with a home of its own, and have this process use it."""
+    """Yield the prefect executor with a Prefect server that has a temporary home folder."""
     from prefect.events.worker import EventsWorker
     from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_LEVEL, temporary_settings
 
@@ -81,7 +81,7 @@ def prefect_server() -> Iterator[Executor[Any]]:
             [sys.executable, "-m", *command],
             env={**os.environ, "PREFECT_HOME": home, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,  # it complains of being ended
+            stderr=subprocess.DEVNULL,  # hides its messages about being terminated
         ) as server,
         temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_LEVEL: "WARNING"}),
     ):
@@ -94,7 +94,7 @@ def prefect_server() -> Iterator[Executor[Any]]:
 
 
 def wait_for(url: str) -> None:
-    """Wait until something answers."""
+    """Wait until a server answers at `url`."""
     while True:
         try:
             urllib.request.urlopen(url).close()
@@ -104,7 +104,7 @@ def wait_for(url: str) -> None:
             return
 
 
-# Engines that are set up in other ways than by their name.
+# Executors that need more setup than their name.
 SET_UPS: dict[str, SetUp] = {
     "dask cluster": dask_cluster,
     "beam processes": beam_processes,
@@ -113,12 +113,12 @@ SET_UPS: dict[str, SetUp] = {
 
 
 def set_up(name: str) -> AbstractContextManager[Executor[Any]]:
-    """Return what makes an executor ready, and clears up after it."""
+    """Return a context manager that sets up an executor and cleans up afterwards."""
     return SET_UPS[name]() if name in SET_UPS else named(name)
 
 
 def specs(tasks: int, nbytes: int = 0) -> list[CopySpec]:
-    """Return tasks that do nothing, in two stages of the same length."""
+    """Return a copy spec with two equal stages, `tasks` tasks in total that do nothing."""
     stages = (
         Stage(f"a: {verb}", tasks // 2, Nothing(), nbytes=nbytes) for verb in ("read", "write")
     )
@@ -126,7 +126,7 @@ def specs(tasks: int, nbytes: int = 0) -> list[CopySpec]:
 
 
 def fastest(run: Callable[[], Any]) -> float:
-    """Return the least of the times that something takes."""
+    """Return the minimum time of `ROUNDS` calls, in seconds."""
     times = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
@@ -136,56 +136,56 @@ def fastest(run: Callable[[], Any]) -> float:
 
 
 def overheads(executor: Executor[Any]) -> Iterator[str]:
-    """Yield lines on plans whose tasks do nothing."""
+    """Yield lines with the time of executing plans whose tasks do nothing."""
     for tasks in TASKS:
         plan = executor.prepare_plan(specs(tasks))
         seconds = fastest(lambda plan=plan: executor.execute_plan(plan))  # type: ignore[misc]
         yield f"{tasks:,} tasks: {seconds:.3f} s, {1e3 * seconds / tasks:.4f} ms each"
     plan = executor.prepare_plan(specs(1000, nbytes=500 * LARGE))
     seconds = fastest(lambda: executor.execute_plan(plan))
-    yield f"1,000 tasks that are worth a call each: {seconds:.3f} s, {seconds:.3f} ms each"
+    yield f"1,000 tasks in a batch each: {seconds:.3f} s, {seconds:.3f} ms each"
 
 
 def plan_of_a_million(executor: Executor[Any]) -> str:
-    """Return a line on the making of a large plan."""
+    """Return a line with the time to prepare a plan of a million tasks, and its pickled size."""
     large = specs(MILLION, nbytes=MILLION // 2 * 10**7)
     seconds = fastest(lambda: executor.prepare_plan(large))
     try:
         size = f"{len(cloudpickle.dumps(executor.prepare_plan(large))):,} bytes"
     except TypeError as error:
-        size = f"not to be pickled ({error})"
+        size = f"cannot be pickled ({error})"
     return f"{MILLION:,} tasks: planned in {seconds:.3f} s; {size}"
 
 
 def gigabyte(name: str, folder: Path) -> Usage:
-    """Return what it takes to rechunk 1 GB, with the start and the end of the engine."""
+    """Rechunk 1 GB and return time and memory, including setup and shutdown of the engine."""
     source = zarr.open_array(folder / "source.zarr", mode="r")
-    place = folder / name.replace(" ", "_")
+    own = folder / name.replace(" ", "_")
     with measured() as usage, set_up(name) as executor:
         rechunker.rechunk(
-            source, TO, MEMORY, place / "target.zarr", temp_store=place / "temp", executor=executor
+            source, TO, MEMORY, own / "target.zarr", temp_store=own / "temp", executor=executor
         ).execute()
-    same = np.array_equal(np.asarray(zarr.open_array(place / "target.zarr")[...]), source[...])
-    assert same, f"{name} made another target"
-    shutil.rmtree(place)
+    same = np.array_equal(np.asarray(zarr.open_array(own / "target.zarr")[...]), source[...])
+    assert same, f"the target of {name} differs from the source"
+    shutil.rmtree(own)
     return usage
 
 
 def gigabytes(names: Sequence[str]) -> Iterator[str]:
-    """Yield a line for each executor on the rechunking of 1 GB."""
+    """Yield a line for each executor with the time it takes to rechunk 1 GB."""
     usages: dict[str, list[Usage]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as folder:
         write_source(Path(folder))
         for _ in range(ROUNDS):
-            for name, taken in usages.items():
-                taken.append(gigabyte(name, Path(folder)))
-    for name, taken in usages.items():
-        wall, cpu = min(one.wall for one in taken), min(one.cpu for one in taken)
-        yield f"{name}, 1 GB: {wall:.1f} s, {cpu:.1f} s of processors"
+            for name, runs in usages.items():
+                runs.append(gigabyte(name, Path(folder)))
+    for name, runs in usages.items():
+        wall, cpu = min(run.wall for run in runs), min(run.cpu for run in runs)
+        yield f"{name}, 1 GB: {wall:.1f} s, {cpu:.1f} s CPU"
 
 
 def write_source(folder: Path) -> None:
-    """Write 1 GB that compresses by half."""
+    """Write a source of 1 GB that compresses to half its size."""
     source = zarr.create_array(folder / "source.zarr", shape=SHAPE, chunks=FROM, dtype="i4")
     random = np.random.default_rng(0)
     for i in range(0, SHAPE[0], FROM[0]):
@@ -193,10 +193,12 @@ def write_source(folder: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print figures for each executor that is named."""
+    """Print the measurements of each executor named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="+", help=f"executors, or any of {', '.join(SET_UPS)}")
-    parser.add_argument("--gigabyte", action="store_true", help="rechunk 1 GB as well")
+    parser.add_argument(
+        "names", nargs="+", help=f"names of executors, or any of {', '.join(SET_UPS)}"
+    )
+    parser.add_argument("--gigabyte", action="store_true", help="also rechunk 1 GB")
     chosen = parser.parse_args(arguments)
     for name in chosen.names:
         print(f"\n{name}")

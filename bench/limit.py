@@ -1,6 +1,6 @@
-"""What rechunking costs at least: each source chunk decoded once, each target chunk encoded once.
+"""Measure the least work of rechunking: decode each source chunk and encode each target chunk once.
 
-No intermediate, no bound on memory, no layer between codec and file.
+There is no intermediate, no memory limit, and no layer between codec and file.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Index = tuple[int, ...]
 
 
 class Limit(threading.local):
-    """The two halves of the work; each thread has its own buffers."""
+    """Decoding of source chunks and encoding of target chunks, with buffers per thread."""
 
     def __init__(self, workload: Workload, source: Path, target: Path) -> None:
         self.codec = Blosc("lz4", 5, Blosc.SHUFFLE)
@@ -55,16 +55,16 @@ class Limit(threading.local):
         encoded = self.codec.encode(self.chunk)
         try:
             _write(path, encoded)
-        except FileNotFoundError:  # the first chunk in its folder
+        except FileNotFoundError:  # this is the first chunk in its folder
             os.makedirs(os.path.dirname(path), exist_ok=True)
             _write(path, encoded)
 
 
 def limit(workload: Workload, source: Path, target: Path, threads: int = 2) -> Usage:
-    """Decode and encode every chunk of a workload once, and measure it."""
+    """Decode and encode every chunk of a workload once, and return time and memory."""
     sample = _sample(workload, zarr.open_array(source, mode="r"))
     work = Limit(workload, source, target)
-    # Several threads of ours, not several within one call of the codec.
+    # Chunks are processed in parallel, so Blosc must not use threads within a chunk.
     numcodecs.blosc.use_threads = False
 
     def encode(index: Index) -> None:
@@ -88,7 +88,7 @@ def _indices(shape: Index, chunks: Index) -> Iterator[Index]:
 
 
 def _sample(workload: Workload, array: zarr.Array[Any]) -> NDArray[np.float32]:
-    """Read some whole target chunks: the real data that is encoded over and over."""
+    """Read a block of whole target chunks: real data to encode over and over."""
     count = (SAMPLE / ITEMSIZE / prod(workload.target)) ** (1 / len(workload.shape))
     widths = (max(1, int(count)) * width for width in workload.target)
     region = (slice(min(width, size)) for width, size in zip(widths, workload.shape, strict=True))
@@ -96,7 +96,7 @@ def _sample(workload: Workload, array: zarr.Array[Any]) -> NDArray[np.float32]:
 
 
 def _pick(sample: NDArray[np.float32], index: Index, chunks: Index) -> NDArray[np.float32]:
-    """Return the values of a target chunk, from whichever chunk of the sample stands for it."""
+    """Return the chunk of the sample that stands in for the target chunk at `index`."""
     axes = zip(index, chunks, sample.shape, strict=True)
     starts = [i % max(1, size // width) * width for i, width, size in axes]
     return sample[tuple(slice(a, a + width) for a, width in zip(starts, chunks, strict=True))]

@@ -1,4 +1,4 @@
-"""What the project takes to rechunk a workload."""
+"""Rechunk a workload with Rechunker, and measure time, memory and requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,19 @@ FIGURES = ("tasks", "gets", "puts", "bytes_read", "bytes_written")
 
 @dataclass(frozen=True)
 class Outcome:
-    """Figures of one run, each as it was predicted and as it was executed."""
+    """Result of one run.
+
+    Parameters
+    ----------
+    usage
+        Time and memory.
+    figures
+        For each name in `FIGURES` the predicted and the executed number.
+    different
+        Number of target elements that differ from the source.
+    plan
+        The plan as text.
+    """
 
     usage: Usage
     figures: dict[str, tuple[int, int]]
@@ -32,7 +44,7 @@ class Outcome:
 
 
 def rechunk(workload: Workload, source: Path, target: Path, temp: Path) -> Outcome:
-    """Rechunk a workload with the python executor, measure it, then compare the arrays."""
+    """Rechunk a workload with the python executor, measure it, and compare the arrays."""
     array = zarr.open_array(source, mode="r")
     rechunked = rechunker.rechunk(
         array,
@@ -46,17 +58,18 @@ def rechunk(workload: Workload, source: Path, target: Path, temp: Path) -> Outco
         result = rechunked.execute()
     assert isinstance(result, zarr.Array)
     (plan,) = rechunked.copy_plan.values()
-    done = rechunked.traffic
-
     figures = {
-        name: (sum(getattr(stage, name) for stage in plan.stages), getattr(done, name))
+        name: (
+            sum(getattr(stage, name) for stage in plan.stages),
+            getattr(rechunked.traffic, name),
+        )
         for name in FIGURES
     }
     return Outcome(usage, figures, differences(array, result), str(plan))
 
 
 def rechunk_apart(workload: Workload, small: int, *paths: Path) -> Outcome:
-    """Do the same in a process of its own, whose memory nothing else has been through."""
+    """Run `rechunk` in a new process, so that earlier allocations do not affect its peak memory."""
     command = [sys.executable, __file__, workload.name, str(small), *map(str, paths)]
     printed = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     figures = {name: (predicted, done) for name, (predicted, done) in printed["figures"].items()}

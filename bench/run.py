@@ -1,4 +1,4 @@
-"""Compare the project with the limit: `python bench/run.py W1 W2 --rounds 3 --cache FOLDER`."""
+"""Compare Rechunker with the lower limit: `python bench/run.py W1 W2 --rounds 3 --cache FOLDER`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Round:
-    """Seconds of the limit and of the project, one after the other, and the project's memory."""
+    """Seconds of the limit and of Rechunker, and the peak memory of Rechunker in bytes."""
 
     limit_cpu: float
     limit_wall: float
@@ -38,36 +38,42 @@ class Round:
 
     @property
     def ratios(self) -> tuple[float, float]:
-        """How many times the limit the project took: CPU, wall."""
+        """CPU time and wall time of Rechunker, divided by those of the limit."""
         return self.cpu / self.limit_cpu, self.wall / self.limit_wall
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure the workloads that are named and print a table of ratios."""
+    """Measure the workloads named on the command line and print a table of ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(WORKLOADS)}")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"any of {', '.join(WORKLOADS)} (default: all)"
+    )
     parser.add_argument("--small", type=int, default=1, metavar="N", help="divide the axes by N")
-    parser.add_argument("--rounds", type=int, default=3, metavar="R")
-    parser.add_argument("--cache", type=Path, help="keep the sources in this folder")
-    given = parser.parse_args(arguments)
-    unknown = set(given.names) - set(WORKLOADS)
+    parser.add_argument(
+        "--rounds", type=int, default=3, metavar="R", help="number of runs per workload"
+    )
+    parser.add_argument("--cache", type=Path, help="keep the source arrays in this folder")
+    options = parser.parse_args(arguments)
+    unknown = set(options.names) - set(WORKLOADS)
     if unknown:
-        parser.error(f"unknown: {', '.join(sorted(unknown))} (known: {', '.join(WORKLOADS)})")
+        parser.error(
+            f"workloads must be any of {', '.join(WORKLOADS)}, got {', '.join(sorted(unknown))}"
+        )
     print(HEADER)
     with tempfile.TemporaryDirectory(prefix="rechunker-bench-") as scratch:
-        for name in given.names or WORKLOADS:
-            workload = WORKLOADS[name].shrunk(given.small)
-            source = Path(given.cache or scratch, f"{name}-{given.small}.zarr")
+        for name in options.names or WORKLOADS:
+            workload = WORKLOADS[name].shrunk(options.small)
+            source = Path(options.cache or scratch, f"{name}-{options.small}.zarr")
             write_source(workload, source)
             rounds = [
-                run(workload, given.small, source, Path(scratch)) for _ in range(given.rounds)
+                run(workload, options.small, source, Path(scratch)) for _ in range(options.rounds)
             ]
             print(table(workload, rounds), flush=True)
     return 0
 
 
 def run(workload: Workload, small: int, source: Path, scratch: Path) -> Round:
-    """Run the limit and the project in processes of their own, one right after the other."""
+    """Run the limit and then Rechunker, each in a new process."""
     target, temp = scratch / "target", scratch / "temp"
     lowest = child("limit.py", workload.name, small, source, target)
     shutil.rmtree(target)
@@ -81,21 +87,21 @@ def run(workload: Workload, small: int, source: Path, scratch: Path) -> Round:
 
 
 def child(program: str, *arguments: object) -> dict[str, Any]:
-    """Run one of the programs beside this one and return what it prints."""
+    """Run a program of this folder and return the JSON that it prints."""
     command = [sys.executable, str(HERE / program), *map(str, arguments)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    printed: dict[str, Any] = json.loads(done.stdout)
+    finished = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    printed: dict[str, Any] = json.loads(finished.stdout)
     return printed
 
 
 def table(workload: Workload, rounds: list[Round]) -> str:
-    """Return a line with the least of each figure and, of several rounds, one with the median."""
+    """Return a line with the minimum of each figure, and for several rounds one with the median."""
     kinds = {"min": min, "median": median} if len(rounds) > 1 else {"min": min}
     return "\n".join(line(workload, kind, rounds, pick) for kind, pick in kinds.items())
 
 
 def line(workload: Workload, kind: str, rounds: list[Round], pick: Any) -> str:
-    """Return one line of the table; its memory is the highest of all rounds."""
+    """Return one line of the table; its peak memory is the maximum over all rounds."""
     seconds = [pick(getattr(one, name) for one in rounds) for name in FIGURES]
     ratios = [pick(ratio) for ratio in zip(*(one.ratios for one in rounds), strict=True)]
     widths = [12, 8, 15, 8]

@@ -1,4 +1,4 @@
-"""Time and memory that a piece of code takes in this process."""
+"""Measure the time and memory that a piece of code takes in this process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,17 @@ RESET_PEAK = "5"  # see proc(5)
 
 @dataclass
 class Usage:
-    """Seconds of wall clock, seconds of all threads and children, bytes above those before."""
+    """Time and memory of a piece of code.
+
+    Parameters
+    ----------
+    wall
+        Wall-clock seconds.
+    cpu
+        CPU seconds of all threads and of finished child processes.
+    peak
+        Peak resident memory of this process in bytes, minus the memory in use at the start.
+    """
 
     wall: float = 0.0
     cpu: float = 0.0
@@ -28,7 +38,7 @@ class Usage:
 
 @contextmanager
 def measured() -> Iterator[Usage]:
-    """Measure what runs within; the figures are there when it has ended."""
+    """Measure the body of the ``with`` statement; the figures are set when it ends."""
     usage = Usage()
     gc.collect()
     before = _reset_peak()
@@ -45,10 +55,10 @@ def _cpu() -> float:
 
 
 def _reset_peak() -> int:
-    """Return the memory now in use, and let the peak start from there."""
+    """Reset the peak memory to the memory in use now, and return it in bytes."""
     try:
         CLEAR.write_text(RESET_PEAK)
-    except OSError:  # not on Linux, or not permitted: the peak is that since the process started
+    except OSError:  # not Linux, or no permission: the peak then counts from the process start
         return _peak()
     return _status("VmRSS")
 
@@ -56,7 +66,7 @@ def _reset_peak() -> int:
 def _peak() -> int:
     if STATUS.exists():
         return _status("VmHWM")
-    import resource  # not on every system
+    import resource  # not available on Windows
 
     unit = 1 if os.uname().sysname == "Darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,4 +1,4 @@
-"""The arrays that are rechunked for measurement."""
+"""Workloads: the rechunkings that the benchmarks measure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,21 @@ ITEMSIZE = 4  # float32
 
 @dataclass(frozen=True)
 class Workload:
-    """An array of float32, its chunks before and after, and the memory allowed in between."""
+    """A float32 array to rechunk.
+
+    Parameters
+    ----------
+    name
+        Short name, such as ``"W1"``.
+    about
+        Description.
+    shape
+        Shape of the array.
+    source, target
+        Chunk shapes of the source and the target.
+    max_mem
+        Memory limit per task in bytes.
+    """
 
     name: str
     about: str
@@ -23,13 +37,14 @@ class Workload:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the array."""
+        """Decoded bytes of the array."""
         return ITEMSIZE * prod(self.shape)
 
     def shrunk(self, divisor: int) -> Workload:
-        """Divide every axis longer than ten, and the memory alike: to count, not to time.
+        """Return a smaller workload with the same geometry, for tests rather than for timing.
 
-        The geometry stays as it is, though no task is left with less memory than its chunks take.
+        Shapes are divided by `divisor` along axes longer than ten, and `max_mem` in proportion,
+        but not below the memory that the chunks of one task need.
         """
 
         def divide(sizes: tuple[int, ...]) -> tuple[int, ...]:

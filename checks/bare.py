@@ -1,4 +1,4 @@
-"""Rechunk an array where nothing is installed but the core and what it declares."""
+"""Check that the core works with only its declared dependencies installed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNKNOWN = "unrecognized executor 'prefect': pip install rechunker-prefect (insta
 
 
 def rechunk(folder: Path) -> None:
-    """Rechunk an array by way of an intermediate, and compare."""
+    """Check that an array is rechunked correctly through temporary objects."""
     source = zarr.create_array(folder / "source.zarr", shape=(60, 50), chunks=(1, 50), dtype="i4")
     source[...] = np.arange(1, 3001).reshape(60, 50)
     result = rechunker.rechunk(
@@ -31,7 +31,7 @@ def rechunk(folder: Path) -> None:
 
 
 def ask_for_unknown(folder: Path) -> None:
-    """Ask for an executor that is not installed."""
+    """Check the error for an executor that is not installed."""
     source = zarr.open_array(folder / "source.zarr", mode="r")
     message = ""
     try:
@@ -47,4 +47,4 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
         rechunk(Path(name))
         ask_for_unknown(Path(name))
-    print("rechunked an array with nothing but these")
+    print("rechunked an array with only these packages")

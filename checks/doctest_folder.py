@@ -1,4 +1,4 @@
-"""A plugin of pytest: every example runs in an empty folder of its own."""
+"""A pytest plugin that runs each doctest in an empty folder of its own."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let examples write into the folder where they run."""
+    """Change to an empty folder, so that examples can write files."""
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""Rechunk one array with every executor of the packages that are named, and compare the results."""
+"""Check that the executors of the named packages all store the same bytes for one array."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from rechunker.plugins import list_executors
 
 
 def stored(folder: Path) -> dict[str, bytes]:
-    """Return all that is stored in a folder."""
+    """Return the contents of all files below a folder, by relative path."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def keep_prefect_in(folder: str) -> None:
-    """Have Prefect, which is not imported yet, put its files into a folder and say little."""
+    """Configure Prefect, before it is imported, to keep its files in a folder and to log little."""
     os.environ |= {
         "PREFECT_HOME": folder,
         "PREFECT_LOGGING_LEVEL": "WARNING",
@@ -31,7 +31,7 @@ def keep_prefect_in(folder: str) -> None:
 
 
 def main(packages: list[str]) -> None:
-    """Fail where a package offers no executor, or one of them makes another target."""
+    """Fail if a package offers no executor, or if an executor stores another target."""
     executors = list_executors()
     names = {name.removeprefix("rechunker-").replace("core", "python") for name in packages}
     assert set(executors) == names, f"installed: {executors}, packages: {sorted(names)}"
@@ -53,9 +53,9 @@ def main(packages: list[str]) -> None:
             ).execute()
             assert isinstance(result, zarr.Array)
             equal = np.array_equal(np.asarray(result[...]), values)
-            assert equal, f"{name} made another target"
+            assert equal, f"the target of {name} differs from the source"
             same = stored(Path(folder, f"{name}.zarr")) == stored(Path(folder, "python.zarr"))
-            assert same, f"{name} stored other bytes than python"
+            assert same, f"the bytes that {name} stored differ from those of python"
             print(f"{name}: equal")
 
 

@@ -10,7 +10,7 @@ from rechunker.planning import CostModel, RechunkPlan, axis_widest
 from rechunker.planning.candidates import tabulate
 from rechunker.planning.grids import axis_count, ceil_div
 from rechunker.planning.predictions import Combinations, predict, seconds
-from rechunker.planning.problem import pose
+from rechunker.planning.problem import make_problem
 
 Widths = tuple[int, ...]
 
@@ -76,7 +76,7 @@ def evaluate(
     cost: CostModel,
 ) -> tuple[float, int]:
     """Return time and peak memory of a chain of given grids."""
-    problem = pose(shape, source, target, itemsize, cost=cost, max_hops=len(grids) - 1)
+    problem = make_problem(shape, source, target, itemsize, cost=cost, max_hops=len(grids) - 1)
     tables = [
         tabulate(n, s, t, [tuple(grid[i] for grid in grids)], dtype=object)
         for i, (n, s, t) in enumerate(zip(shape, problem.source, problem.target, strict=True))

@@ -151,7 +151,7 @@ def complaints(workload: Workload, **changes: Any) -> list[str]:
     ("changes", "message"),
     [
         ({"different": 1}, "1 elements of the target differ"),
-        ({"usage": Usage(peak=500_000_001)}, "more memory than was allowed"),
+        ({"usage": Usage(peak=500_000_001)}, "must be at most 500000000 bytes, got 500000001"),
         ({"figures": {"gets": (1, 2)}}, "gets: 1 predicted, 2 executed"),
     ],
 )
@@ -174,4 +174,4 @@ def test_the_bench_prints_ratios(capsys: pytest.CaptureFixture[str], tmp_path: P
 def test_the_bench_names_the_workloads_it_knows(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run.main(["W9"])
-    assert "unknown: W9 (known: W1, W2, W4, W5)" in capsys.readouterr().err
+    assert "workloads must be any of W1, W2, W4, W5, got W9" in capsys.readouterr().err

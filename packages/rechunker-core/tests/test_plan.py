@@ -168,14 +168,14 @@ def test_text_does_not_list_irregular_blocks() -> None:
 def test_too_little_memory_says_how_much_is_needed() -> None:
     error = failure(*ROWS_TO_COLUMNS, "5MB")
     assert error.needed == 12_800_000
-    assert "max_mem=5 MB (5000000 bytes) is too little" in str(error)
+    assert "max_mem=5 MB (5000000 bytes) is too small" in str(error)
     assert "raise max_mem to 12.8 MB (12800000 bytes)" in str(error)
 
 
 def test_too_little_memory_tells_what_a_temporary_store_would_do() -> None:
     error = failure(*ROWS_TO_COLUMNS, "5MB", temp=False)
     assert error.needed == 19_200_000
-    assert "provide a temporary store, with which 12800000 bytes are enough" in str(error)
+    assert "provide a temporary store, which reduces this to 12800000 bytes" in str(error)
 
 
 def test_too_little_memory_names_target_chunks_if_they_are_the_reason() -> None:
@@ -194,13 +194,16 @@ def test_memory_errors_can_be_pickled() -> None:
     [
         (((10,), (3, 4), (1,), 1), "source_chunks must have one entry per axis: 1 for shape"),
         (((10,), (3,), (), 1), "target_chunks must have one entry per axis: 1 for shape"),
-        (((10,), (0,), (1,), 1), "source_chunks .* must be at least 1, or -1 for the whole axis"),
-        (((10,), (3,), (-2,), 1), "target_chunks .* must be at least 1, or -1 for the whole axis"),
-        (((10,), ((3, 4),), (1,), 1), "source_chunks .* must be at least 1 and add up to 10"),
-        (((10,), ((12, -2),), (1,), 1), "source_chunks .* must be at least 1 and add up to 10"),
-        (((10,), ((3, 0, 7),), (1,), 1), "source_chunks .* must be at least 1 and add up to 10"),
-        (((10,), (3,), (1,), 0), "itemsize must be at least 1 byte, got 0"),
-        (((-1,), (3,), (1,), 1), "shape must not have negative lengths"),
+        (((10,), (0,), (1,), 1), "source_chunks .* must be 1 or more, or -1 for the whole axis"),
+        (((10,), (3,), (-2,), 1), "target_chunks .* must be 1 or more, or -1 for the whole axis"),
+        (((10,), ((3, 4),), (1,), 1), "source_chunks .* each be 1 or more and add up to 10"),
+        (((10,), ((12, -2),), (1,), 1), "source_chunks .* each be 1 or more and add up to 10"),
+        (
+            ((10,), ((3, 0, 7),), (1,), 1),
+            "source_chunks .* each be 1 or more and add up to 10",
+        ),
+        (((10,), (3,), (1,), 0), "itemsize must be 1 byte or more, got 0"),
+        (((-1,), (3,), (1,), 1), "lengths in shape must be 0 or more"),
     ],
 )
 def test_arguments_without_sense_are_refused(array: Any, message: str) -> None:

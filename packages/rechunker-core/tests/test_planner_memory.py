@@ -113,5 +113,5 @@ def test_later_stages_hold_no_source_units() -> None:
 
 @pytest.mark.parametrize("wrong", [{"read": -1}, {"concurrency": 0}, {"spill": -0.5}])
 def test_footprint_of_negative_sizes_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="must not be negative"):
+    with pytest.raises(ValueError, match="must be 0 or more and concurrency 1 or more"):
         Footprint(**{**vars(FOOTPRINT), **wrong})

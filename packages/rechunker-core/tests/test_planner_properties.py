@@ -101,7 +101,7 @@ def test_more_memory_never_costs_more(case: Case) -> None:
 @given(any_case, memory_factors)
 def test_leaving_out_numbers_of_hops_changes_no_plan(case: Case, factor: float) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(CostModel, "floor", lambda *_: 0.0)
+        patch.setattr(CostModel, "lower_bound", lambda *_: 0.0)
         thorough = planned(case, factor)
     assert planned(case, factor) == thorough
 

@@ -101,7 +101,7 @@ def test_an_executor_is_returned_as_it_is() -> None:
 
 
 def test_an_executor_takes_no_arguments_any_more() -> None:
-    with pytest.raises(TypeError, match="exists already, it takes no speed"):
+    with pytest.raises(TypeError, match=r"got the instance Python.* and speed: pass them when"):
         get_executor(PythonExecutor(), speed=2)
 
 
@@ -146,6 +146,26 @@ def test_an_unknown_name_shows_how_to_install_it(install: Install) -> None:
     assert str(caught.value) == (
         "unrecognized executor 'prefect': pip install rechunker-prefect (installed: dask, python)"
     )
+
+
+def test_the_package_to_install_has_its_name_in_lower_case() -> None:
+    with pytest.raises(ValueError, match=r"'Beam': pip install rechunker-beam "):
+        get_executor("Beam")
+
+
+@pytest.mark.parametrize("name", ["rechunker-beam", "Rechunker-Beam", "rechunker_beam"])
+def test_the_name_of_a_package_is_not_that_of_its_executor(install: Install, name: str) -> None:
+    advice = f"unrecognized executor {name!r}: use executor='beam'"
+    with pytest.raises(ValueError, match=f"^{advice} after pip install rechunker-beam "):
+        get_executor(name)
+    install("beam")
+    with pytest.raises(ValueError, match=rf"^{advice} \(installed: beam, python\)$"):
+        get_executor(name)
+
+
+def test_the_name_of_the_core_is_not_that_of_its_executor() -> None:
+    with pytest.raises(ValueError, match="use executor='python' "):
+        get_executor("rechunker-core")
 
 
 def test_what_cannot_be_the_name_of_a_package_is_not_offered_to_pip() -> None:
@@ -224,8 +244,8 @@ def test_a_hook_with_parameters_is_refused(install: Install) -> None:
     [
         ("['turbo']", r"must return a mapping, got \['turbo'\]"),
         ("None", "does not implement"),
-        ("{}", r"has no 'turbo', only \[\]"),
-        ("{'slow': int}", r"has no 'turbo', only \['slow'\]"),
+        ("{}", r"must have the name 'turbo', got \[\]"),
+        ("{'slow': int}", r"must have the name 'turbo', got \['slow'\]"),
         ("{'turbo': int}", "must be a subclass of rechunker.types.Executor, got <class 'int'>"),
         ("{'turbo': 3}", "must be a subclass of rechunker.types.Executor, got 3"),
         ("{'turbo': None}", "must be a subclass of rechunker.types.Executor, got None"),

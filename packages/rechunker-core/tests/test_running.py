@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rechunker.running import BatchRunner, available_cores
+from rechunker.running import BatchRunner
 from rechunker.testing import Flaky, Nothing
 from rechunker.types import Stage, Traffic
 
@@ -32,7 +32,7 @@ def test_only_the_tasks_of_the_range_are_run() -> None:
 
 
 def test_without_retries_the_first_failure_ends_a_batch(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="fails for the 1. time"):
+    with pytest.raises(OSError, match="fails on attempt 1"):
         BatchRunner()(Stage("a", 9, Flaky(tmp_path, times=1)), range(9))
     assert names(tmp_path) == ["flaky 0.0", "flaky 1.0"]
 
@@ -51,7 +51,7 @@ def test_each_task_has_its_own_number_of_retries(tmp_path: Path) -> None:
 
 def test_retries_come_to_an_end(tmp_path: Path) -> None:
     stage = Stage("a", 3, Flaky(tmp_path, times=9))
-    with pytest.raises(OSError, match="fails for the 3. time"):
+    with pytest.raises(OSError, match="fails on attempt 3"):
         BatchRunner(retries=2)(stage, range(3))
 
 
@@ -70,18 +70,9 @@ def test_failures_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
 def test_a_runner_of_this_process_runs_nowhere_else() -> None:
     stage = Stage("a", 1, Nothing())
     assert BatchRunner(home=os.getpid())(stage, range(1)).tasks == 1
-    with pytest.raises(RuntimeError, match="plan anew"):
+    with pytest.raises(RuntimeError, match="plan again with an executor"):
         BatchRunner(home=os.getpid() + 1)(stage, range(1))
-
-
-def test_negative_retries_are_refused() -> None:
-    with pytest.raises(ValueError, match="retries=-1: 0 is the least"):
-        BatchRunner(-1)
 
 
 def test_runners_are_small() -> None:
     assert len(pickle.dumps(BatchRunner(3, 1))) < 200
-
-
-def test_there_is_a_core() -> None:
-    assert 1 <= available_cores() <= (os.cpu_count() or 1)

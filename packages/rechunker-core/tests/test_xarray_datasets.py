@@ -424,7 +424,7 @@ def test_two_values_for_what_is_missing_are_refused_where_they_must_be_encoded(
 
 
 def test_a_name_for_the_array_is_refused(place: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="names of its own"):
+    with pytest.raises(ValueError, match="names of their own"):
         planned(xr.open_zarr(place), {"x": 5}, tmp_path, array_name="air")
 
 

@@ -123,7 +123,7 @@ def test_a_plan_can_be_called_where_a_loop_runs(source: zarr.Array[Any], tmp_pat
 
 def test_a_plan_can_be_called_with_retries(tmp_path: Path) -> None:
     called = PrefectExecutor().prepare_plan(specs(3, Flaky(tmp_path, times=2)))
-    with pytest.raises(OSError, match=r"fails for the 1\. time"):
+    with pytest.raises(OSError, match="fails on attempt 1"):
         called()
     assert called(retries=1).tasks == 3
 

@@ -1,4 +1,4 @@
-"""Rechunk arrays of any size, exactly, within a given memory."""
+"""Rechunk arrays of any size, exactly, within a memory limit."""
 
 from __future__ import annotations
 

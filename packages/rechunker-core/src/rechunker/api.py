@@ -1,4 +1,4 @@
-"""`rechunk()`: everything is checked and planned; nothing is written until it is executed."""
+"""`rechunk()`: check and plan a rechunking; nothing is written before `execute()`."""
 
 from __future__ import annotations
 
@@ -71,54 +71,68 @@ def rechunk(
     executor: str | Executor[Any] | None = None,
     array_name: str | None = None,
 ) -> Rechunked[Any]:
-    """Plan to copy an array, or all arrays of a group or a dataset, with other chunks.
+    """Plan to copy an array, group or dataset to a new store with other chunks.
 
-    Everything is checked here, and nothing is written before `Rechunked.execute`.
+    All arguments are checked here. Nothing is written before `Rechunked.execute` is called.
 
     Parameters
     ----------
     source
-        A `zarr.Array` or a `zarr.Group`; a `dask.array.Array`; an `xarray.Dataset` or an
-        `xarray.DataTree`.
+        A `zarr.Array`, `zarr.Group`, `dask.array.Array`, `xarray.Dataset` or `xarray.DataTree`.
     target_chunks
-        For an array: one size per axis, or sizes by the names of dimensions, or None to keep its
-        chunks. For a group: those by path of the array; arrays that are not named are left out.
-        For a dataset: sizes by name of a dimension, or those for an array by name of a variable;
-        for a tree the same, or those by path of its nodes. -1 stands for a whole axis.
+        Chunk shapes of the target in elements; -1 means the whole axis.
+
+        - Array: one size per axis, a dict of sizes by dimension name, or None to keep the chunks.
+        - Group: a dict of such chunks by array path. Arrays that are not in it are not copied.
+        - Dataset: a dict of sizes by dimension name, or a dict of chunks by variable name; None to
+          keep the chunks.
+        - DataTree: a dict of sizes by dimension name, a dict by node path of what a dataset takes,
+          or a dict of chunks by variable path; None to keep the chunks.
     max_mem
-        Bytes that one task may hold, all it has in flight included: a number, or a string such
-        as "500MB" or "1GiB".
+        Memory limit per task in bytes, including chunks being read, decoded, encoded or written:
+        an integer or a string such as ``"500MB"`` or ``"1GiB"``.
     target_store
-        Where the target goes: a path, a URL, a mapping, a zarr store, or a `zarr.Group`.
+        Where to write the target: a path, a URL, a mutable mapping, a Zarr store or a
+        `zarr.Group`.
     target_options
-        What is to differ from the source besides the chunks, in the keywords of zarr's array
-        creation: compressors, filters, serializer, shards, fill_value, order, zarr_format, and
-        so on; `overwrite` to replace what is there. For a group: those by path of the array.
-        For a dataset: what differs from the encoding of a variable, by its name, in the words of
-        `Dataset.to_zarr`; `overwrite` and `zarr_format` are for the whole.
+        Options of the target that differ from the source.
+
+        - Array: keyword arguments of `zarr.create_array` such as `compressors`, `filters`,
+          `serializer`, `shards`, `fill_value`, `order` or `zarr_format`; and `overwrite`, True to
+          replace an existing target.
+        - Group: a dict of such options by array path; also `overwrite` for the whole target.
+        - Dataset: a dict of encodings by variable name, as in `xarray.Dataset.to_zarr`, that update
+          the encodings of the source; also `overwrite` and `zarr_format` for the whole target.
+        - DataTree: a dict by node path of dicts of encodings; also `overwrite` and `zarr_format`.
     temp_store
-        Where temporary objects go, if the plan needs any; they are removed at the end.
+        Where to write temporary objects if the plan needs any: a path, a URL, a mutable mapping or
+        a Zarr store. They are deleted at the end of the execution.
     temp_options
-        Of these only compressors matter, and none for a dataset. By default `target_options`.
+        Options of the temporary objects, in the form of `target_options`. Only the compressor is
+        used; ignored for datasets. By default the compressor in `target_options`.
     executor
-        Name of an executor, or one. By default "dask" where rechunker-dask is installed,
-        otherwise "python".
+        Name of an executor or an `Executor` instance. By default ``"dask"`` if rechunker-dask is
+        installed, otherwise ``"python"``.
     array_name
-        Name of the target, where the source is an array and `target_store` a `zarr.Group`.
+        Name of the target array in `target_store`. Required if the source is an array and
+        `target_store` is a `zarr.Group`, not allowed otherwise.
 
     Returns
     -------
     Rechunked
-        What will be done.
+        The plan; its method `execute` runs it and returns the target.
 
     Raises
     ------
     MemoryLimitError
-        If `max_mem` is too little; the error tells how much would do.
+        If no plan fits in `max_mem`; the message says how much would be enough.
     FileExistsError
-        If there is something at the target.
-    ValueError, TypeError
-        If anything else is wrong; the error tells what to do.
+        If there is already an array or group at the target, and `overwrite` is not set.
+    ValueError
+        If chunks, options or a size are invalid, stores overlap or cannot be reached by the tasks
+        of the executor, a temporary store is needed but missing, or the executor is not installed.
+    TypeError
+        If an argument has the wrong type.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The one hook by which a package offers executors."""
+"""The plugin hook with which a package offers executors."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ hookimpl = pluggy.HookimplMarker("rechunker")
 
 @hookspec
 def rechunker_executors() -> Mapping[str, type[Executor[Any]]]:
-    """Return the executors of a plugin, by name.
+    """Return the executor classes of a plugin by name.
 
-    A plugin is a module that implements this hook, and an entry point that names the module. The
-    entry point has the name of the executor, so that asking for one imports no other. A whole
-    plugin is::
+    A plugin is a module that implements this hook, together with an entry point in the group
+    ``rechunker.executors`` that points to the module. The name of the entry point is the name of
+    the executor, so that requesting one executor does not import the others. A complete plugin::
 
         # pyproject.toml
         [project.entry-points."rechunker.executors"]
@@ -35,12 +35,12 @@ def rechunker_executors() -> Mapping[str, type[Executor[Any]]]:
         def rechunker_executors():
             return {"threads": ThreadsExecutor}
 
-    With that package installed, ``rechunk(..., executor="threads")`` makes a ``ThreadsExecutor()``.
+    Once the package is installed, ``rechunk(..., executor="threads")`` runs its tasks with a
+    ``ThreadsExecutor()``.
 
     Returns
     -------
-    Mapping
-        Class of each executor by its name. A name for which the package has no entry point is
-        never asked for.
+    Mapping of str to type
+        Executor class by name. Only names with an entry point can be requested.
     """
-    raise NotImplementedError("a declaration: plugins implement it")
+    raise NotImplementedError("this is only the specification of the hook; plugins implement it")

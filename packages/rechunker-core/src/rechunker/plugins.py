@@ -1,4 +1,4 @@
-"""Executors by name, from the packages that are installed."""
+"""Look up executors by name among the installed packages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ GROUP = "rechunker.executors"
 
 
 def list_executors() -> tuple[str, ...]:
-    """Return the names of the installed executors, sorted; none of them is imported.
+    """Return the sorted names of the installed executors, without importing them.
+
+    Returns
+    -------
+    tuple of str
+        Names in lower case, as `get_executor` and ``rechunk(..., executor=...)`` accept them.
 
     Examples
     --------
@@ -29,28 +34,30 @@ def list_executors() -> tuple[str, ...]:
 
 
 def get_executor(executor: str | Executor[Any] | None = None, **kwargs: Any) -> Executor[Any]:
-    """Return an executor, given its name.
+    """Return a new executor of the given name.
 
     Parameters
     ----------
     executor
-        Name of an installed executor, in capitals or not; only the package that offers it is
-        imported. None stands for ``"dask"`` where rechunker-dask is installed, otherwise for
-        ``"python"``. An executor is returned as it is.
+        Name of an installed executor; case does not matter. Only the package that offers it is
+        imported. None means ``"dask"`` if rechunker-dask is installed, otherwise ``"python"``. An
+        `Executor` instance is returned unchanged.
     **kwargs
-        Passed on to the class that has this name.
+        Arguments for the class of the executor.
 
     Returns
     -------
     Executor
-        A new one if a name was given.
+        A new instance, or `executor` itself if that is an instance.
 
     Raises
     ------
     ValueError
-        If no installed package offers the name, or more than one does.
+        If no installed package offers an executor of this name, or more than one does.
     TypeError
-        If `executor` is something else, or what the package offers is not an executor.
+        If `executor` is neither a name nor an `Executor` instance, if arguments are passed with an
+        instance, or if the package does not implement the hook
+        `rechunker.hookspecs.rechunker_executors` correctly.
 
     Examples
     --------
@@ -59,22 +66,25 @@ def get_executor(executor: str | Executor[Any] | None = None, **kwargs: Any) -> 
     """
     if isinstance(executor, Executor):
         if kwargs:
-            raise TypeError(f"{executor!r} exists already, it takes no {', '.join(kwargs)}")
+            raise TypeError(
+                f"keyword arguments must go with the name of an executor, got the instance "
+                f"{executor!r} and {', '.join(kwargs)}: pass them when creating the instance"
+            )
         return executor
     if executor is not None and not isinstance(executor, str):
         raise TypeError(
-            f"executor must be a name ({', '.join(list_executors())}) or an instance "
-            f"of an Executor class, got {executor!r}"
+            f"executor must be a name ({', '.join(list_executors())}) or an instance of "
+            f"rechunker.types.Executor, got {executor!r}"
         )
     installed = _installed()
     name = ("dask" if "dask" in installed else "python") if executor is None else executor.lower()
     if name not in installed:
         raise ValueError(_unrecognized(executor or name, installed))
-    return _load(name, _only(name, installed[name]))(**kwargs)
+    return _load(name, _only_candidate(name, installed[name]))(**kwargs)
 
 
 def _installed() -> dict[str, list[EntryPoint]]:
-    """Entry points of all distributions, by name in lower case."""
+    """Return the entry points of all distributions by lower-case name."""
     installed: dict[str, list[EntryPoint]] = {}
     for entry_point in entry_points(group=GROUP):
         installed.setdefault(entry_point.name.lower(), []).append(entry_point)
@@ -82,15 +92,29 @@ def _installed() -> dict[str, list[EntryPoint]]:
 
 
 def _unrecognized(name: str, installed: Mapping[str, object]) -> str:
-    # By convention the distribution is named after its executor.
-    package = "rechunker-core" if name == "python" else f"rechunker-{name.lower()}"
-    advice = f": pip install {package}" if re.fullmatch(r"[\w-]+", name) else ""
     names = ", ".join(sorted(installed)) or "none"
-    return f"unrecognized executor {name!r}{advice} (installed: {names})"
+    return f"unrecognized executor {name!r}{_advice(name.lower(), installed)} (installed: {names})"
 
 
-def _only(name: str, candidates: list[EntryPoint]) -> EntryPoint:
-    # pluggy would keep the first one and say nothing.
+def _advice(name: str, installed: Mapping[str, object]) -> str:
+    """Suggest the name of an executor, the package to install, or both."""
+    if re.fullmatch(r"[\w-]+", name) is None:
+        return ""  # cannot be part of the name of a package
+    # By convention a package is named after its executor, so people may write its name instead.
+    is_package = re.fullmatch(r"rechunker[-_](.+)", name)
+    if is_package is None:
+        return f": {_pip_install(name)}"
+    executor = "python" if is_package[1] == "core" else is_package[1]
+    advice = f": use executor={executor!r}"
+    return advice if executor in installed else f"{advice} after {_pip_install(executor)}"
+
+
+def _pip_install(executor: str) -> str:
+    return f"pip install rechunker-{'core' if executor == 'python' else executor}"
+
+
+def _only_candidate(name: str, candidates: list[EntryPoint]) -> EntryPoint:
+    # pluggy would silently keep the first one.
     if len(candidates) > 1:
         owners = " and ".join(sorted(map(_owner, candidates)))
         raise ValueError(f"executor {name!r} is offered by {owners}: uninstall all but one of them")
@@ -103,22 +127,25 @@ def _owner(entry_point: EntryPoint) -> str:
 
 
 def _load(name: str, entry_point: EntryPoint) -> type[Executor[Any]]:
-    """Import one plugin, call its hook, check what it returns."""
+    """Import one plugin, call its hook and check the returned mapping."""
     manager = pluggy.PluginManager("rechunker")
     manager.add_hookspecs(hookspecs)
     manager.register(entry_point.load(), name=name)
     manager.check_pending()
-    who = f"executor {name!r} of {_owner(entry_point)}"
-    offers = manager.hook.rechunker_executors()
-    if not offers:
-        raise TypeError(f"{who}: {entry_point.value} does not implement rechunker_executors()")
-    (offer,) = offers
-    if not isinstance(offer, Mapping):
-        raise TypeError(f"{who}: rechunker_executors() must return a mapping, got {offer!r}")
-    classes = {str(key).lower(): value for key, value in offer.items()}
+    subject = f"executor {name!r} of {_owner(entry_point)}"
+    results = manager.hook.rechunker_executors()
+    if not results:
+        raise TypeError(f"{subject}: {entry_point.value} does not implement rechunker_executors()")
+    (offered,) = results
+    if not isinstance(offered, Mapping):
+        raise TypeError(f"{subject}: rechunker_executors() must return a mapping, got {offered!r}")
+    classes = {str(key).lower(): value for key, value in offered.items()}
     if name not in classes:
-        raise TypeError(f"{who}: rechunker_executors() has no {name!r}, only {list(offer)}")
+        raise TypeError(
+            f"{subject}: the mapping that rechunker_executors() returns must have the name "
+            f"{name!r}, got {list(offered)}"
+        )
     chosen = classes[name]
     if not (isinstance(chosen, type) and issubclass(chosen, Executor)):
-        raise TypeError(f"{who} must be a subclass of rechunker.types.Executor, got {chosen!r}")
+        raise TypeError(f"{subject} must be a subclass of rechunker.types.Executor, got {chosen!r}")
     return chosen

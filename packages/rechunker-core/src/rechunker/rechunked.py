@@ -1,4 +1,4 @@
-"""The result of `rechunk()`: a rechunking that is planned and can be executed."""
+"""The result of `rechunk()`: a planned rechunking, ready to be executed."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ else:
 
 @dataclass(frozen=True)
 class Intermediate:
-    """The place of temporary objects, and how many times arrays are copied there.
+    """Location of the temporary objects, and the number of hops of each array through them.
 
     Parameters
     ----------
     path
-        A place in a store.
+        Location in a store.
     hops
-        Copies, by name of the array.
+        Number of copies through temporary objects, by name of the array.
     """
 
     path: StorePath
@@ -45,29 +45,36 @@ class Intermediate:
 
 
 class Rechunked(Generic[Target]):
-    """A rechunking that is planned, and that `execute` carries out.
+    """A planned rechunking. `execute` runs it; its repr shows source, intermediate and target.
+
+    Users get it from `rechunker.rechunk` and need not create one.
 
     Parameters
     ----------
     executor
-        What will run the plan.
+        Executor that runs the plan.
     plan
-        The executor's own object.
+        Plan in the executor's own form: a function, a Dask object, a Beam transform, a Prefect
+        flow.
     source
-        What is read.
+        Array, group or dataset that is read.
     intermediate
-        Where temporary objects go; None if there are none.
+        Location of the temporary objects; None if the plan needs none.
     target
-        What will be written. It cannot be opened by others before `execute` is through.
+        Array or group that will be written. Its metadata is written last, so nobody can open it
+        before `execute` is done.
     copy_plan
-        What will be done, by name of the array ("" for a source that is an array).
+        Plan of the stages of each array, by its name; the name is ``""`` if the source is an array.
     reopen
-        Returns the target as it is in the store; by default `target` is what `execute` returns.
+        Function that opens the target in its store, called at the end of `execute`. By default
+        `execute` returns `target`.
 
     Attributes
     ----------
+    executor, plan, source, intermediate, target, copy_plan
+        As passed.
     traffic
-        What was done, once `execute` is through and if the executor counts it; otherwise None.
+        Total traffic of all tasks; None before `execute` and if the executor does not count it.
     """
 
     def __init__(
@@ -91,35 +98,43 @@ class Rechunked(Generic[Target]):
         self._reopen = reopen
 
     def execute(self, **kwargs: Any) -> Target:
-        """Run the plan to its end and return the target.
+        """Run the plan and return the target. After a failure, it may be called again.
 
         Parameters
         ----------
         **kwargs
-            For the executor. Those of Rechunker itself take `retries`: how many times more a task
-            is run after it has failed; the one named "python" takes `progress`: True for a
-            progress bar, or a function of tasks done, tasks in all, and bytes read and written
-            so far.
+            Arguments for the executor. All executors of the Rechunker project accept `retries`,
+            the number of times to retry a failed task. The "python" executor also accepts
+            `progress`: True for a progress bar, or a function that is called after each task with
+            the number of tasks done, the number of tasks in total, and the decoded bytes read and
+            written so far.
 
         Returns
         -------
         zarr.Array or zarr.Group
             The target, opened.
+
+        Raises
+        ------
+        TypeError
+            If the executor does not accept a keyword argument.
+        Exception
+            The error of a task that failed; the target then has no metadata and cannot be opened.
         """
-        done = self.executor.execute_plan(self.plan, **kwargs)
-        self.traffic = done if isinstance(done, Traffic) else None
+        traffic = self.executor.execute_plan(self.plan, **kwargs)
+        self.traffic = traffic if isinstance(traffic, Traffic) else None
         if self._reopen is not None:
             self.target = self._reopen()
         return self.target
 
     def __repr__(self) -> str:
-        lines = (f"* {name:<12}: {value!r}" for name, value in self._parts())
+        lines = (f"* {name:<12}: {value!r}" for name, value in self._rows())
         return "\n".join(["<Rechunked>", *lines])
 
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><th style='text-align: left'>{name}</th><td>{escape(repr(value))}</td></tr>"
-            for name, value in self._parts()
+            for name, value in self._rows()
         )
         plans = "".join(
             f"<details><summary>{escape(name or 'plan')}</summary><pre>{escape(str(plan))}</pre>"
@@ -128,6 +143,6 @@ class Rechunked(Generic[Target]):
         )
         return f"<b>Rechunked</b><table>{rows}</table>{plans}"
 
-    def _parts(self) -> list[tuple[str, Any]]:
-        between = [("Intermediate", self.intermediate)] if self.intermediate else []
-        return [("Source", self.source), *between, ("Target", self.target)]
+    def _rows(self) -> list[tuple[str, Any]]:
+        intermediate = [("Intermediate", self.intermediate)] if self.intermediate else []
+        return [("Source", self.source), *intermediate, ("Target", self.target)]

@@ -1,4 +1,4 @@
-"""Memory that one thread of a task uses again for one chunk after another."""
+"""Scratch memory: a buffer that one thread of a task reuses for one chunk after another."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import numpy.typing as npt
 
 __all__ = ["Scratch"]
 
-# From this size on memory comes straight from the system: what goes through the allocator it keeps
-# for later, up to tens of megabytes for every thread, which no plan knows of.
+# Buffers of this size or more are mapped directly from the system. The allocator would keep freed
+# memory for later, up to tens of megabytes per thread, which no plan accounts for.
 _LARGE = 1 << 18
 _HUGE_PAGE = 1 << 21
 
 
 class Scratch:
-    """One buffer that grows to the largest size asked for.
+    """A reusable buffer that grows to the largest size requested.
 
-    Fresh memory costs the system more time than decompressing into it does.
+    Reuse saves time: the system needs longer to provide fresh memory than a codec to fill it.
     """
 
     def __init__(self) -> None:
         self._bytes = np.empty(0, np.uint8)
 
     def take(self, nbytes: int) -> npt.NDArray[np.uint8]:
-        """Return `nbytes` bytes with any content; the ones returned before are void."""
+        """Return an uninitialized array of `nbytes` bytes, valid only until the next call."""
         if self._bytes.size < nbytes:
-            self.release()  # before the larger one is made
+            self.release()  # never hold the old buffer and the larger one at the same time
             self._bytes = _allocate(nbytes)
         return self._bytes[:nbytes]
 
     def release(self) -> None:
-        """Give the memory back, as soon as nobody looks at it any more."""
+        """Drop the buffer; its memory is freed once no array refers to it."""
         self._bytes = np.empty(0, np.uint8)
 
 
@@ -41,12 +41,12 @@ def _allocate(nbytes: int) -> npt.NDArray[np.uint8]:
         return np.empty(nbytes, np.uint8)
     pages = _map(nbytes)
     if nbytes >= 2 * _HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
-        pages.madvise(mmap.MADV_HUGEPAGE)  # as numpy does: far fewer page faults
+        pages.madvise(mmap.MADV_HUGEPAGE)  # as NumPy does: far fewer page faults
     return np.frombuffer(pages, np.uint8)
 
 
 def _map(nbytes: int) -> mmap.mmap:
     if hasattr(mmap, "MAP_ANONYMOUS"):
-        # The default is memory that forked processes share.
+        # By default the mapping would be shared with forked processes.
         return mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     return mmap.mmap(-1, nbytes)

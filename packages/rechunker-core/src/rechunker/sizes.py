@@ -1,4 +1,4 @@
-"""Sizes of memory as people write them."""
+"""Memory sizes: parse strings such as "500MB" into bytes, and format bytes as such strings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import SupportsIndex
 __all__ = ["format_bytes", "parse_bytes"]
 
 PREFIXES = ("", "k", "M", "G", "T", "P", "E")
-SIZE = re.compile(
+SIZE_PATTERN = re.compile(
     r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]{1,2})?)"
     r"\s*(?:(?P<prefix>[kmgtpe])(?P<binary>i?))?b?",
     re.IGNORECASE,
@@ -18,27 +18,27 @@ SIZE = re.compile(
 
 
 def parse_bytes(value: SupportsIndex | float | str) -> int:
-    """Return a size of memory as a number of bytes.
+    """Return a memory size as an integer number of bytes.
 
     Parameters
     ----------
     value
-        A positive whole number of bytes, or a string: a decimal number and a unit, with or without
-        a blank between them, in capitals or not. Units are ``B`` (also where there is none),
-        ``kB``, ``MB``, ``GB``, ``TB``, ``PB``, ``EB`` (powers of 1000) and ``KiB``, ``MiB`` ...
-        ``EiB`` (powers of 1024); their ``B`` can be left out.
+        A positive integer number of bytes, or a string with a decimal number and a unit, such as
+        ``"500MB"`` or ``"1.5 GiB"``. Units are ``B`` (the default), ``kB``, ``MB``, ``GB``,
+        ``TB``, ``PB`` and ``EB`` (powers of 1000), and ``KiB``, ``MiB``, ``GiB``, ``TiB``,
+        ``PiB`` and ``EiB`` (powers of 1024). The ``B`` may be omitted and case does not matter.
 
     Returns
     -------
     int
-        Whole bytes, at least one; a fraction of a byte is dropped.
+        Bytes, 1 or more; a fraction of a byte is dropped.
 
     Raises
     ------
     TypeError
-        If it is neither a number of bytes nor a string.
+        If `value` is neither a string nor an integer (a float with an integral value is accepted).
     ValueError
-        If the string is not a size, or the size is less than one byte.
+        If the string is not a memory size, or the size is less than one byte.
 
     Examples
     --------
@@ -47,12 +47,22 @@ def parse_bytes(value: SupportsIndex | float | str) -> int:
     """
     size = _from_string(value) if isinstance(value, str) else _from_number(value)
     if size < 1:
-        raise ValueError(f"memory must be at least one byte, got {value!r}")
+        raise ValueError(f"a memory size must be 1 byte or more, got {value!r}")
     return size
 
 
 def format_bytes(size: int) -> str:
-    """Return a number of bytes for people, to two decimals in powers of 1000.
+    """Format a number of bytes with a decimal unit, rounded to at most two decimals.
+
+    Parameters
+    ----------
+    size
+        Number of bytes.
+
+    Returns
+    -------
+    str
+        Number and unit: ``B``, ``kB``, ``MB``, ``GB``, ``TB``, ``PB`` or ``EB`` (powers of 1000).
 
     Examples
     --------
@@ -68,11 +78,11 @@ def format_bytes(size: int) -> str:
 
 
 def _from_string(text: str) -> int:
-    match = SIZE.fullmatch(text.strip())
+    match = SIZE_PATTERN.fullmatch(text.strip())
     if match is None:
         raise ValueError(
-            f"{text!r} is not a size of memory: write a number of bytes, "
-            "or a number and a unit such as '500MB' or '1.5GiB'"
+            "a memory size must be a number of bytes or a number with a unit such as '500MB' or "
+            f"'1.5GiB', got {text!r}"
         )
     power = [p.lower() for p in PREFIXES].index((match["prefix"] or "").lower())
     return int(Decimal(match["number"]) * (1024 if match["binary"] else 1000) ** power)
@@ -80,10 +90,11 @@ def _from_string(text: str) -> int:
 
 def _from_number(value: SupportsIndex | float) -> int:
     if not isinstance(value, bool):
-        if isinstance(value, float) and value.is_integer():  # 1e9 is how many write a gigabyte
+        if isinstance(value, float) and value.is_integer():  # many people write 1e9 for a gigabyte
             return int(value)
         if isinstance(value, SupportsIndex):
             return operator.index(value)
     raise TypeError(
-        f"memory must be a whole number of bytes or a string such as '500MB', got {value!r}"
+        f"a memory size must be an integer number of bytes or a string such as '500MB', "
+        f"got {value!r}"
     )

@@ -1,4 +1,4 @@
-"""The contract between Rechunker and the executors that run its plans."""
+"""The interface between Rechunker and its executors: copy specs, stages, traffic, `Executor`."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ Plan = TypeVar("Plan")
 
 @dataclass(frozen=True)
 class Traffic:
-    """What tasks did: the work that was counted while it was done.
+    """Requests and bytes of finished tasks, counted while they ran; traffic can be added up.
 
     Parameters
     ----------
     tasks
         Number of tasks.
-    gets, puts
-        Objects, or ranges of bytes within one, read from and written to stores.
+    gets
+        Number of objects, or byte ranges of objects, read from stores.
+    puts
+        Number of objects written to stores.
     bytes_read, bytes_written
         Decoded bytes of the elements that were read and written.
     stored_read, stored_written
-        Bytes that went through the stores, as they are stored (encoded).
+        Encoded bytes that were read from and written to stores.
     empty
-        Target chunks (or shards) that hold the fill value alone and so were left out.
+        Number of target chunks (or shards) that contain only the fill value and were not written.
     """
 
     tasks: int = 0
@@ -55,21 +57,21 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Stage:
-    """Tasks that may run in any order, anywhere, any number of times.
+    """A number of tasks that may run in any order, on any worker, and more than once.
 
-    A stage is small whatever the number of its tasks, and it pickles: send it to a worker along
-    with an integer, or a range of integers, and call it there.
+    A stage is small however many tasks it has, and it can be pickled: send it to a worker together
+    with a task number, or a range of task numbers, and call it there.
 
     Parameters
     ----------
     name
-        What the stage does, for people: ``"air: read"``.
+        Label for logs and displays, such as ``"air: read"``.
     tasks
-        Number of tasks. They are addressed by the integers from 0 to ``tasks - 1``.
+        Number of tasks. Task numbers go from 0 to ``tasks - 1``.
     work
-        Runs the tasks of a range, one after another, and yields what each of them did.
+        Function that runs the tasks of a range one after another and yields the traffic of each.
     memory
-        Bytes that one task holds at most.
+        Peak memory of one task in bytes.
     nbytes
         Decoded bytes that all tasks together read and write.
 
@@ -90,31 +92,51 @@ class Stage:
         return self.tasks
 
     def __call__(self, tasks: int | range) -> Traffic:
-        """Run one task, or several in a row, and return what they did.
+        """Run one task or a range of tasks, one after another, and return their total traffic.
 
-        Tasks of one call share their buffers, so a range is cheaper than its integers one by one.
+        One call for a range is cheaper than one call per task, because its tasks share buffers.
+
+        Parameters
+        ----------
+        tasks
+            A task number or a range of task numbers.
+
+        Returns
+        -------
+        Traffic
+            Sum over the tasks.
+
+        Raises
+        ------
+        IndexError
+            If there is no task with such a number.
         """
         return sum(self.iterate(tasks), Traffic())
 
     def iterate(self, tasks: int | range) -> Iterator[Traffic]:
-        """Run one task, or several in a row; yield what each did as soon as it is done."""
+        """Run one task or a range of tasks, and yield the traffic of each as soon as it is done.
+
+        Parameters and errors are those of calling the stage.
+        """
         chosen = range(tasks, tasks + 1) if isinstance(tasks, int) else tasks
         if len(chosen) and not (min(chosen) >= 0 and max(chosen) < self.tasks):
-            raise IndexError(f"stage {self.name!r} has tasks 0 to {self.tasks - 1}, not {tasks}")
+            raise IndexError(
+                f"task numbers of stage {self.name!r} must be in range({self.tasks}), got {tasks}"
+            )
         yield from self.work(chosen)
 
 
 @dataclass(frozen=True)
 class CopySpec:
-    """All that an executor needs to rechunk one array: its stages, in order.
+    """The stages that rechunk one array; all that an executor needs to know about it.
 
     Parameters
     ----------
     name
-        Path of the array within the source, for people.
+        Path of the array within the source, for logs and displays.
     stages
-        A stage starts when the one before it, *and those of the same number in every other spec
-        of the same plan*, are done; see `rounds`.
+        The stages in order. A stage may start only when the previous stages *of all copy specs of
+        the plan* are done; see `rounds`.
     """
 
     name: str
@@ -122,10 +144,20 @@ class CopySpec:
 
 
 def rounds(specs: Iterable[CopySpec]) -> list[tuple[Stage, ...]]:
-    """Return the stages of all specs, put together by their number.
+    """Group the stages of all copy specs into rounds: first stages, second stages, and so on.
 
-    Stages of one round may run side by side; between two rounds there is a barrier: no task of a
-    round starts before the last task of the one before it is done.
+    The stages of one round may run side by side. Between two rounds there is a barrier: no task of
+    a round may start before all tasks of the previous round are done.
+
+    Parameters
+    ----------
+    specs
+        Copy specs; read once.
+
+    Returns
+    -------
+    list of tuple of Stage
+        The stages of each round. Stages without tasks and rounds without stages are omitted.
 
     Examples
     --------
@@ -141,34 +173,39 @@ def rounds(specs: Iterable[CopySpec]) -> list[tuple[Stage, ...]]:
 
 
 class Executor(ABC, Generic[Plan]):
-    """Turn copy specs into a plan of some engine's own, and run it.
+    """Abstract base class of executors: turn copy specs into a plan for an engine, and run it.
 
+    The engine is the library or service that runs the tasks: Dask, Beam, Prefect, a thread pool.
     An executor guarantees that
 
-    - every task of a round runs to its end at least once before the first task of the next round
-      starts (see `rounds`), and nothing runs before the plan is executed;
-    - an error in a task reaches the caller of `execute_plan`, with what it says, and no later
-      round starts;
-    - keyword arguments of `rechunker.Rechunked.execute` reach the engine, and those that it does
-      not know are an error.
+    - no task runs before the plan is executed;
+    - all tasks of a round have run to completion, at least once, before the first task of the next
+      round starts (see `rounds`);
+    - an error in a task reaches the caller of `execute_plan` with its message, and no later round
+      starts;
+    - keyword arguments of `rechunker.Rechunked.execute` reach the engine, and unknown ones raise
+      an error.
 
-    It may run tasks in any order, in threads, processes or on other machines, put several into one
-    call (see `rechunker.running`), try them again, and run them several times, also at the same
-    time. What starts and finishes a plan, as the publishing of the target, is done by stages of
-    one task like any other: a plan that people run without `execute_plan` is complete.
+    An executor may run the tasks of a round in any order, in threads, in processes or on other
+    machines, run several tasks in one call (see `rechunker.running`), retry tasks, and run a task
+    more than once, even at the same time. Starting and finishing a plan, such as publishing the
+    target, are stages with one task like any other, so a plan is complete even if users run it
+    with the engine's own means instead of `execute_plan`.
 
     Attributes
     ----------
     shares_memory
-        Whether tasks always run in the process that made the plan. Stores whose bytes live in one
-        process (dictionaries, `zarr.storage.MemoryStore`) are refused for those that do not.
+        Whether tasks always run in the process that made the plan. If False, `rechunker.rechunk`
+        refuses stores that live in the memory of one process, such as a dict or a
+        `zarr.storage.MemoryStore`.
     takes_futures
-        Whether blocks of a dask array that are futures on a cluster can be read.
+        Whether tasks can read Dask arrays whose blocks are futures on a Dask cluster.
     workers
-        How many tasks are expected to run at a time. Plans are made for that number, and each of
-        these tasks may hold all of `max_mem`.
+        Number of tasks expected to run at the same time. The planner optimizes for this number;
+        each of these tasks may use all of `max_mem`.
     threads
-        How many reads or writes of one task may be in flight at a time, within its `max_mem`.
+        Number of reads, or of writes, that one task may have in flight at the same time. They share
+        the task's `max_mem`.
 
     Examples
     --------
@@ -193,26 +230,40 @@ class Executor(ABC, Generic[Plan]):
         Parameters
         ----------
         specs
-            One spec per array, and one that starts and finishes the whole; any iterable, to be
-            read once.
+            One copy spec per array, and one that prepares and publishes the target; an iterable
+            that may be read only once.
+
+        Returns
+        -------
+        Plan
+            An object of the executor's choice: a function, a graph, a flow. It becomes
+            `rechunker.Rechunked.plan`.
         """
 
     @abstractmethod
     def execute_plan(self, plan: Plan, **kwargs: Any) -> Any:
-        """Run a plan to its end.
+        """Run a plan to completion.
+
+        A plan may be executed again, in particular after a failure.
 
         Parameters
         ----------
         plan
-            What `prepare_plan` returned.
+            The plan that `prepare_plan` returned.
         **kwargs
-            What was given to `rechunker.Rechunked.execute`, for the engine. Plans are executed
-            again after a failure.
+            Keyword arguments of `rechunker.Rechunked.execute`, for the engine.
 
         Returns
         -------
         Traffic or None
-            What the tasks did, where the executor counts it.
+            Total traffic of all tasks; None if the executor does not count it.
+
+        Raises
+        ------
+        TypeError
+            If the engine does not know a keyword argument.
+        Exception
+            The error of a task that failed.
         """
 
 

@@ -26,18 +26,26 @@ class BlockReader(Reader):
     ----------
     shape
         Of the array.
-    grid
-        Its blocks.
-    dtype
-        Of the elements.
+    sizes
+        Sizes of its blocks along every axis.
+    kind
+        Dtype of the elements.
     blocks
         Those that a task needs, by index.
     """
 
     shape: tuple[int, ...]
-    grid: Grid
-    dtype: np.dtype[Any]
+    sizes: Grid
+    kind: np.dtype[Any]
     blocks: Mapping[Index, Any]
+
+    @property
+    def grid(self) -> Grid:
+        return self.sizes
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.kind
 
     @property
     def identity(self) -> str:

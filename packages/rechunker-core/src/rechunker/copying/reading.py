@@ -126,12 +126,16 @@ class RegionReader(Reader):
     ----------
     array
         An array with an irregular chunk grid.
-    grid
+    sizes
         Sizes of its chunks along every axis.
     """
 
     array: zarr.Array[Any]
-    grid: Grid
+    sizes: Grid
+
+    @property
+    def grid(self) -> Grid:
+        return self.sizes
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -1,3 +1,3 @@
-"""Executors under the import paths that the documentation names."""
+"""The "python" executor, and the documented import paths of the executors of other packages."""
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""What to say where the package of an executor is absent."""
+"""The installation advice for executors whose package is not installed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ __all__ = ["advise"]
 
 
 def advise(error: ModuleNotFoundError, name: str) -> None:
-    """Add the line that installs an executor, if it is its package that was not found.
+    """Add a "pip install" line to the error if the package of the executor is not installed.
 
-    Where another module is missing the package is installed but broken, and the error stays as
-    it is.
+    If the error is about another module, the package is installed but broken; the error then stays
+    unchanged.
     """
     if error.name == f"rechunker_{name}":
         error.msg = f"{error.msg}: pip install rechunker-{name}"

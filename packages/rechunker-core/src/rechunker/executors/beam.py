@@ -1,4 +1,4 @@
-"""The documented import path of `BeamExecutor`, of the package rechunker-beam."""
+"""Import path of `BeamExecutor`, which the package rechunker-beam provides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documented import path of `DaskExecutor`, of the package rechunker-dask."""
+"""Import path of `DaskExecutor`, which the package rechunker-dask provides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documented import path of `PrefectExecutor`, of the package rechunker-prefect."""
+"""Import path of `PrefectExecutor`, which the package rechunker-prefect provides."""
 
 from __future__ import annotations
 

@@ -1,11 +1,18 @@
-"""The executor that needs nothing else: one task after another, each with several threads."""
+"""The "python" executor: runs tasks in this process, one after another, with several threads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rechunker.running import BatchRunner, Progress, available_cores, check_numbers, reporter
+from rechunker.running import (
+    BatchRunner,
+    Progress,
+    available_cores,
+    check_numbers,
+    refuse_keywords,
+    reporter,
+)
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 
 __all__ = ["PythonExecutor"]
@@ -14,18 +21,23 @@ Plan = Callable[..., Traffic]
 
 
 class PythonExecutor(Executor[Plan]):
-    """Run tasks in this process, one after another.
+    """Run tasks one after another in this process.
 
-    One task at a time has all of `max_mem`, so its boxes are as large as they can be; several
-    threads read, decode, encode and write its chunks. Codecs and copies let other threads run.
+    The single running task may use all of `max_mem`, so boxes are as large as possible. Several
+    threads read, decode, encode and write its chunks; codecs and copies release the GIL.
 
     Parameters
     ----------
     threads
-        Chunks that are worked on at a time; by default one for each core that this process may
-        use.
+        Number of threads, that is of chunks processed at the same time. By default the number of
+        cores that this process may use.
     retries
-        How many times more a task is run after it has failed.
+        Number of times to retry a failed task.
+
+    Raises
+    ------
+    ValueError
+        If `threads` is less than 1 or `retries` is negative.
 
     Examples
     --------
@@ -44,9 +56,10 @@ class PythonExecutor(Executor[Plan]):
         return f"{type(self).__name__}(threads={self.threads}, retries={self._runner.retries})"
 
     def prepare_plan(self, specs: Iterable[CopySpec]) -> Plan:
-        """Return a function that does it all.
+        """Return a function that runs all stages.
 
-        Its arguments, `progress` and `retries`, are those of `execute_plan`.
+        Its parameters `progress` and `retries` are those of `execute_plan`, and it returns the
+        total traffic.
         """
         stages, runner = rounds(specs), self._runner
 
@@ -54,8 +67,8 @@ class PythonExecutor(Executor[Plan]):
             chosen = runner if retries is None else BatchRunner(retries)
             total = Traffic()
             with reporter(progress, stages) as report:
-                for together in stages:
-                    for stage in together:
+                for stages_of_round in stages:
+                    for stage in stages_of_round:
                         for traffic in chosen.iterate(stage, range(len(stage))):
                             total += traffic
                             report(traffic)
@@ -71,19 +84,25 @@ class PythonExecutor(Executor[Plan]):
         retries: int | None = None,
         **kwargs: Any,
     ) -> Traffic:
-        """Call the plan.
+        """Run a plan to completion.
 
         Parameters
         ----------
         plan
-            What `prepare_plan` returned.
+            The function that `prepare_plan` returned.
         progress
-            True for a progress bar, or a function that is called after every task with the
-            number of tasks done, the number of tasks, and the (decoded) bytes read and written
-            so far.
+            True for a progress bar, or a function that is called after each task with the number
+            of tasks done, the number of tasks in total, and the decoded bytes read and written so
+            far.
         retries
-            How many times more a task is run after it has failed; by default as the executor was
-            told.
+            Number of times to retry a failed task; by default the executor's own `retries`.
+        **kwargs
+            Not allowed.
+
+        Returns
+        -------
+        Traffic
+            Total traffic of all tasks.
 
         Raises
         ------
@@ -91,10 +110,8 @@ class PythonExecutor(Executor[Plan]):
             If there are other keyword arguments.
         ValueError
             If `retries` is negative.
+        ImportError
+            If `progress` is True and tqdm is not installed.
         """
-        if kwargs:
-            raise TypeError(
-                f"the python executor takes no {', '.join(kwargs)}; execute() has progress and "
-                "retries"
-            )
+        refuse_keywords("python", kwargs, ("progress", "retries"))
         return plan(progress=progress, retries=retries)

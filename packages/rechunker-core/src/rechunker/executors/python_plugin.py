@@ -1,4 +1,4 @@
-"""Offers the embedded executor the way that every plugin does."""
+"""The plugin that offers the "python" executor, with the same hook as all other plugins."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ __all__ = ["rechunker_executors"]
 
 @hookimpl
 def rechunker_executors() -> Mapping[str, type[Executor[Any]]]:
-    """Offer the executor ``"python"``."""
+    """Return the class of the executor ``"python"``."""
     return {"python": PythonExecutor}

@@ -1,4 +1,4 @@
-"""The documented import path of `PywrenExecutor`, of the package rechunker-pywren."""
+"""Import path of `PywrenExecutor`, which the package rechunker-pywren provides."""
 
 from __future__ import annotations
 

@@ -38,7 +38,11 @@ def check_array_name(
     is_group = hierarchy.groups is not None
     if is_group or group is None:
         if array_name is not None:
-            why = "the arrays of the source have names" if is_group else "target_store is no group"
+            why = (
+                "the arrays of the source have names of their own"
+                if is_group
+                else "target_store is no group"
+            )
             raise ValueError(f"array_name={array_name!r} is not needed: {why}; leave it out")
     elif not array_name:
         raise ValueError(

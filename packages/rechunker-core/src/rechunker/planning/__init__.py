@@ -1,4 +1,4 @@
-"""Planning: from shapes, chunks and memory to a chain of task grids; arithmetic alone."""
+"""Plan a rechunking from shapes, chunk sizes and a memory limit, by arithmetic alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boxes: regions of an array with one start and one stop per axis."""
+"""Boxes: rectangular regions of an array, and the boxes that tasks and grid blocks cover."""
 
 from __future__ import annotations
 
@@ -14,17 +14,33 @@ __all__ = ["Box", "block", "blocks_meeting", "counts", "task_box"]
 
 @dataclass(frozen=True)
 class Box:
-    """A region of an array: elements ``start[d] <= i < stop[d]`` of every axis ``d``."""
+    """A rectangular region of an array: elements ``start[d] <= i < stop[d]`` along each axis ``d``.
+
+    Parameters
+    ----------
+    start
+        Index of the first element, one integer per axis.
+    stop
+        Index after the last element, one integer per axis.
+
+    Examples
+    --------
+    >>> a, b = Box((0, 0), (4, 6)), Box((2, 3), (8, 9))
+    >>> a & b, (a & b).shape
+    (Box(start=(2, 3), stop=(4, 6)), (2, 3))
+    """
 
     start: tuple[int, ...]
     stop: tuple[int, ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Number of elements along each axis."""
         return tuple(hi - lo for lo, hi in zip(self.start, self.stop, strict=True))
 
     @property
     def size(self) -> int:
+        """Number of elements."""
         return prod(self.shape)
 
     def __and__(self, other: Box) -> Box:
@@ -32,28 +48,28 @@ class Box:
         return Box(start, tuple(map(max, start, map(min, self.stop, other.stop))))
 
     def slices(self, origin: Sequence[int]) -> tuple[slice, ...]:
-        """Where the box lies within an array whose first element is `origin`."""
+        """Return the slices that select this box from a buffer whose first element is `origin`."""
         parts = zip(self.start, self.stop, origin, strict=True)
         return tuple(slice(lo - base, hi - base) for lo, hi, base in parts)
 
 
 def counts(shape: Sequence[int], grid: Grid) -> tuple[int, ...]:
-    """Return the number of blocks of `grid` along every axis."""
+    """Return the number of blocks of `grid` along each axis of an array of this shape."""
     return tuple(axis_count(n, axis) for n, axis in zip(shape, grid, strict=True))
 
 
 def block(shape: Sequence[int], grid: Grid, index: Sequence[int]) -> Box:
-    """Return the block of `grid` at `index`, cut off at the end of the array."""
+    """Return the block of `grid` at `index`, clipped to the end of the array."""
     bounds = [axis_bounds(n, a, i) for n, a, i in zip(shape, grid, index, strict=True)]
     return Box(tuple(lo for lo, _ in bounds), tuple(hi for _, hi in bounds))
 
 
 def task_box(shape: Sequence[int], grid: Grid, task: int) -> Box:
-    """Return the box that a task owns."""
+    """Return the box of task number `task`: tasks are numbered in C order of their blocks."""
     return block(shape, grid, unravel(task, counts(shape, grid)))
 
 
 def blocks_meeting(shape: Sequence[int], grid: Grid, box: Box) -> Iterator[tuple[int, ...]]:
-    """Yield the indices of the blocks of `grid` that meet `box`, in C order."""
+    """Yield the indices of the blocks of `grid` that overlap `box`, in C order."""
     axes = zip(shape, grid, box.start, box.stop, strict=True)
     return itertools.product(*(axis_meets(n, axis, lo, hi) for n, axis, lo, hi in axes))

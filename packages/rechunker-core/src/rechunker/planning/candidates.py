@@ -1,4 +1,4 @@
-"""Candidates: the widths that the planner tries along one axis, with what each would count."""
+"""Candidates: the box widths that the planner tries along one axis, tabulated for the search."""
 
 from __future__ import annotations
 
@@ -20,40 +20,41 @@ from rechunker.planning.grids import (
     cell_widest,
     elements_fetched,
 )
-from rechunker.planning.ladders import at_most, between, ladder, run_ladder
+from rechunker.planning.ladders import intermediate_widths, ladder, largest_at_most, run_ladder
 
-__all__ = ["AxisTable", "Chain", "Options", "axis_table", "chains", "tabulate"]
+__all__ = ["AxisTable", "CandidateOptions", "Chain", "axis_table", "candidate_chains", "tabulate"]
 
 Chain: TypeAlias = tuple[Axis, ...]
-"""One axis of every stage's grid, from the first stage to the last."""
+"""The box widths along one axis in every stage, from the first stage to the last."""
 
 
-class Options(NamedTuple):
-    """Which candidates are wanted.
+class CandidateOptions(NamedTuple):
+    """Which candidates to generate.
 
-    They do not depend on the memory at hand: with more of it, more of the same candidates fit, so
-    a plan can only get cheaper.
+    Candidates do not depend on the memory limit. More memory lets more of the same candidates
+    fit, so the cost of the best plan never rises with the memory limit.
 
     Parameters
     ----------
     hops
-        Number of temporary copies.
+        Number of copies through temporary objects.
     rungs
-        How many widths are tried, roughly; the number of candidates is a small multiple of it.
-    whole
-        Whether no unit of the source may be read by two tasks.
+        Approximate number of widths to try; the number of candidates is a small multiple of it.
+    read_once
+        Whether each source unit must be read by one task only.
     """
 
     hops: int
     rungs: int
-    whole: bool
+    read_once: bool
 
 
 @dataclass(frozen=True)
 class AxisTable:
-    """What every candidate counts along one axis; counts of a plan are products over the axes.
+    """Counts and sizes along one axis, one column per candidate.
 
-    All but `padded` and `fetched` have one row per stage; every column is a candidate.
+    The figures of a whole plan are products over the axes. `tasks`, `reads`, `box` and `cell`
+    have one row per stage; `padded` and `fetched` have a single row.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ class AxisTable:
     tasks
         Number of boxes.
     reads
-        Number of units (stage 0) or cells of the stage before that the boxes read.
+        Number of reads: source units in stage 0, cells of the previous stage's boxes after that.
     box
         Elements in the largest box.
     cell
@@ -70,7 +71,7 @@ class AxisTable:
     padded
         Elements in the largest box of the last stage, rounded up to whole target units.
     fetched
-        Elements that stage 0 reads.
+        Elements that stage 0 reads; units read by several boxes count once for each.
     """
 
     chains: tuple[Chain, ...]
@@ -81,9 +82,9 @@ class AxisTable:
     padded: npt.NDArray[Any]
     fetched: npt.NDArray[Any]
 
-    def thin(self, most: int) -> AxisTable:
-        """Return at most so many candidates, evenly spread, the narrowest always among them."""
-        keep = np.unique(np.linspace(0, len(self.chains) - 1, most).astype(np.intp))
+    def thin(self, limit: int) -> AxisTable:
+        """Return a table of at most `limit` candidates, evenly spread, including the narrowest."""
+        keep = np.unique(np.linspace(0, len(self.chains) - 1, limit).astype(np.intp))
         numbers = {
             field.name: getattr(self, field.name)[..., keep]
             for field in fields(self)
@@ -92,43 +93,44 @@ class AxisTable:
         return AxisTable(chains=tuple(self.chains[i] for i in keep), **numbers)
 
 
-def axis_table(n: int, source: Axis, target: int, options: Options) -> AxisTable:
-    """Return the candidates for one axis as numbers for the search.
+def axis_table(n: int, source: Axis, target: int, options: CandidateOptions) -> AxisTable:
+    """Return the table of all candidates for one axis.
 
     Parameters
     ----------
     n
-        Length of the axis.
+        Length of the axis in elements.
     source, target
-        Grids of the units that are read and written.
+        Grids of the source units and the target units along the axis.
     options
-        Which candidates.
+        Which candidates to generate.
     """
-    build = _table_regular if isinstance(source, int) else _table
+    build = _axis_table_cached if isinstance(source, int) else _axis_table
     return build(n, source, target, options)
 
 
-def _table(n: int, source: Axis, target: int, options: Options) -> AxisTable:
-    return tabulate(n, source, target, chains(n, source, target, options), dtype=np.float64)
+def _axis_table(n: int, source: Axis, target: int, options: CandidateOptions) -> AxisTable:
+    chains = candidate_chains(n, source, target, options)
+    return tabulate(n, source, target, chains, dtype=np.float64)
 
 
 def tabulate(
-    n: int, source: Axis, target: int, found: Sequence[Chain], *, dtype: npt.DTypeLike
+    n: int, source: Axis, target: int, chains: Sequence[Chain], *, dtype: npt.DTypeLike
 ) -> AxisTable:
-    """Count what every chain in `found` does; `dtype` object gives exact Python integers."""
+    """Return the table of the given chains; with dtype ``object`` its integers are exact."""
 
     def rows(count: Callable[[int, Chain], int]) -> npt.NDArray[Any]:
-        stages = range(len(found[0]))
-        return np.array([[count(j, chain) for chain in found] for j in stages], dtype=dtype)
+        stages = range(len(chains[0]))
+        return np.array([[count(j, chain) for chain in chains] for j in stages], dtype=dtype)
 
     return AxisTable(
-        chains=tuple(found),
+        chains=tuple(chains),
         tasks=rows(lambda j, chain: axis_count(n, chain[j])),
         reads=rows(lambda j, chain: cell_count(n, chain[j - 1] if j else source, chain[j])),
         box=rows(lambda j, chain: axis_widest(n, chain[j])),
         cell=rows(lambda j, chain: cell_widest(n, chain[j - 1], chain[j]) if j else 0),
-        padded=np.array([_padded(n, chain[-1], target) for chain in found], dtype=dtype),
-        fetched=np.array([elements_fetched(n, source, chain[0]) for chain in found], dtype=dtype),
+        padded=np.array([_padded(n, chain[-1], target) for chain in chains], dtype=dtype),
+        fetched=np.array([elements_fetched(n, source, chain[0]) for chain in chains], dtype=dtype),
     )
 
 
@@ -136,80 +138,87 @@ def _padded(n: int, axis: Axis, target: int) -> int:
     return ceil_div(axis_widest(n, axis), target) * target
 
 
-def chains(n: int, source: Axis, target: int, options: Options) -> Sequence[Chain]:
-    """Return the candidate widths of all stages along one axis.
+def candidate_chains(
+    n: int, source: Axis, target: int, options: CandidateOptions
+) -> Sequence[Chain]:
+    """Return the candidates for one axis: for each, the box widths of all stages.
 
     Parameters are those of `axis_table`.
 
     Examples
     --------
-    >>> chains(100, 25, 10, Options(hops=0, rungs=6, whole=False))
+    >>> candidate_chains(100, 25, 10, CandidateOptions(hops=0, rungs=6, read_once=False))
     [(10,), (20,), (30,), (40,), (50,), (100,)]
-    >>> chains(12, 12, 2, Options(hops=1, rungs=6, whole=True))
+    >>> candidate_chains(12, 12, 2, CandidateOptions(hops=1, rungs=6, read_once=True))
     [(12, 2), (12, 4), (12, 6), (12, 12)]
     """
-    find = _chains_regular if isinstance(source, int) else _chains
+    find = _candidate_chains_cached if isinstance(source, int) else _candidate_chains
     return find(n, source, target, options)
 
 
-def _chains(n: int, source: Axis, target: int, options: Options) -> list[Chain]:
-    hops, rungs, whole = options
+def _candidate_chains(n: int, source: Axis, target: int, options: CandidateOptions) -> list[Chain]:
+    hops, rungs, read_once = options
     if hops == 0:
-        return [(axis,) for axis in _direct(n, source, target, rungs, whole)]
-    first = dict(_first(n, source, target, rungs))
-    last = sorted({*ladder(n, target, rungs), *_common(n, source, target, rungs // 4)})
+        return [(axis,) for axis in _direct_axes(n, source, target, rungs, read_once)]
+    first = dict(_first_axes(n, source, target, rungs))
+    last = sorted({*ladder(n, target, rungs), *_common_multiples(n, source, target, rungs // 4)})
     ends = {(first[start], start, end) for start, end in _pairs(sorted(first), last, rungs)}
-    if not whole and isinstance(source, int):
-        # A box that is less than half a source unit wide would read it three times or more.
+    if not read_once and isinstance(source, int):
+        # A box narrower than half a source unit would make tasks read it three times or more.
         ends |= {(end, end, end) for end in last if 2 * end >= source}
-    found = {(axis, *between(start, end, hops), end) for axis, start, end in ends}
-    return sorted(found, key=lambda chain: (chain[1:], isinstance(chain[0], tuple), chain[0]))
+    chains = {(axis, *intermediate_widths(start, end, hops), end) for axis, start, end in ends}
+    return sorted(chains, key=lambda chain: (chain[1:], isinstance(chain[0], tuple), chain[0]))
 
 
-# Not for irregular axes: their candidates can be large.
-_table_regular = lru_cache(maxsize=128)(_table)
-_chains_regular = lru_cache(maxsize=512)(_chains)
+# Only for regular axes: candidates of irregular ones can be large.
+_axis_table_cached = lru_cache(maxsize=128)(_axis_table)
+_candidate_chains_cached = lru_cache(maxsize=512)(_candidate_chains)
 
 
 def _pairs(first: list[int], last: list[int], rungs: int) -> set[tuple[int, int]]:
-    """Combine widths of the first and the last stage.
+    """Combine the widths of the first stage with those of the last stage.
 
-    Memory is spent on an axis where both boxes reach across it, so pairs of about equal widths
-    are enough, but for the ends of the axes: where pairs are few, all are tried.
+    Memory spent on an axis pays where the boxes of both stages are wide along it, so pairs of
+    about equal widths are enough. If there are few pairs, all are returned.
     """
     if len(first) * len(last) <= rungs:
         return {(start, end) for start in first for end in last}
-    return {(at_most(first, level), at_most(last, level)) for level in {*first, *last}}
+    levels = {*first, *last}
+    return {(largest_at_most(first, level), largest_at_most(last, level)) for level in levels}
 
 
-def _direct(n: int, source: Axis, target: int, rungs: int, whole: bool) -> list[Axis]:
-    """Widths of the only stage, without temporary copies."""
+def _direct_axes(n: int, source: Axis, target: int, rungs: int, read_once: bool) -> list[Axis]:
+    """Return the grids to try for the only stage of a plan without hops."""
     if not isinstance(source, int):
         edges = np.cumsum((0, *source))
         shared = edges[(edges % target == 0) | (edges == n)]
         runs = run_ladder(n, tuple(np.diff(shared).tolist()), rungs)
         return [ceil_div(a, target) * target if isinstance(a, int) else a for _, a in runs]
-    if whole:
-        return [*(_common(n, source, target, rungs) or [ceil_div(n, target) * target])]
-    widths = {*ladder(n, target, rungs), *_common(n, source, target, rungs // 4)}
-    return sorted({*widths, *_parts(source, target, rungs // 4)})
+    if read_once:
+        common = _common_multiples(n, source, target, rungs)
+        return [*(common or [ceil_div(n, target) * target])]
+    widths = {*ladder(n, target, rungs), *_common_multiples(n, source, target, rungs // 4)}
+    return sorted({*widths, *_equal_parts(source, target, rungs // 4)})
 
 
-def _parts(source: int, target: int, rungs: int) -> set[int]:
-    """Widths that cut source units into equal parts, but for a few elements: few reads overlap."""
+def _equal_parts(source: int, target: int, rungs: int) -> set[int]:
+    """Return widths that divide source units into nearly equal parts, so that reads overlap little.
+
+    All are multiples of `target`.
+    """
     counts = range(1, min(rungs, source // target) + 1)
     return {ceil_div(ceil_div(source, count), target) * target for count in counts}
 
 
-def _first(n: int, source: Axis, target: int, rungs: int) -> list[tuple[int, Axis]]:
-    """Grids of whole source units for the first of several stages, each with its width."""
+def _first_axes(n: int, source: Axis, target: int, rungs: int) -> list[tuple[int, Axis]]:
+    """Return grids of whole source units for the first of several stages, each with its width."""
     if not isinstance(source, int):
         return run_ladder(n, source, rungs)
-    widths = {*ladder(n, source, rungs), *_common(n, source, target, rungs // 4)}
+    widths = {*ladder(n, source, rungs), *_common_multiples(n, source, target, rungs // 4)}
     return [(width, width) for width in widths]
 
 
-def _common(n: int, source: Axis, target: int, rungs: int) -> list[int]:
-    """Widths that are whole numbers of source units and of target units."""
-    both = lcm(source, target) if isinstance(source, int) else n
-    return ladder(n, both, max(2, rungs)) if both < n else []
+def _common_multiples(n: int, source: Axis, target: int, rungs: int) -> list[int]:
+    """Return widths that are multiples of both the source unit and the target unit."""
+    step = lcm(source, target) if isinstance(source, int) else n
+    return ladder(n, step, max(2, rungs)) if step < n else []

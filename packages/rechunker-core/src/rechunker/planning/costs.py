@@ -1,4 +1,4 @@
-"""Costs: the seconds that requests, bytes and tasks are modelled to take."""
+"""Costs: a model of the seconds that requests, bytes and tasks take."""
 
 from __future__ import annotations
 
@@ -10,29 +10,33 @@ import numpy.typing as npt
 
 __all__ = ["LOCAL", "OBJECT_STORE", "CostModel"]
 
-Numbers = TypeVar("Numbers", float, npt.NDArray[np.float64])
+Amount = TypeVar("Amount", float, npt.NDArray[np.float64])
 
 
 @dataclass(frozen=True)
 class CostModel:
-    """What a stage costs: its requests, bytes and tasks, each at a price in seconds.
+    """Model of the time that a stage takes, from its numbers of requests, bytes and tasks.
 
     Parameters
     ----------
     request
-        Seconds per object or byte range that is read or written.
+        Seconds per request: one read of an object or byte range, or one write of an object.
     byte
-        Seconds per stored byte that is read or written.
+        Seconds per stored (encoded) byte that is read or written.
     task
-        Seconds per task, spent on scheduling and start.
+        Seconds of overhead per task, for scheduling and start-up.
     workers
-        Number of tasks that run at a time. A stage takes as many rounds as its busiest worker
-        has tasks.
+        Number of tasks that run at the same time, 1 or more.
     stored
-        Stored bytes per decoded byte in the source and the target.
+        Stored bytes per decoded byte in the source and the target (1.0: not compressed).
     temp
-        Stored bytes per decoded byte in temporary objects. Below 1 they are compressed, and
-        reading a cell takes a second request, for the index of its object.
+        Stored bytes per decoded byte in temporary objects. A value below 1 means that they are
+        compressed; reading a cell then takes two requests, the first for the object's index.
+
+    Raises
+    ------
+    ValueError
+        If `workers` is less than 1 or another parameter is negative.
 
     Examples
     --------
@@ -49,30 +53,51 @@ class CostModel:
     temp: float = 1.0
 
     def __post_init__(self) -> None:
-        prices = (self.request, self.byte, self.task, self.stored, self.temp)
-        if min(prices) < 0 or self.workers < 1:
-            raise ValueError(f"prices must not be negative, nor workers below 1: {self}")
+        rates = (self.request, self.byte, self.task, self.stored, self.temp)
+        if min(rates) < 0 or self.workers < 1:
+            raise ValueError(
+                "request, byte, task, stored and temp must be 0 or more and workers 1 or more, "
+                f"got {self}"
+            )
 
-    def seconds(self, tasks: Numbers, requests: Numbers, stored_bytes: Numbers) -> Numbers:
-        """Return the time of a stage of at least one task, or of many stages at once."""
+    def seconds(self, tasks: Amount, requests: Amount, stored_bytes: Amount) -> Amount:
+        """Return the modelled time of a stage in seconds.
+
+        The workers share the tasks as evenly as whole tasks allow: the stage takes as long as the
+        worker with the most tasks.
+
+        Parameters
+        ----------
+        tasks
+            Number of tasks, 1 or more.
+        requests
+            Number of requests of all tasks.
+        stored_bytes
+            Stored bytes that all tasks read and write.
+
+        Returns
+        -------
+        float or numpy.ndarray
+            Seconds; with arrays as parameters, those of one stage per entry.
+        """
         work = self.request * requests + self.byte * stored_bytes + self.task * tasks
         rounds = -(-tasks // self.workers)
         return work * rounds / tasks
 
-    def floor(self, nbytes: int, units: int, max_mem: int, hops: int) -> float:
-        """Return a time that no plan with so many temporary copies beats.
+    def lower_bound(self, nbytes: int, units: int, max_mem: int, hops: int) -> float:
+        """Return a lower bound on the time of any plan with `hops` hops, in seconds.
 
         Parameters
         ----------
         nbytes
             Decoded bytes of the array.
         units
-            Number of source units and target units: each takes at least one request.
+            Number of source units plus target units; each takes at least one request.
         max_mem
-            Bytes that one task may hold, so that a stage has a least number of tasks. Each hop
-            writes and reads as many objects.
+            Memory limit per task in bytes. It bounds the size of a box, and so the number of
+            tasks of a stage and of the objects that each hop writes and reads from below.
         hops
-            Number of temporary copies.
+            Number of copies through temporary objects.
         """
         boxes = max(1.0, nbytes / max_mem)
         requests = self.request * (units + 2 * hops * boxes)
@@ -85,7 +110,7 @@ class CostModel:
 
 
 LOCAL = CostModel(request=0.2e-3, byte=1e-9, task=2e-3)
-"""A local disk: 0.2 ms per request, 1 GB/s, 2 ms per task."""
+"""Cost model of a local disk: 0.2 ms per request, 1 GB/s, 2 ms per task."""
 
 OBJECT_STORE = CostModel(request=30e-3, byte=1e-8, task=0.1)
-"""An object store: 30 ms per request, 100 MB/s, 0.1 s per task."""
+"""Cost model of an object store: 30 ms per request, 100 MB/s, 0.1 s per task."""

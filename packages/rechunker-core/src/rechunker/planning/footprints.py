@@ -1,30 +1,33 @@
-"""Layouts: how a task keeps its box in memory, with the bytes that takes."""
+"""Footprints and layouts: how a task holds its box in memory, and the bytes that this takes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Footprint", "Layout", "Load", "cheapest_layout"]
+__all__ = ["LAYOUTS", "Footprint", "Layout", "StageSizes", "smallest_layout"]
 
-Numbers = npt.NDArray[Any]  # float64 in the search, exact Python integers for the chosen plan
+Numbers: TypeAlias = npt.NDArray[Any]
+"""One number per candidate plan: float64 in the search, exact integers for the chosen plan."""
 
 
 class Layout(Enum):
-    """How a task keeps its box.
+    """How a task holds its box in memory.
 
     Attributes
     ----------
     PACKED
-        As the units that are written, back to back and cut off at the end of the array.
+        One buffer of the size of the box: the units that the task writes, back to back, clipped to
+        the end of the array.
     PADDED
-        As whole target units, those at the end of the array padded: none is copied to be encoded.
+        One buffer of whole target units, padded beyond the end of the array, so that no unit has
+        to be copied before it is encoded. Only in the last stage.
     VIEW
-        Not at all: the one unit that the task reads is the buffer it writes from.
+        No buffer of its own: the task writes straight from the single unit or cell it read.
     """
 
     PACKED = "packed"
@@ -34,22 +37,31 @@ class Layout(Enum):
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes that one task holds beside its box.
+    """Memory that one task needs besides its box.
+
+    A unit is what is read or written as a whole: a chunk, or a shard if the array has shards.
 
     Parameters
     ----------
     read
-        One source unit on its way in, decoded and encoded.
+        Bytes held while one source unit is read: the encoded unit and the decoded unit.
     unit
-        A decoded source unit, where it can itself serve as the buffer; None where it cannot.
+        Bytes of one decoded source unit if the task can write straight from it (`Layout.VIEW`);
+        None if it cannot.
     write
-        One encoded target unit on its way out.
+        Bytes of one encoded target unit, held while it is written.
     pad
-        One padded copy of a target unit.
+        Bytes of one decoded target unit padded to its full shape; needed for units that reach
+        beyond the end of the array.
     spill
-        What is held besides the box while a temporary object is stored, relative to the box.
+        Memory held besides the box while a temporary object is written, as a fraction of the box.
     concurrency
-        Reads, or writes, that are in flight at a time in one task.
+        Number of reads, or of writes, that one task has in flight at the same time, 1 or more.
+
+    Raises
+    ------
+    ValueError
+        If `concurrency` is less than 1 or another parameter is negative.
 
     Examples
     --------
@@ -67,82 +79,107 @@ class Footprint:
     def __post_init__(self) -> None:
         sizes = (self.read, self.unit or 0, self.write, self.pad, self.spill)
         if min(sizes) < 0 or self.concurrency < 1:
-            raise ValueError(f"sizes must not be negative, nor concurrency below 1: {self}")
+            raise ValueError(
+                "read, unit, write, pad and spill must be 0 or more and concurrency 1 or more, "
+                f"got {self}"
+            )
 
     @classmethod
     def of_units(cls, source: int, target: int) -> Footprint:
-        """Return the footprint for units of so many decoded bytes that do not compress."""
+        """Return the footprint for units that do not compress.
+
+        Parameters
+        ----------
+        source
+            Decoded bytes of one source unit.
+        target
+            Decoded bytes of one target unit.
+        """
         return cls(read=2 * source, unit=source, write=target, pad=target)
 
 
-class Load(NamedTuple):
-    """What the memory of a stage's tasks depends on: bytes, each for many candidate plans.
+class StageSizes(NamedTuple):
+    """Sizes of one stage that determine the memory of its tasks, for many candidate plans.
 
-    `box` is the largest box, `padded` the same of whole target units, `cell` the largest cell of
-    this stage and the one before, `single` where every task reads one unit; `first` and `last`
-    tell whether this is stage 0 and the last stage, `cut` whether some target unit reaches over
-    the end of the array, `same` whether source and target units are equal.
+    Parameters
+    ----------
+    box
+        Bytes of the largest box.
+    padded_box
+        Bytes of the largest box of the last stage, rounded up to whole target units.
+    cell
+        Bytes of the largest cell between the previous stage and this one.
+    single_read
+        Whether every task reads exactly one unit or cell.
+    first, last
+        Whether this is the first stage, and whether it is the last.
+    partial_edges
+        Whether some target units reach beyond the end of the array.
+    same_units
+        Whether decoded source units are equal to target units.
     """
 
     box: Numbers
-    padded: Numbers
+    padded_box: Numbers
     cell: Numbers
-    single: npt.NDArray[np.bool_]
+    single_read: npt.NDArray[np.bool_]
     first: bool
     last: bool
-    cut: bool
-    same: bool
+    partial_edges: bool
+    same_units: bool
 
 
-LAYOUTS = (Layout.PACKED, Layout.PADDED, Layout.VIEW)  # of equally cheap ones the first is taken
+LAYOUTS = (Layout.PACKED, Layout.PADDED, Layout.VIEW)  # of equally small ones the first is taken
 
 
-def cheapest_layout(load: Load, footprint: Footprint) -> tuple[Numbers, npt.NDArray[np.intp]]:
-    """Return the bytes that one task holds, and the index in `LAYOUTS` that needs no more."""
-    fetch = footprint.read + 0 * load.box if load.first else load.cell
-    least = _packed(load, fetch, footprint)
+def smallest_layout(
+    sizes: StageSizes, footprint: Footprint
+) -> tuple[Numbers, npt.NDArray[np.intp]]:
+    """Return the peak bytes of one task in its smallest layout, and that layout's index."""
+    fetch = footprint.read + 0 * sizes.box if sizes.first else sizes.cell
+    least = _packed(sizes, fetch, footprint)
     chosen = np.zeros(least.shape, dtype=np.intp)
     for index, layout in enumerate((_padded, _view), start=1):
-        held = layout(load, fetch, footprint)
-        if held is not None:
-            less = np.asarray(held < least, dtype=np.bool_)
-            least, chosen = np.where(less, held, least), np.where(less, index, chosen)
+        peak = layout(sizes, fetch, footprint)
+        if peak is not None:
+            less = np.asarray(peak < least, dtype=np.bool_)
+            least, chosen = np.where(less, peak, least), np.where(less, index, chosen)
     return least, chosen
 
 
-def _packed(load: Load, fetch: Numbers, held: Footprint) -> Numbers:
-    if load.last:
-        store = held.write + (held.pad if load.cut else 0)
-        beside: Numbers = held.concurrency * np.maximum(fetch, store)
+def _packed(sizes: StageSizes, fetch: Numbers, footprint: Footprint) -> Numbers:
+    if sizes.last:
+        store = footprint.write + (footprint.pad if sizes.partial_edges else 0)
+        extra: Numbers = footprint.concurrency * np.maximum(fetch, store)
     else:
-        beside = np.maximum(held.concurrency * fetch, _spilled(load, held))
-    return load.box + beside
+        extra = np.maximum(footprint.concurrency * fetch, _spill_bytes(sizes, footprint))
+    return sizes.box + extra
 
 
-def _padded(load: Load, fetch: Numbers, held: Footprint) -> Numbers | None:
-    if not (load.last and load.cut):
+def _padded(sizes: StageSizes, fetch: Numbers, footprint: Footprint) -> Numbers | None:
+    if not (sizes.last and sizes.partial_edges):
         return None
-    beside: Numbers = held.concurrency * np.maximum(fetch, held.write)
-    return load.padded + beside
+    extra: Numbers = footprint.concurrency * np.maximum(fetch, footprint.write)
+    return sizes.padded_box + extra
 
 
-def _view(load: Load, fetch: Numbers, held: Footprint) -> Numbers | None:
-    if (load.first and held.unit is None) or not load.single.any():
+def _view(sizes: StageSizes, fetch: Numbers, footprint: Footprint) -> Numbers | None:
+    if (sizes.first and footprint.unit is None) or not sizes.single_read.any():
         return None
-    # A unit is at least as large as the box that is cut out of it.
-    unit = np.maximum(held.unit or 0, load.box) if load.first else load.cell
-    if load.last:
-        # Only a unit of the source is, if it is equal, already what has to be encoded.
-        copy = 0 if load.first and load.same else held.pad
-        store: Numbers | int = held.concurrency * (held.write + copy)
+    # A source unit is at least as large as the box that lies in it.
+    unit = np.maximum(footprint.unit or 0, sizes.box) if sizes.first else sizes.cell
+    if sizes.last:
+        # Only an equal source unit can be encoded without a copy; a cell is not a target unit.
+        copy = 0 if sizes.first and sizes.same_units else footprint.pad
+        store: Numbers | int = footprint.concurrency * (footprint.write + copy)
     else:
-        store = load.box + _spilled(load, held)
-    return np.where(load.single, np.maximum(fetch, unit + store), np.inf)
+        store = sizes.box + _spill_bytes(sizes, footprint)
+    return np.where(sizes.single_read, np.maximum(fetch, unit + store), np.inf)
 
 
-def _spilled(load: Load, held: Footprint) -> Numbers | int:
-    """Return the bytes that are held besides the box while it is stored, rounded up."""
-    if not held.spill:
+def _spill_bytes(sizes: StageSizes, footprint: Footprint) -> Numbers | int:
+    """Return the bytes held besides the box while a temporary object is written, rounded up."""
+    if not footprint.spill:
         return 0
-    whole: Numbers = -(-held.spill * load.box // 1)
+    whole: Numbers = -(-footprint.spill * sizes.box // 1)
     return whole

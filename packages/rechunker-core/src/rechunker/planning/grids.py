@@ -1,4 +1,4 @@
-"""Grids: where the blocks of a partition lie along one axis, counted without listing them."""
+"""Grids: arithmetic on the blocks of a partition along one axis, without listing the blocks."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ __all__ = [
 ]
 
 Axis: TypeAlias = int | tuple[int, ...]
-"""One axis of a grid: the width of all blocks, or the sizes of the blocks one by one."""
+"""One axis of a grid: one width for all blocks (regular), or the size of each block (irregular)."""
 
 Grid: TypeAlias = tuple[Axis, ...]
-"""One axis per dimension of an array."""
+"""A partition of an array into blocks: one `Axis` per dimension."""
 
 
 def ceil_div(a: int, b: int) -> int:
@@ -63,9 +63,10 @@ def axis_count(n: int, axis: Axis) -> int:
     Parameters
     ----------
     n
-        Length of the axis, in elements.
+        Length of the axis in elements.
     axis
-        Width of the blocks (the last one may be cut off), or all their sizes, which add up to `n`.
+        Width of all blocks in elements (the last block may be shorter), or a tuple with the size
+        of each block; the sizes add up to `n`.
 
     Examples
     --------
@@ -76,7 +77,7 @@ def axis_count(n: int, axis: Axis) -> int:
 
 
 def axis_bounds(n: int, axis: Axis, i: int) -> tuple[int, int]:
-    """Return the first element of block `i` and the one after its last.
+    """Return the start and the stop of block `i` along an axis.
 
     Examples
     --------
@@ -90,7 +91,7 @@ def axis_bounds(n: int, axis: Axis, i: int) -> tuple[int, int]:
 
 
 def axis_meets(n: int, axis: Axis, lo: int, hi: int) -> range:
-    """Return the indices of the blocks that have an element in ``[lo, hi)``.
+    """Return the indices of the blocks that overlap the interval ``[lo, hi)``.
 
     Examples
     --------
@@ -118,7 +119,10 @@ def axis_widest(n: int, axis: Axis) -> int:
 
 
 def simplify_axis(n: int, axis: Axis) -> Axis:
-    """Return the width of the blocks where they all have the same, but for a shorter last one.
+    """Return the single block width if the blocks are regular, otherwise the axis unchanged.
+
+    Blocks are regular if all have the same size, except that the last one may be shorter. A width
+    is clipped to the length of the axis.
 
     Examples
     --------
@@ -135,7 +139,7 @@ def simplify_axis(n: int, axis: Axis) -> Axis:
 
 
 def regular_grid(grid: Grid) -> tuple[int, ...] | None:
-    """Return the width of the blocks along every axis; None for an irregular grid.
+    """Return the block width of each axis, or None if any axis is irregular.
 
     Examples
     --------
@@ -147,9 +151,9 @@ def regular_grid(grid: Grid) -> tuple[int, ...] | None:
 
 
 def cell_count(n: int, a: Axis, b: Axis) -> int:
-    """Return the number of cells along an axis: overlaps of a block of `a` and a block of `b`.
+    """Return the number of cells along an axis: overlaps of a block of `a` with a block of `b`.
 
-    Every edge of either grid starts a cell, and two regular grids share an edge at every common
+    A cell starts at every edge of either grid. Two regular grids share an edge at every common
     multiple of their widths.
 
     Examples
@@ -163,7 +167,7 @@ def cell_count(n: int, a: Axis, b: Axis) -> int:
 
 
 def cell_widest(n: int, a: Axis, b: Axis) -> int:
-    """Return the number of elements in the largest cell of two grids.
+    """Return the number of elements in the largest cell of the grids `a` and `b`.
 
     Examples
     --------
@@ -176,20 +180,20 @@ def cell_widest(n: int, a: Axis, b: Axis) -> int:
 
 
 def elements_fetched(n: int, units: Axis, boxes: Axis) -> int:
-    """Return how many elements are read where every box reads, whole, the units it meets.
+    """Return the number of elements read if each box reads every unit that it overlaps in full.
 
     Parameters
     ----------
     n
-        Length of the axis, in elements.
+        Length of the axis in elements.
     units
-        Grid of what can only be read as a whole.
+        Grid of the units (chunks or shards), which can only be read whole.
     boxes
-        Grid of the readers.
+        Grid of the boxes, one per reading task.
 
     Examples
     --------
-    Boxes [0, 6) and [6, 10) both read the unit [4, 8):
+    In the first case the boxes [0, 6) and [6, 10) both read the unit [4, 8):
 
     >>> elements_fetched(10, 4, 6), elements_fetched(10, 4, 8), elements_fetched(10, (4, 6), 5)
     (14, 10, 16)
@@ -198,7 +202,7 @@ def elements_fetched(n: int, units: Axis, boxes: Axis) -> int:
         return _elements_fetched_irregular(n, units, boxes)
     if n == 0:
         return 0
-    last = (ceil_div(n, units) - 1) * units  # where the last, shorter unit starts
+    last = (ceil_div(n, units) - 1) * units  # start of the last unit, which may be shorter
     readers_of_last = ceil_div(n, boxes) - last // boxes
     whole = cell_count(n, units, boxes) - readers_of_last
     return units * whole + (n - last) * readers_of_last
@@ -212,7 +216,7 @@ def _elements_fetched_irregular(n: int, units: Axis, boxes: Axis) -> int:
 
 
 def unravel(index: int, counts: Sequence[int]) -> tuple[int, ...]:
-    """Return the position, in C order, of block `index` in a grid of ``counts`` blocks.
+    """Return the position of block number `index` (in C order) in a grid of ``counts`` blocks.
 
     Examples
     --------
@@ -227,7 +231,7 @@ def unravel(index: int, counts: Sequence[int]) -> tuple[int, ...]:
 
 
 def format_grid(grid: Grid) -> str:
-    """Return a grid as a tuple; an irregular axis as the number and the limit of its blocks.
+    """Format a grid as a tuple; an irregular axis as its number of blocks and the largest size.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Plans: what rechunking an array will do, stage by stage, and how a plan is shown."""
+"""Plans: the stages that rechunk one array, with exact counts, and their display as text."""
 
 from __future__ import annotations
 
@@ -14,12 +14,19 @@ __all__ = ["MemoryLimitError", "RechunkPlan", "StagePlan"]
 
 
 class MemoryLimitError(ValueError):
-    """No plan keeps its tasks within the memory at hand.
+    """No plan keeps its tasks within `max_mem`.
+
+    Parameters
+    ----------
+    message
+        Text of the error.
+    needed
+        Value of `max_mem`, in bytes, with which there is a plan.
 
     Attributes
     ----------
     needed
-        Bytes that would do.
+        Value of `max_mem`, in bytes, with which there is a plan.
     """
 
     def __init__(self, message: str, needed: int):
@@ -32,25 +39,26 @@ class MemoryLimitError(ValueError):
 
 @dataclass(frozen=True)
 class StagePlan:
-    """What the tasks of one stage do.
+    """One stage of a plan: its boxes, and the work of all its tasks together.
 
     Parameters
     ----------
     grid
-        The boxes of the tasks: their width along every axis, or the sizes one by one.
+        Boxes of the tasks: for each axis the width of all boxes in elements, or a tuple with the
+        size of each box.
     tasks
         Number of tasks, one per box.
     gets
-        Requests by which all tasks read source units (stage 0) or cells of temporary objects (two
-        for each cell, where they are compressed).
+        Number of read requests: one per source unit (chunk or shard) and box in the first stage,
+        one per cell in later stages, or two per cell if temporary objects are compressed.
     puts
-        Temporary objects, or target units (last stage), that all tasks write.
+        Number of objects written: temporary objects, or target units in the last stage.
     bytes_read, bytes_written
-        Decoded bytes of the elements that all tasks read and write.
+        Decoded bytes of the elements that are read and written.
     memory
-        Bytes that one task holds at most.
+        Peak memory of one task in bytes.
     layout
-        How a task keeps its box.
+        How a task holds its box in memory.
     """
 
     grid: Grid
@@ -65,24 +73,27 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class RechunkPlan:
-    """A chain of stages that rechunks one array, with all that it will do.
+    """The stages that rechunk one array, with exact numbers of tasks, requests and bytes.
+
+    ``print(plan)`` shows it as a table.
 
     Parameters
     ----------
     shape
         Shape of the array.
     source_chunks, target_chunks
-        Units that are read and written, cut off at the end of the array.
+        Chunks (or shards) of the source and the target, clipped to the length of each axis. An
+        axis of the source with irregular chunks has a tuple with the size of each.
     itemsize
         Bytes per element.
     max_mem
-        Bytes that one task may hold.
+        Memory limit per task in bytes.
     stages
-        What happens, in order. Between two stages every element is in a temporary object.
+        The stages in order. Between two stages all elements are in temporary objects.
     cost
         Modelled time in seconds, see `rechunker.planning.CostModel`.
     footprint
-        Bytes that a task holds beside its box.
+        Memory that one task needs besides its box.
     """
 
     shape: tuple[int, ...]
@@ -96,17 +107,17 @@ class RechunkPlan:
 
     @property
     def hops(self) -> int:
-        """How many times the array is copied to temporary objects on its way."""
+        """Number of copies through temporary objects: 0 for a direct copy."""
         return len(self.stages) - 1
 
     @property
     def peak_memory(self) -> int:
-        """Bytes that a task of the hungriest stage holds at most."""
+        """Peak memory of one task in bytes, in the stage that needs most."""
         return max(stage.memory for stage in self.stages)
 
     @property
     def read_amplification(self) -> float:
-        """Decoded bytes read from the source over bytes of the array; 1.0 if each is read once."""
+        """Decoded bytes read from the source, divided by the bytes of the array; 1.0 is ideal."""
         nbytes = prod(self.shape) * self.itemsize
         return self.stages[0].bytes_read / nbytes if nbytes else 1.0
 
@@ -115,7 +126,7 @@ class RechunkPlan:
 
 
 def _describe(plan: RechunkPlan) -> str:
-    """Return a plan as a small table, between a line on the array and one on the whole plan."""
+    """Format a plan as a table of its stages, between a line on the array and one on the totals."""
     nbytes = prod(plan.shape) * plan.itemsize
     chunks = f"{format_grid(plan.source_chunks)} -> {format_grid(plan.target_chunks)}"
     memory = f"{format_bytes(plan.peak_memory)} of {format_bytes(plan.max_mem)}"
@@ -130,9 +141,9 @@ def _describe(plan: RechunkPlan) -> str:
 
 
 def _table(plan: RechunkPlan) -> list[str]:
-    """Return the stages as lines, with columns that line up."""
+    """Return the lines of the table, with aligned columns."""
     rows = [["stage", "boxes", "tasks", "gets", "puts", "read", "written", "memory"]]
-    for name, stage in zip(_names(plan.hops), plan.stages, strict=True):
+    for name, stage in zip(_stage_names(plan.hops), plan.stages, strict=True):
         counts = (f"{count:,}" for count in (stage.tasks, stage.gets, stage.puts))
         sizes = (stage.bytes_read, stage.bytes_written, stage.memory)
         rows.append([name, format_grid(stage.grid), *counts, *map(format_bytes, sizes)])
@@ -143,7 +154,7 @@ def _table(plan: RechunkPlan) -> list[str]:
     ]
 
 
-def _names(hops: int) -> list[str]:
+def _stage_names(hops: int) -> list[str]:
     if not hops:
         return ["source -> target"]
     temps = [f"temp {i + 1}" if hops > 1 else "temp" for i in range(hops)]

@@ -1,4 +1,4 @@
-"""`plan_rechunk()`: from shapes, chunks and a memory limit to a plan."""
+"""`plan_rechunk()`: find the cheapest plan for given shapes, chunks and a memory limit."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from rechunker.planning.costs import LOCAL, CostModel
 from rechunker.planning.footprints import Footprint, Layout
 from rechunker.planning.grids import Grid, format_grid
 from rechunker.planning.plan import MemoryLimitError, RechunkPlan, StagePlan
-from rechunker.planning.predictions import StageFigures
-from rechunker.planning.problem import Problem, pose
-from rechunker.planning.search import least_memory, search
+from rechunker.planning.predictions import StagePrediction
+from rechunker.planning.problem import Problem, make_problem
+from rechunker.planning.search import minimum_memory, search
 from rechunker.sizes import format_bytes, parse_bytes
 
 __all__ = ["plan_rechunk"]
@@ -29,47 +29,71 @@ def plan_rechunk(
     max_hops: int = 4,
     footprint: Footprint | None = None,
 ) -> RechunkPlan:
-    """Find the cheapest way to rechunk an array within a memory limit.
+    """Find the cheapest plan that rechunks an array within a memory limit.
 
-    No array is touched: this is arithmetic on shapes.
+    This is arithmetic on shapes: nothing is read or written.
 
     Parameters
     ----------
     shape
-        Shape of the array.
+        Shape of the array in elements.
     source_chunks
-        What can only be read as a whole: chunks, or shards. One width per axis, or the sizes of
-        all blocks along it. No task shares a block with another if an axis has sizes.
+        Chunk shape of the source, or its shard shape if it has shards: one size per axis in
+        elements, or for an axis with irregular chunks the sizes of all chunks along it. If any
+        axis is irregular, no chunk is read by more than one task.
     target_chunks
-        What can only be written as a whole. In both, -1 stands for the whole axis, and a width
-        beyond the end of the array is cut off there.
+        Chunk shape of the target, or its shard shape if it has shards: one size per axis in
+        elements. Here and in `source_chunks`, -1 means the whole axis, and sizes are clipped to
+        the length of the axis.
     itemsize
         Bytes per element.
     max_mem
-        Bytes that one task may hold, all it has in flight included: a number, or a string such
-        as "500MB".
+        Memory limit per task in bytes, including chunks being read, decoded, encoded or written:
+        an integer or a string such as ``"500MB"`` or ``"1GiB"``.
     cost
-        Prices of requests, bytes and tasks; `rechunker.planning.LOCAL` by default.
+        Cost of requests, bytes and tasks in seconds; `rechunker.planning.LOCAL` by default.
     temp
-        Whether temporary objects may be written.
+        Whether the plan may use temporary objects.
     max_hops
-        How many times the array may be copied to temporary objects on its way.
+        Largest number of copies through temporary objects.
     footprint
-        Bytes that a task holds beside its box. By default those of units that do not compress,
-        one in flight at a time; a source unit has its full size also where it reaches over the
-        end of the array, as in a Zarr chunk.
+        Memory that one task needs besides its box. By default that of chunks that do not compress,
+        with one read or write in flight at a time; a source chunk takes its full size even if it
+        reaches beyond the end of the array.
 
     Returns
     -------
     RechunkPlan
-        The plan; print it.
+        The stages, with exact numbers of tasks, requests and bytes; ``print(plan)`` shows them.
 
     Raises
     ------
     MemoryLimitError
-        If nothing fits in `max_mem`; the error tells how much would do.
+        If no plan fits in `max_mem`; its message and its attribute `needed` say how much would be
+        enough.
     ValueError
-        If shape, chunks or itemsize make no sense.
+        If a length in `shape` or `max_hops` is negative, `itemsize` is less than 1, chunks do not
+        match the shape, or `max_mem` is not a size.
+    TypeError
+        If a size is not an integer, or `max_mem` is neither an integer nor a string.
+
+    Notes
+    -----
+    Like the first Rechunker [1]_, a plan gathers whole source chunks into boxes as large as the
+    memory limit allows. If the same boxes cannot hold whole target chunks, it writes them to
+    temporary objects and reads them back from there in boxes of whole target chunks. This planner
+    chooses the box shapes and the number of such hops by their modelled cost.
+
+    Rechunking out of core is a permutation of elements in two-level storage. The bounds on the
+    number of transfers that this takes go back to Floyd [2]_ and to Aggarwal and Vitter [3]_.
+
+    References
+    ----------
+    .. [1] "Algorithm", documentation of Rechunker,
+       https://rechunker.readthedocs.io/en/latest/algorithm.html
+    .. [2] R. W. Floyd, "Permuting information in idealized two-level storage", 1972.
+    .. [3] A. Aggarwal and J. S. Vitter, "The input/output complexity of sorting and related
+       problems", Communications of the ACM 31(9), 1988, https://doi.org/10.1145/48529.48535
 
     Examples
     --------
@@ -83,7 +107,7 @@ def plan_rechunk(
     >>> plan.stages[1].grid, plan.stages[1].tasks
     ((8760, 150, 90), 80)
     """
-    problem = pose(
+    problem = make_problem(
         shape,
         source_chunks,
         target_chunks,
@@ -94,12 +118,12 @@ def plan_rechunk(
     )
     limit = parse_bytes(max_mem)
     if not problem.nbytes:
-        return _plan(problem, limit, (_nothing(problem),), cost=0.0)
-    found = search(problem, limit)
-    if found is None:
-        raise _too_little(problem, limit)
-    stages = tuple(map(_stage, found.grids, found.figures, found.layouts))
-    return _plan(problem, limit, stages, cost=found.cost)
+        return _plan(problem, limit, (_empty_stage(problem),), cost=0.0)
+    solution = search(problem, limit)
+    if solution is None:
+        raise _memory_error(problem, limit)
+    stages = tuple(map(_stage_plan, solution.grids, solution.stages, solution.layouts))
+    return _plan(problem, limit, stages, cost=solution.cost)
 
 
 def _plan(
@@ -117,35 +141,35 @@ def _plan(
     )
 
 
-def _stage(grid: Grid, figures: StageFigures, layout: Layout) -> StagePlan:
+def _stage_plan(grid: Grid, stage: StagePrediction, layout: Layout) -> StagePlan:
     return StagePlan(
         grid=grid,
-        tasks=int(figures.tasks[0]),
-        gets=int(figures.gets[0]),
-        puts=int(figures.puts[0]),
-        bytes_read=int(figures.bytes_read[0]),
-        bytes_written=int(figures.bytes_written[0]),
-        memory=int(figures.memory[0]),
+        tasks=int(stage.tasks[0]),
+        gets=int(stage.gets[0]),
+        puts=int(stage.puts[0]),
+        bytes_read=int(stage.bytes_read[0]),
+        bytes_written=int(stage.bytes_written[0]),
+        memory=int(stage.memory[0]),
         layout=layout,
     )
 
 
-def _nothing(problem: Problem) -> StagePlan:
+def _empty_stage(problem: Problem) -> StagePlan:
     """Return the stage of an array without elements."""
     return StagePlan(problem.target, 0, 0, 0, 0, 0, 0, Layout.PACKED)
 
 
-def _too_little(problem: Problem, max_mem: int) -> MemoryLimitError:
-    needed = least_memory(problem)
-    ways = [f"raise max_mem to {format_bytes(needed)} ({needed} bytes)"]
-    with_temp = least_memory(replace(problem, max_hops=1))
+def _memory_error(problem: Problem, max_mem: int) -> MemoryLimitError:
+    needed = minimum_memory(problem)
+    remedies = [f"raise max_mem to {format_bytes(needed)} ({needed} bytes)"]
+    with_temp = minimum_memory(replace(problem, max_hops=1))
     if with_temp < needed:
-        ways.append(f"provide a temporary store, with which {with_temp} bytes are enough")
-    if needed > problem.footprint.read:  # else it is what a source unit alone takes
-        ways.append("choose smaller target chunks")
+        remedies.append(f"provide a temporary store, which reduces this to {with_temp} bytes")
+    if needed > problem.footprint.read:  # otherwise reading one source chunk alone needs this much
+        remedies.append("choose smaller target chunks")
     return MemoryLimitError(
-        f"max_mem={format_bytes(max_mem)} ({max_mem} bytes) is too little to rechunk an array of "
-        f"shape {problem.shape} and {problem.itemsize} bytes per element from chunks "
-        f"{format_grid(problem.source)} to {format_grid(problem.target)}: {', or '.join(ways)}",
+        f"max_mem={format_bytes(max_mem)} ({max_mem} bytes) is too small to rechunk an array of "
+        f"shape {problem.shape} with {problem.itemsize} bytes per element from chunks "
+        f"{format_grid(problem.source)} to {format_grid(problem.target)}: {', or '.join(remedies)}",
         needed,
     )

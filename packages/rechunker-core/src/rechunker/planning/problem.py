@@ -1,4 +1,4 @@
-"""Problems: what a plan is looked for, checked and brought to one form."""
+"""Problems: the arguments of `plan_rechunk()`, checked and normalized."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from rechunker.planning.costs import CostModel
 from rechunker.planning.footprints import Footprint
 from rechunker.planning.grids import Axis, Grid, axis_count, ceil_div, simplify_axis
 
-__all__ = ["Problem", "pose"]
+__all__ = ["Problem", "make_problem"]
 
-Given = TypeVar("Given")
-Result = TypeVar("Result")
+Chunks = TypeVar("Chunks")
+Normalized = TypeVar("Normalized")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What has to be rechunked, and what is known about its cost.
+    """An array to be rechunked, with its costs.
 
     Parameters
     ----------
     shape
-        Lengths of the axes, none of them zero.
+        Shape of the array.
     source, target
-        Grids of the units that are read and written, cut off at the end of the array.
+        Grids of the source units and the target units, clipped to the length of each axis.
     itemsize
         Bytes per element.
     footprint
-        Bytes that a task holds beside its box.
+        Memory that one task needs besides its box.
     cost
-        Prices.
+        Cost model.
     max_hops
-        The largest number of temporary copies.
-    whole
-        Whether no unit of the source may be read by two tasks.
-    same
-        Whether a decoded unit of the source is, as it is, one of the target.
+        Largest number of copies through temporary objects.
+    read_once
+        Whether each source unit must be read by one task only.
+    same_units
+        Whether decoded source units are equal to target units.
     """
 
     shape: tuple[int, ...]
@@ -51,12 +51,12 @@ class Problem:
     footprint: Footprint
     cost: CostModel
     max_hops: int
-    whole: bool
-    same: bool
+    read_once: bool
+    same_units: bool
 
     @cached_property
     def axes(self) -> tuple[tuple[int, Axis, int], ...]:
-        """Length, source and target of every axis."""
+        """Length, source units and target units of each axis."""
         return tuple(zip(self.shape, self.source, self.target, strict=True))
 
     @cached_property
@@ -66,21 +66,21 @@ class Problem:
 
     @cached_property
     def target_units(self) -> int:
-        """Number of units that are written."""
+        """Number of target units."""
         return prod(map(ceil_div, self.shape, self.target))
 
     @cached_property
-    def units(self) -> int:
-        """Number of units that are read or written."""
+    def total_units(self) -> int:
+        """Number of source units plus target units."""
         return prod(map(axis_count, self.shape, self.source)) + self.target_units
 
     @cached_property
-    def cut(self) -> bool:
-        """Whether some target unit reaches over the end of the array."""
+    def partial_edges(self) -> bool:
+        """Whether some target units reach beyond the end of the array."""
         return any(n % width for n, width in zip(self.shape, self.target, strict=True))
 
 
-def pose(
+def make_problem(
     shape: Sequence[int],
     source_chunks: Sequence[int | Sequence[int]],
     target_chunks: Sequence[int],
@@ -90,19 +90,18 @@ def pose(
     max_hops: int,
     footprint: Footprint | None = None,
 ) -> Problem:
-    """Return what was asked for, with chunks cut off at the end of the array.
-
-    Parameters are those of `rechunker.plan_rechunk`.
+    """Check the arguments of `rechunker.plan_rechunk` and return them as a problem.
 
     Raises
     ------
     ValueError
-        If shape, chunks or itemsize make no sense.
+        If a length in `shape` or `max_hops` is negative, `itemsize` is less than 1, or chunks do
+        not match the shape.
     """
     lengths = tuple(map(operator.index, shape))
     _check(lengths, itemsize, max_hops)
-    source = _per_axis(lengths, source_chunks, "source_chunks", _axis)
-    target = _per_axis(lengths, target_chunks, "target_chunks", _clipped)
+    source = _normalize_axes(lengths, source_chunks, "source_chunks", _source_axis)
+    target = _normalize_axes(lengths, target_chunks, "target_chunks", _target_width)
     return Problem(
         shape=lengths,
         source=tuple(map(simplify_axis, lengths, source)),
@@ -111,27 +110,27 @@ def pose(
         footprint=footprint or _footprint(source, target, operator.index(itemsize)),
         cost=cost,
         max_hops=max_hops,
-        whole=not all(isinstance(axis, int) for axis in source),
-        same=all(map(_equal_units, lengths, source, target)),
+        read_once=not all(isinstance(axis, int) for axis in source),
+        same_units=all(map(_equal_units, lengths, source, target)),
     )
 
 
 def _check(lengths: tuple[int, ...], itemsize: int, max_hops: int) -> None:
     if min(lengths, default=0) < 0:
-        raise ValueError(f"shape must not have negative lengths, got {lengths}")
+        raise ValueError(f"lengths in shape must be 0 or more, got {lengths}")
     if itemsize < 1:
-        raise ValueError(f"itemsize must be at least 1 byte, got {itemsize}")
+        raise ValueError(f"itemsize must be 1 byte or more, got {itemsize}")
     if max_hops < 0:
         raise ValueError(f"max_hops must be 0 or more, got {max_hops}")
 
 
-def _per_axis(
+def _normalize_axes(
     lengths: tuple[int, ...],
-    chunks: Sequence[Given],
+    chunks: Sequence[Chunks],
     name: str,
-    normalize: Callable[[int, Given], Result],
-) -> tuple[Result, ...]:
-    """Bring the chunks of every axis to one form; errors name the argument."""
+    normalize: Callable[[int, Chunks], Normalized],
+) -> tuple[Normalized, ...]:
+    """Normalize the chunks of each axis; errors start with `name`, the name of the argument."""
     if len(chunks) != len(lengths):
         raise ValueError(
             f"{name} must have one entry per axis: {len(lengths)} for shape {lengths}, "
@@ -148,31 +147,34 @@ def _width(n: int, chunk: SupportsIndex) -> int:
     if width == -1:
         return max(n, 1)
     if width < 1:
-        raise ValueError(f"a chunk must be at least 1, or -1 for the whole axis, not {width}")
+        raise ValueError(f"a chunk size must be 1 or more, or -1 for the whole axis, got {width}")
     return width
 
 
-def _clipped(n: int, chunk: SupportsIndex) -> int:
+def _target_width(n: int, chunk: SupportsIndex) -> int:
     return min(_width(n, chunk), max(n, 1))
 
 
-def _axis(n: int, chunks: SupportsIndex | Sequence[int]) -> Axis:
+def _source_axis(n: int, chunks: SupportsIndex | Sequence[int]) -> Axis:
     if not isinstance(chunks, Sequence):
         return _width(n, chunks)
     sizes = tuple(map(operator.index, chunks))
     if sum(sizes) != n or min(sizes, default=0) < min(n, 1):
-        raise ValueError(f"sizes of blocks must be at least 1 and add up to {n}")
+        raise ValueError(
+            f"the chunk sizes along an axis must each be 1 or more and add up to {n}, "
+            f"got {reprlib.repr(sizes)}"
+        )
     return sizes
 
 
 def _footprint(source: Grid, target: tuple[int, ...], itemsize: int) -> Footprint:
-    # A stored chunk is decoded in full also where it reaches over the end of the array.
+    # A Zarr chunk is decoded in full even if it reaches beyond the end of the array.
     largest = [axis if isinstance(axis, int) else max(axis, default=0) for axis in source]
     return Footprint.of_units(prod(largest) * itemsize, prod(target) * itemsize)
 
 
 def _equal_units(n: int, source: Axis, target: int) -> bool:
-    """Tell whether decoded source units are target units, those at the end of the axis too."""
+    """Return whether source units equal target units along an axis, also at its end."""
     if isinstance(source, int):
         return source == target
     return simplify_axis(n, source) == target and n % target == 0

@@ -1,4 +1,4 @@
-"""Planner: the search for the cheapest chain of grids whose tasks fit in memory."""
+"""Search for the cheapest chain of grids whose tasks fit in memory, stage by stage."""
 
 from __future__ import annotations
 
@@ -11,136 +11,148 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.planning.candidates import Chain, Options, axis_table, chains, tabulate
-from rechunker.planning.footprints import LAYOUTS, Footprint, Layout
+from rechunker.planning.candidates import (
+    CandidateOptions,
+    Chain,
+    axis_table,
+    candidate_chains,
+    tabulate,
+)
+from rechunker.planning.footprints import LAYOUTS, Layout
 from rechunker.planning.grids import Grid
-from rechunker.planning.predictions import Combinations, StageFigures, predict, seconds, within
+from rechunker.planning.predictions import (
+    Combinations,
+    StagePrediction,
+    boxes_fit,
+    predict,
+    seconds,
+)
 from rechunker.planning.problem import Problem
 
-__all__ = ["Footprint", "Found", "Layout", "least_memory", "search"]
+__all__ = ["Solution", "minimum_memory", "search"]
 
-# How many widths are tried along an axis: the first number that leaves few enough combinations.
+# Numbers of widths to try per axis, finest first; the first with few enough combinations is used.
 _RUNGS = tuple(range(400, 100, -50)) + tuple(range(100, 20, -10)) + tuple(range(20, 1, -2))
 _MAX_COMBINATIONS = 1_000_000
-# How many combinations are weighed at a time: their numbers stay in the processor's cache.
-_BATCH = 1 << 16
+# Combinations to evaluate at a time, so that their arrays stay in the processor's cache.
+_BATCH_SIZE = 1 << 16
 
 
 @dataclass(frozen=True)
-class Found:
-    """The plan that was chosen.
+class Solution:
+    """The cheapest plan that the search found.
 
     Parameters
     ----------
     cost
-        Its modelled time in seconds.
+        Modelled time in seconds.
     grids
         One grid per stage.
-    figures
-        The predictions for every stage; each is an array of one exact integer.
+    stages
+        One prediction per stage; each figure is an array of one exact integer.
     """
 
     cost: float
     grids: tuple[Grid, ...]
-    figures: tuple[StageFigures, ...]
+    stages: tuple[StagePrediction, ...]
 
     @property
     def layouts(self) -> tuple[Layout, ...]:
-        """How the tasks of every stage keep their boxes."""
-        return tuple(LAYOUTS[int(stage.layout[0])] for stage in self.figures)
+        """How the tasks of each stage hold their boxes in memory."""
+        return tuple(LAYOUTS[int(stage.layout[0])] for stage in self.stages)
 
 
-def search(problem: Problem, max_mem: int) -> Found | None:
-    """Return the cheapest plan whose tasks hold at most `max_mem` bytes.
+def search(problem: Problem, max_mem: int) -> Solution | None:
+    """Return the cheapest plan whose tasks hold at most `max_mem` bytes each, or None.
 
     Parameters
     ----------
     problem
-        What has to be rechunked.
+        The array to be rechunked, with its costs.
     max_mem
-        Bytes that one task may hold.
+        Memory limit per task in bytes.
 
     Returns
     -------
-    Found or None
-        None if no plan fits.
+    Solution or None
+        None if no plan fits in `max_mem`.
     """
-    best: Found | None = None
+    best: Solution | None = None
     for hops in range(problem.max_hops + 1):
-        # The copies that more hops make cost time, whatever the boxes.
-        floor = problem.cost.floor(problem.nbytes, problem.units, max_mem, hops)
-        if best and best.cost <= floor:
+        # Each hop copies the whole array, which takes time whatever the boxes are.
+        bound = problem.cost.lower_bound(problem.nbytes, problem.total_units, max_mem, hops)
+        if best and best.cost <= bound:
             break
-        found = _cheapest(problem, hops, max_mem)
-        if found and (best is None or found.cost < best.cost):
-            best = found
+        candidate = _cheapest(problem, hops, max_mem)
+        if candidate and (best is None or candidate.cost < best.cost):
+            best = candidate
     return best
 
 
-def least_memory(problem: Problem) -> int:
-    """Return the smallest `max_mem` for which `search` finds a plan.
+def minimum_memory(problem: Problem) -> int:
+    """Return the smallest `max_mem`, in bytes, for which `search` finds a plan.
 
-    The candidates of the search do not depend on memory, so the least that any of them needs is
-    the answer.
+    Candidates do not depend on the memory limit, so this is the smallest peak memory of any.
     """
-    return int(min(_least_peak(problem, hops) for hops in range(problem.max_hops + 1)))
+    return int(min(_minimum_peak(problem, hops) for hops in range(problem.max_hops + 1)))
 
 
-def _least_peak(problem: Problem, hops: int) -> float:
+def _minimum_peak(problem: Problem, hops: int) -> float:
     peaks = [np.inf]
     for batch in _batches(problem, hops, np.inf):
-        figures = tuple(predict(problem, batch))
-        peaks.append(float(_peak(figures).min()))
+        stages = tuple(predict(problem, batch))
+        peaks.append(float(_peak(stages).min()))
     return min(peaks)
 
 
-def _cheapest(problem: Problem, hops: int, max_mem: int) -> Found | None:
-    """Return the cheapest plan that fits; among equally cheap ones, that which holds least."""
+def _cheapest(problem: Problem, hops: int, max_mem: int) -> Solution | None:
+    """Return the cheapest plan that fits; of equally cheap ones, the one with the lowest peak."""
     best: tuple[float, float] = (np.inf, np.inf)
     chosen: list[Chain] | None = None
     for batch in _batches(problem, hops, max_mem):
-        figures = tuple(predict(problem, batch))
-        peak = _peak(figures)
-        cost = np.where(peak <= max_mem, seconds(problem.cost, figures), np.inf)
+        stages = tuple(predict(problem, batch))
+        peak = _peak(stages)
+        cost = np.where(peak <= max_mem, seconds(problem.cost, stages), np.inf)
         equal = np.flatnonzero(cost == cost.min())
         row = int(equal[np.argmin(peak[equal])])
         if (cost[row], peak[row]) < best and np.isfinite(cost[row]):
             best, chosen = (cost[row], peak[row]), batch.chains(row)
-    return None if chosen is None else _exactly(problem, hops, chosen)
+    return None if chosen is None else _exact_solution(problem, hops, chosen)
 
 
-def _exactly(problem: Problem, hops: int, chosen: list[Chain]) -> Found:
-    """Predict one combination again in integers: products of counts can exceed what floats hold."""
+def _exact_solution(problem: Problem, hops: int, chosen: list[Chain]) -> Solution:
+    """Predict one combination in Python integers: floats cannot hold large products exactly."""
     axes = zip(problem.axes, chosen, strict=True)
     tables = [tabulate(*axis, [chain], dtype=object) for axis, chain in axes]
-    figures = tuple(predict(problem, Combinations(tables, hops, dtype=object)))
+    stages = tuple(predict(problem, Combinations(tables, hops, dtype=object)))
     grids = tuple(tuple(chain[stage] for chain in chosen) for stage in range(hops + 1))
-    return Found(float(seconds(problem.cost, figures)[0]), grids, figures)
+    return Solution(float(seconds(problem.cost, stages)[0]), grids, stages)
 
 
-def _peak(figures: tuple[StageFigures, ...]) -> npt.NDArray[np.float64]:
-    return reduce(np.maximum, (stage.memory for stage in figures))
+def _peak(stages: tuple[StagePrediction, ...]) -> npt.NDArray[np.float64]:
+    return reduce(np.maximum, (stage.memory for stage in stages))
 
 
 def _batches(problem: Problem, hops: int, max_mem: float) -> Iterator[Combinations]:
-    """Yield the combinations whose boxes fit, some at a time."""
+    """Yield the combinations whose boxes fit in memory, `_BATCH_SIZE` at a time."""
     combinations = _combinations(problem, hops)
-    rows = np.flatnonzero(within(problem, combinations, max_mem))
-    for start in range(0, rows.size, _BATCH):
-        yield combinations.take(rows[start : start + _BATCH])
+    rows = np.flatnonzero(boxes_fit(problem, combinations, max_mem))
+    for start in range(0, rows.size, _BATCH_SIZE):
+        yield combinations.take(rows[start : start + _BATCH_SIZE])
 
 
 def _combinations(problem: Problem, hops: int) -> Combinations:
-    """Return all combinations of the finest candidates that are few enough."""
+    """Return all combinations of the finest ladders with at most `_MAX_COMBINATIONS` of them."""
 
-    def few(rungs: int) -> bool:
-        options = Options(hops, rungs, problem.whole)
-        return prod(len(chains(*axis, options)) for axis in problem.axes) <= _MAX_COMBINATIONS
+    def few_enough(rungs: int) -> bool:
+        options = CandidateOptions(hops, rungs, problem.read_once)
+        numbers = (len(candidate_chains(*axis, options)) for axis in problem.axes)
+        return prod(numbers) <= _MAX_COMBINATIONS
 
-    rungs = _RUNGS[min(bisect_left(_RUNGS, True, key=few), len(_RUNGS) - 1)]
-    options = Options(hops, rungs, problem.whole)
+    rungs = _RUNGS[min(bisect_left(_RUNGS, True, key=few_enough), len(_RUNGS) - 1)]
+    options = CandidateOptions(hops, rungs, problem.read_once)
     tables = [axis_table(*axis, options) for axis in problem.axes]
-    if not few(rungs):  # ten axes or more
-        most = int(_MAX_COMBINATIONS ** (1 / len(tables)))
-        tables = [table.thin(most) for table in tables]
+    if not few_enough(rungs):  # ten axes or more
+        limit = int(_MAX_COMBINATIONS ** (1 / len(tables)))
+        tables = [table.thin(limit) for table in tables]
     return Combinations(tables, hops)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from rechunker.running.batch_runner import BatchRunner, available_cores, check_numbers
+from rechunker.running.arguments import check_numbers, refuse_keywords
+from rechunker.running.batch_runner import BatchRunner
 from rechunker.running.batching import BATCHES_PER_WORKER, batches, least_seconds
+from rechunker.running.cores import available_cores
 from rechunker.running.progress import Progress, reporter
 
 __all__ = [
@@ -14,5 +16,6 @@ __all__ = [
     "batches",
     "check_numbers",
     "least_seconds",
+    "refuse_keywords",
     "reporter",
 ]

@@ -1,4 +1,4 @@
-"""What executors call where a batch of tasks runs: the tasks, tried again where they fail."""
+"""The batch runner: what executors call on a worker to run a batch of tasks, with retries."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rechunker.running.arguments import check_numbers
 from rechunker.types import Stage, Traffic
 
-__all__ = ["BatchRunner", "available_cores", "check_numbers"]
+__all__ = ["BatchRunner"]
 
-# Before a task is tried again, and the longest that this grows to, doubled each time.
+# Seconds to wait before the first retry; doubled for each further one, up to the longest.
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
 
@@ -21,24 +22,24 @@ log = logging.getLogger("rechunker.running")
 
 @dataclass(frozen=True)
 class BatchRunner:
-    """Runs some tasks of a stage, one after another; for engines that do not try tasks again.
+    """Runs a batch of tasks of one stage, one after another, and retries single tasks.
 
-    Engines that do would begin the whole batch anew, with all tasks of it that were done. Small,
-    and to be pickled.
+    An engine that retries by itself would repeat the whole batch, with the tasks that were done.
+    Small, and picklable.
 
     Parameters
     ----------
     retries
-        How many times more a task is run after it has failed, with a pause before each that grows
-        from a tenth of a second to ten.
+        Number of times to retry a failed task. The pause before a retry grows from a tenth of a
+        second to ten seconds.
     home
-        Number of the process whose memory the tasks share (`os.getpid`); None if they may run
+        Id of the process (`os.getpid`) whose memory the tasks share; None if they may run
         anywhere.
 
     Raises
     ------
-    ValueError
-        If `retries` is negative.
+    TypeError, ValueError
+        If `retries` is not an integer of 0 or more.
 
     Examples
     --------
@@ -54,24 +55,24 @@ class BatchRunner:
         check_numbers(retries=self.retries)
 
     def __call__(self, stage: Stage, tasks: range) -> Traffic:
-        """Run tasks and return what they did; errors are those of `iterate`."""
+        """Run tasks and return their traffic; raises what `iterate` raises."""
         return sum(self.iterate(stage, tasks), Traffic())
 
     def iterate(self, stage: Stage, tasks: range) -> Iterator[Traffic]:
-        """Run tasks and yield what each did as soon as it is done.
+        """Run tasks, and yield the traffic of each as soon as it is done.
 
         Raises
         ------
         RuntimeError
-            In any process but `home`.
+            If this is not the process `home`.
         Exception
-            That of a task, when it was tried often enough.
+            The error of a task that has failed more than `retries` times.
         """
         if self.home not in (None, os.getpid()):
             raise RuntimeError(
-                "this plan was made to run in the process that made it, since its executor was "
-                "set up so, and its stores may live there: plan anew with an executor whose "
-                "tasks may run in other processes"
+                "this plan runs only in the process that made it, because its executor shares the "
+                "memory of that process; plan again with an executor whose tasks may run in other "
+                "processes"
             )
         done = failures = 0
         while done < len(tasks):
@@ -84,29 +85,5 @@ class BatchRunner:
                 if failures == self.retries:
                     raise
                 failures += 1
-                log.warning("%s, task %s: %r; trying again", stage.name, tasks[done], error)
+                log.warning("%s, task %s: %r; retrying", stage.name, tasks[done], error)
                 time.sleep(min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE))
-
-
-def check_numbers(
-    *, retries: int | None = None, workers: int | None = None, threads: int | None = None
-) -> None:
-    """Check the numbers that executors are made with; None stands for one that is not given.
-
-    Raises
-    ------
-    ValueError
-        If `retries` is negative, or there is not one worker or thread.
-    """
-    if retries is not None and retries < 0:
-        raise ValueError(f"retries={retries}: 0 is the least")
-    for name, number in {"workers": workers, "threads": threads}.items():
-        if number is not None and number < 1:
-            raise ValueError(f"{name}={number}: at least one is needed")
-
-
-def available_cores() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

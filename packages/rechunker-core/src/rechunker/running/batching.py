@@ -1,4 +1,4 @@
-"""Putting tasks into batches, for engines that take a while over every call."""
+"""Batching: how many tasks go into one call, for engines that take a while for every call."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from rechunker.types import Stage
 
 __all__ = ["BATCHES_PER_WORKER", "batches", "least_seconds"]
 
-# What a task takes on a fast machine with a local disk, apart from and for every byte.
+# Seconds that a task takes on a fast machine with a local disk: fixed, and for every byte.
 TASK_SECONDS = 1e-3
 BYTE_SECONDS = 2e-9
-# What the engine may add to the time of the tasks.
+# What the engine may add to the time of the tasks, as a fraction.
 SHARE = 0.05
-# Batches for each worker, so that none waits long for the last one.
+# Batches for each worker, so that no worker waits long for the last one.
 BATCHES_PER_WORKER = 8
 
 
 def least_seconds(stage: Stage, tasks: int) -> float:
-    """Return a low estimate of the seconds that some tasks of a stage take.
+    """Return a low estimate of the time that tasks of a stage take, in seconds.
 
     Parameters
     ----------
     stage
-        A stage of a copy spec.
+        Stage of a copy spec.
     tasks
-        How many of its tasks.
+        Number of its tasks.
 
     Examples
     --------
@@ -37,24 +37,24 @@ def least_seconds(stage: Stage, tasks: int) -> float:
 def batches(
     stage: Stage, *, overhead: float, workers: int = 1, most: int = 2000
 ) -> tuple[range, ...]:
-    """Split the tasks of a stage into ranges, for each of which the stage is called once.
+    """Split the tasks of a stage into ranges; call the stage once for each range.
 
     Parameters
     ----------
     stage
-        A stage of a copy spec.
+        Stage of a copy spec.
     overhead
-        Seconds that the engine takes over one call. Ranges are so long that they take twenty
-        times as long, by a low estimate, unless workers would be without work then.
+        Seconds that the engine takes for one call. A range is so long that its tasks take twenty
+        times as long, by a low estimate, unless workers would then be idle.
     workers
-        How many calls run at a time.
+        Number of calls that run at a time.
     most
-        How many ranges there may be, unless that is less than eight for each worker.
+        Largest number of ranges, unless that is less than eight for each worker.
 
     Returns
     -------
     tuple of range
-        All tasks, in order; the lengths differ by one at most.
+        All tasks, in order; the lengths of the ranges differ by one at most.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Telling people how far a plan has come."""
+"""Progress: a bar, or a function of the user's, that follows a plan while it runs."""
 
 from __future__ import annotations
 
@@ -11,36 +11,40 @@ from rechunker.types import Stage, Traffic
 __all__ = ["Progress", "reporter"]
 
 Progress: TypeAlias = bool | Callable[[int, int, int], object] | None
-"""True for a bar, or a function of tasks done, tasks in all, and bytes read and written so far."""
+"""True for a progress bar, or a function that is called with the number of tasks done, the number
+of all tasks, and the (decoded) bytes read and written so far."""
 
 
 @contextmanager
 def reporter(
-    progress: Progress, stages: Sequence[Sequence[Stage]]
+    progress: Progress, rounds: Sequence[Sequence[Stage]]
 ) -> Iterator[Callable[[Traffic], None]]:
-    """Yield a function to be called with what each task did.
+    """Yield a function to call with the traffic of each task.
 
     Parameters
     ----------
     progress
-        What the user asked for.
-    stages
-        All that will be run; stages without bytes (they start and finish a plan) do not count.
+        What the user wants to see.
+    rounds
+        All stages of the plan. Stages without bytes do not count: they start and finish a plan.
 
     Raises
     ------
     ImportError
-        If a bar is asked for, and tqdm is not installed.
+        If `progress` is True and tqdm is not installed.
+    TypeError
+        If `progress` is something else than a boolean, a function or None.
     """
-    tasks = sum(len(stage) for together in stages for stage in together if stage.nbytes)
-    if not progress:
+    stages = [stage for together in rounds for stage in together]
+    if progress is None or progress is False:
         yield lambda traffic: None
     elif progress is True:
-        nbytes = sum(stage.nbytes for together in stages for stage in together)
-        with _bar(nbytes) as bar:
+        with _bar(sum(stage.nbytes for stage in stages)) as bar:
             yield lambda traffic: bar.update(traffic.bytes_read + traffic.bytes_written)
+    elif callable(progress):
+        yield _Callback(progress, sum(len(stage) for stage in stages if stage.nbytes))
     else:
-        yield _Callback(progress, tasks)
+        raise TypeError(f"progress must be True, False or a function, got {progress!r}")
 
 
 class _Callback:
@@ -58,7 +62,7 @@ class _Callback:
 
 def _bar(nbytes: int):  # type: ignore[no-untyped-def]
     try:
-        from tqdm.auto import tqdm  # an extra
+        from tqdm.auto import tqdm  # an optional dependency
     except ImportError as error:
         if error.name != "tqdm":
             raise

@@ -27,12 +27,12 @@ class NumpyReader(Reader):
     ----------
     values
         The array.
-    grid
-        Units of any size.
+    sizes
+        Sizes of the units along every axis.
     """
 
     values: npt.NDArray[Any]
-    grid: Grid
+    sizes: Grid
 
     def __repr__(self) -> str:
         return f"NumpyReader({self._digest})"
@@ -47,6 +47,10 @@ class NumpyReader(Reader):
             raw = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
             content = hashlib.sha256(raw.data)
         return f"{values.dtype} {values.shape} {content.hexdigest()}"
+
+    @property
+    def grid(self) -> Grid:
+        return self.sizes
 
     @property
     def identity(self) -> str:

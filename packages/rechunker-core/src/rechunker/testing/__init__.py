@@ -1,8 +1,8 @@
-"""What packages with an executor of their own test it with; needs ``rechunker-core[testing]``."""
+"""Test suites for executors, and tools to test them; needs ``rechunker-core[testing]``."""
 
 import pytest
 
-# Before they are imported: a failing assertion then shows what it compared.
+# Must come before the imports below, so that failing assertions show the values they compare.
 pytest.register_assert_rewrite(
     "rechunker.testing.engine",
     "rechunker.testing.contract",

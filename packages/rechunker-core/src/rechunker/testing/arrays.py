@@ -1,4 +1,4 @@
-"""Tests of arrays that an executor rechunks from end to end."""
+"""Tests that rechunk arrays from end to end with an executor."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ __all__ = ["ArrayTests"]
 
 Shape = tuple[int, ...]
 
-# With these, the chunks of two tasks that follow each other overlap nearly everywhere.
+# Shape, source chunks, target chunks and max_mem: the two chunk grids share hardly any edge.
 ENTANGLED: list[tuple[Shape, Shape, Shape, str]] = [
     ((400, 400), (10, 100), (400, 7), "40kB"),
     ((1000,), (3,), (10,), "400B"),
     ((600, 40, 40), (7, 40, 40), (600, 5, 5), "200kB"),
 ]
 
-# Stores whose bytes other processes do not see, each in a folder that is there to be used.
-PRIVATE: dict[str, Callable[[Path], Any]] = {
+# Functions that create a store whose data other processes cannot see, given an empty folder.
+PROCESS_LOCAL: dict[str, Callable[[Path], Any]] = {
     "dict": lambda folder: {},
     "MemoryStore": lambda folder: MemoryStore(),
     "memory://": lambda folder: f"memory://{folder.name}",
@@ -44,7 +44,7 @@ PRIVATE: dict[str, Callable[[Path], Any]] = {
 
 
 def make(store: Any, shape: Shape, chunks: Shape, **options: Any) -> zarr.Array[Any]:
-    """Return an array without a zero, so that every element that is not written shows."""
+    """Return an array that has no zeros, unlike its fill value: elements not copied are noticed."""
     array = zarr.create_array(
         store, shape=shape, chunks=chunks, dtype="i4", fill_value=0, **options
     )
@@ -53,12 +53,12 @@ def make(store: Any, shape: Shape, chunks: Shape, **options: Any) -> zarr.Array[
 
 
 def values(shape: Shape) -> npt.NDArray[Any]:
-    """Return what `make` puts into an array."""
+    """Return the values of the array that `make` creates."""
     return np.random.default_rng(0).integers(1, 1000, shape, "i4")
 
 
 def snapshot(folder: Path) -> dict[Path, bytes]:
-    """Return all files below a folder, with what is in them."""
+    """Return the contents of all files below a folder, by path."""
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -73,11 +73,11 @@ class ArrayTests(EngineTests):
         source: Any,
         chunks: Any,
         max_mem: int | str,
-        place: Path,
+        folder: Path,
         **options: Any,
     ) -> rechunker.Rechunked[Any]:
-        """Plan with a target and a temporary store in a folder."""
-        stores = {"target_store": place / "target.zarr", "temp_store": place / "temp", **options}
+        """Plan a rechunking with the target and temporary objects in `folder`."""
+        stores = {"target_store": folder / "target.zarr", "temp_store": folder / "temp", **options}
         return rechunker.rechunk(source, chunks, max_mem, executor=engine, **stores)
 
     def copy(
@@ -86,16 +86,16 @@ class ArrayTests(EngineTests):
         source: Any,
         chunks: Any,
         max_mem: int | str,
-        place: Path,
+        folder: Path,
         **options: Any,
     ) -> Mapping[str, Any]:
-        """Rechunk, compare everything, and return the plans."""
-        rechunked = self.plan(engine, source, chunks, max_mem, place, **options)
+        """Rechunk, compare target and source, and return the `RechunkPlan` of each array."""
+        rechunked = self.plan(engine, source, chunks, max_mem, folder, **options)
         target: Any = rechunked.execute(**self.options)
         for name in rechunked.copy_plan:
             old, new = (source[name], target[name]) if name else (source, target)
             np.testing.assert_array_equal(new[...], old[...])
-            assert not (place / "temp").exists() or not any((place / "temp").rglob("*"))
+            assert not (folder / "temp").exists() or not any((folder / "temp").rglob("*"))
         return rechunked.copy_plan
 
     def test_direct_copy(self, engine: Executor[Any], tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ class ArrayTests(EngineTests):
         rechunked = self.plan(engine, source, (60, 1), 2000, tmp_path)
         rechunked.execute(**self.options)
         stages = rechunked.copy_plan[""].stages
-        if rechunked.traffic is not None:  # there may be engines that cannot count
+        if rechunked.traffic is not None:  # counting is optional
             done = (rechunked.traffic.tasks, rechunked.traffic.gets, rechunked.traffic.puts)
             assert done == tuple(
                 sum(getattr(stage, name) for stage in stages) for name in ("tasks", "gets", "puts")
@@ -235,10 +235,10 @@ class ArrayTests(EngineTests):
         assert max(sizes) < 6000
         assert abs(sizes[1] - sizes[0]) < 1000
 
-    def pickled(self, engine: Executor[Any], chunks: int, place: Path) -> int:
-        """Return the bytes of the largest stage of a plan for an array of so many chunks."""
-        source = zarr.create_array(place / "s", shape=(10, chunks), chunks=(10, 1), dtype="i4")
-        specs = self.plan(Recorder(engine), source, (1, 500), "100kB", place).plan
+    def pickled(self, engine: Executor[Any], chunks: int, folder: Path) -> int:
+        """Return the bytes of the largest pickled stage for an array of `chunks` chunks."""
+        source = zarr.create_array(folder / "s", shape=(10, chunks), chunks=(10, 1), dtype="i4")
+        specs = self.plan(Recorder(engine), source, (1, 500), "100kB", folder).plan
         stages = [stage for spec in specs for stage in spec.stages if stage.nbytes]
         assert sum(stage.tasks for stage in stages) > chunks / 10_000
         return max(len(pickle.dumps(stage)) for stage in stages)
@@ -247,25 +247,25 @@ class ArrayTests(EngineTests):
         ("kind", "role"),
         [
             (kind, role)
-            for kind in PRIVATE
+            for kind in PROCESS_LOCAL
             for role in ("source", "target_store", "temp_store")
-            if (kind, role) != ("ZipStore", "temp_store")  # which is of no use to any executor
+            if (kind, role) != ("ZipStore", "temp_store")  # refused: it cannot delete objects
         ],
     )
     def test_stores_of_one_process_are_refused_unless_memory_is_shared(
         self, engine: Executor[Any], kind: str, role: str, tmp_path: Path
     ) -> None:
-        places: dict[str, Any] = {"source": tmp_path / "s", role: PRIVATE[kind](tmp_path)}
-        source = make(places.pop("source"), (60, 50), (1, 50))
+        stores: dict[str, Any] = {"source": tmp_path / "s", role: PROCESS_LOCAL[kind](tmp_path)}
+        source = make(stores.pop("source"), (60, 50), (1, 50))
         if engine.shares_memory:
-            self.copy(engine, source, (60, 1), 2000, tmp_path, **places)
+            self.copy(engine, source, (60, 1), 2000, tmp_path, **stores)
         else:
             with pytest.raises(ValueError, match="in the memory of this process"):
-                self.plan(engine, source, (60, 1), 2000, tmp_path, **places)
+                self.plan(engine, source, (60, 1), 2000, tmp_path, **stores)
 
 
 def doubled(spec: CopySpec) -> CopySpec:
-    """Return a spec that runs each task twice, but for those that start and finish the whole."""
+    """Return a copy spec that runs each task twice, except tasks that start or finish the plan."""
     return replace(spec, stages=tuple(map(twice, spec.stages)))
 
 

@@ -1,4 +1,4 @@
-"""Tests of what an executor does with stages of any kind."""
+"""Tests of the guarantees of an executor, with stages that copy nothing."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ FAILURE = "task 5 fails on purpose"
 
 
 def marking(folder: Path, arrays: Iterable[str], rounds: int, tasks: int) -> list[CopySpec]:
-    """Return specs each stage of which looks for the files of the round before."""
+    """Return copy specs whose tasks leave files and check for those of the previous round."""
     stages: dict[str, list[Stage]] = {array: [] for array in arrays}
-    before: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset()
     for number in range(rounds):
-        for array, made in stages.items():
+        for array, own_stages in stages.items():
             name = f"{array}: {number}"
-            made.append(Stage(name, tasks, Marking(folder, name, before, tasks - 1)))
+            own_stages.append(Stage(name, tasks, Marking(folder, name, required, tasks - 1)))
         names = [f"{array}: {number}" for array in stages]
-        before = frozenset(f"{name} {task}" for name in names for task in range(tasks))
-    return [CopySpec(array, tuple(made)) for array, made in stages.items()]
+        required = frozenset(f"{name} {task}" for name in names for task in range(tasks))
+    return [CopySpec(array, tuple(own_stages)) for array, own_stages in stages.items()]
 
 
 def names(folder: Path) -> set[str]:
@@ -109,8 +109,8 @@ class ContractTests(EngineTests):
         self, engine: Executor[Any], patient: Patient | None, marks: Path
     ) -> None:
         specs = [CopySpec("a", (Stage("a: flaky", 6, Flaky(marks, times=2)),))]
-        if patient is None:  # then there must be no other try
-            with pytest.raises(Exception, match=r"fails for the 1\. time"):
+        if patient is None:  # without retries the first failure ends the plan
+            with pytest.raises(Exception, match="fails on attempt 1"):
                 self.run(engine, specs)
         else:
             self.run(patient.executor, specs, **patient.keywords)
@@ -121,14 +121,14 @@ class ContractTests(EngineTests):
     ) -> None:
         chosen = patient or Patient(engine)
         specs = [CopySpec("a", (Stage("a: flaky", 6, Flaky(marks, times=50)),))]
-        with pytest.raises(Exception, match=r"fails for the \d\. time"):
+        with pytest.raises(Exception, match=r"fails on attempt \d"):
             self.run(chosen.executor, specs, **chosen.keywords)
 
     def test_keywords_reach_the_engine(
         self, engine: Executor[Any], watched: Watched | None
     ) -> None:
         specs = [CopySpec("a", (Stage("a: nothing", 3, Nothing(), nbytes=3),))]
-        if watched is None:  # then none may be swallowed
+        if watched is None:  # then any keyword argument must raise an error
             with pytest.raises(TypeError, match="no_such_keyword"):
                 self.run(engine, specs, no_such_keyword=1)
         else:

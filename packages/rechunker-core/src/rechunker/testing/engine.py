@@ -1,4 +1,4 @@
-"""What every test of an executor needs: the executor itself, and what it can do."""
+"""Fixtures of the executor suites: the executor under test and its optional abilities."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["EngineTests", "Patient", "Watched"]
 
 @dataclass(frozen=True)
 class Watched:
-    """Keyword arguments of `execute`, and how to find out whether the engine got them.
+    """Keyword arguments of `execute`, with a function that checks that they reach the engine.
 
     Parameters
     ----------
     keywords
         The keyword arguments.
     arrived
-        Tells, after the plan was executed, whether they took effect.
+        Function that returns, after the execution, whether the keyword arguments took effect.
     """
 
     keywords: Mapping[str, Any]
@@ -33,14 +33,14 @@ class Watched:
 
 @dataclass(frozen=True)
 class Patient:
-    """An executor that runs a task once more, and then once more, after it has failed.
+    """An executor that retries a failed task twice, so that it makes three attempts.
 
     Parameters
     ----------
     executor
         The executor.
     keywords
-        Keyword arguments of `execute` with which it does so.
+        Keyword arguments of `execute` that set the number of retries, such as ``{"retries": 2}``.
     """
 
     executor: Executor[Any]
@@ -48,29 +48,29 @@ class Patient:
 
 
 class EngineTests:
-    """The fixtures of `rechunker.testing.ExecutorTests`, which describes them."""
+    """Fixtures of the suites; `rechunker.testing.ExecutorTests` documents them."""
 
     executor: ClassVar[str]
     options: ClassVar[Mapping[str, Any]] = {}
 
     @pytest.fixture
     def engine(self) -> Executor[Any]:
-        """Return the executor."""
+        """Return the executor under test: by default a new one with the name `executor`."""
         return get_executor(self.executor)
 
     @pytest.fixture
     def patient(self) -> Patient | None:
-        """Return the executor set up so that it tries a task three times; None if it cannot."""
+        """Return an executor that attempts each task three times; None if it does not retry."""
         return None
 
     @pytest.fixture
     def watched(self) -> Watched | None:
-        """Return keyword arguments of `execute` that the engine takes; None if it takes none."""
+        """Return keyword arguments of `execute` with a check; None if it accepts none."""
         return None
 
     @pytest.fixture
     def marks(self, tmp_path: Path) -> Path:
-        """Return an empty folder in which tasks leave files."""
+        """Return an empty folder for the files that tasks leave."""
         folder = tmp_path / "marks"
         folder.mkdir()
         return folder

@@ -1,4 +1,4 @@
-"""The suite that every executor passes."""
+"""`ExecutorTests`: the test suite that every executor must pass."""
 
 from __future__ import annotations
 
@@ -9,34 +9,37 @@ __all__ = ["ExecutorTests"]
 
 
 class ExecutorTests(ContractTests, ArrayTests):
-    """Tests of an executor on its own engine; make a subclass that names it.
+    """Test suite for an executor: subclass it and set `executor`.
 
     Attributes
     ----------
     executor
         Name of the executor.
     options
-        Keyword arguments with which every plan is executed.
+        Keyword arguments of `execute` for every plan of the suite. By default none.
     repeats
-        How many times geometries are rechunked that lose data where two tasks write one chunk.
+        Number of times to rechunk arrays that would lose data if two tasks wrote the same chunk.
+        By default 20.
 
     Notes
     -----
-    Three fixtures may be overridden:
+    Subclasses may override three fixtures:
 
-    - `engine` returns the executor, by default the one of that name.
-    - `patient` returns a `rechunker.testing.Patient`, which tries a task three times. By
-      default None, which says that a task that fails is not tried again.
-    - `watched` returns a `rechunker.testing.Watched`, keyword arguments and a function
-      that tells whether they arrived. By default None, which says that there are none; others
-      must then raise a `TypeError`.
+    - `engine` returns the executor under test. By default it is created by name, without
+      arguments.
+    - `patient` returns a `rechunker.testing.Patient`: an executor, and keyword arguments of
+      `execute`, with which a task is attempted three times. By default None: the suite then
+      requires that a failed task is not retried.
+    - `watched` returns a `rechunker.testing.Watched`: keyword arguments of `execute`, and a
+      function that returns whether they reached the engine. By default None: the suite then
+      requires that any keyword argument raises a `TypeError`.
 
-    What tasks do is seen by the files that they leave, so they may run in other processes; these
-    must see the file system of the tests, and be able to import `rechunker.testing`.
+    The suite observes tasks by the files that they leave. Tasks may therefore run in other
+    processes, if these see the same file system and can import `rechunker.testing`.
 
     Examples
     --------
-    A whole test module::
+    A complete test module::
 
         from rechunker.testing import ExecutorTests
 

@@ -1,4 +1,4 @@
-"""Tests of engines with worker processes, which are killed in the middle of a task."""
+"""`KilledWorkerTests`: the suite for engines whose worker processes may die during a task."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from rechunker.types import CopySpec, Executor
 
 __all__ = ["KilledWorkerTests"]
 
-# A task in the middle of those of each stage.
+# Number of the task whose process is killed: neither the first nor the last of its stage.
 VICTIM = 7
 
 
 def killing(specs: Iterable[CopySpec], stage: int, file: Path, *, once: bool) -> list[CopySpec]:
-    """Return specs one task of which kills its process, for as long as there is a file."""
+    """Return copy specs in which one task of a stage kills its process as long as `file` exists."""
     file.touch()
     changed = []
     for spec in specs:
@@ -39,28 +39,28 @@ def killing(specs: Iterable[CopySpec], stage: int, file: Path, *, once: bool) ->
 
 
 class KilledWorkerTests(EngineTests):
-    """Tests for engines whose tasks never run in the process of the tests; make a subclass.
+    """Test suite for executors whose tasks run in other processes: subclass it and set attributes.
 
-    A task is killed with its process (by SIGKILL, so this needs POSIX). The plan then goes
-    through all the same, or ends with an error, in time; in this case the target does not open,
-    and the plan goes through when it is executed again.
+    A task kills its process (with SIGKILL, so the suite needs POSIX). The execution must then
+    either succeed or fail with an error within reasonable time. If it fails, the target must not
+    open, and executing the plan again must succeed.
 
     Attributes
     ----------
     executor, options
-        As of `rechunker.testing.ExecutorTests`.
+        As in `rechunker.testing.ExecutorTests`.
     survives
-        Whether the engine runs what was lost with a worker anew. One that does must give up in the
-        end where a task kills every worker.
+        Whether the engine reruns the tasks of a lost worker. Such an engine must still give up if
+        a task kills every worker that runs it.
     error
-        What is said of a worker that was lost, as a regular expression.
+        Regular expression that matches the error about a lost worker.
     """
 
     survives: ClassVar[bool]
     error: ClassVar[str]
 
     def planned(self, engine: Executor[Any], tmp_path: Path) -> list[CopySpec]:
-        """Return the specs of a plan of two stages, of many tasks each."""
+        """Return the copy specs of a plan with two stages of many tasks each."""
         source = make(tmp_path / "source", (60, 50), (1, 50))
         planned: Any = rechunker.rechunk(
             source,
@@ -73,13 +73,13 @@ class KilledWorkerTests(EngineTests):
         return list(planned.plan)
 
     def compare(self, tmp_path: Path) -> None:
-        """Compare source and target."""
+        """Check that the target equals the source and that no temporary objects are left."""
         source, target = (zarr.open_array(tmp_path / name) for name in ("source", "target"))
         np.testing.assert_array_equal(target[...], source[...])
         assert not any((tmp_path / "temp").rglob("*"))
 
     def fail(self, engine: Executor[Any], plan: Any, tmp_path: Path) -> None:
-        """Execute a plan that fails."""
+        """Check that executing the plan fails and that the target does not open."""
         with pytest.raises(Exception, match=self.error):
             engine.execute_plan(plan, **self.options)
         with pytest.raises(FileNotFoundError):

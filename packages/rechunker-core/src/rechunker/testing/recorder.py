@@ -1,4 +1,4 @@
-"""An executor that only keeps what it is given."""
+"""`Recorder`: an executor that only records the copy specs it gets."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["Recorder"]
 
 
 class Recorder(Executor[tuple[CopySpec, ...]]):
-    """Takes the place of an executor, to get at the copy specs that it would be given.
+    """Stand-in for an executor whose plan is the tuple of copy specs that the executor would get.
 
     Parameters
     ----------
     executor
-        The executor.
+        Executor whose attributes, such as `workers`, the recorder copies.
 
     Examples
     --------
@@ -40,4 +40,6 @@ class Recorder(Executor[tuple[CopySpec, ...]]):
         return tuple(specs)
 
     def execute_plan(self, plan: tuple[CopySpec, ...], **kwargs: Any) -> None:
-        raise NotImplementedError("give the plan to the prepare_plan() of another executor")
+        raise NotImplementedError(
+            "a Recorder cannot execute plans: pass its plan to prepare_plan() of another executor"
+        )

@@ -1,4 +1,4 @@
-"""A store that writes down what is stored, also from other processes."""
+"""`LoggedStore`: a Zarr store that logs its writes, also those of other processes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["LoggedStore"]
 
 
 class LoggedStore(WrapperStore[Store]):
-    """Leaves a file in a folder for each object that is written, with the key in it.
+    """Wrapper of a store that creates one file per written object, containing the key.
 
     Parameters
     ----------
     store
-        Any store.
+        The store to wrap.
     folder
-        An empty folder.
+        Empty folder for the files.
     """
 
     def __init__(self, store: Store, folder: Path) -> None:
@@ -37,5 +37,5 @@ class LoggedStore(WrapperStore[Store]):
         await self._store.set(key, value)
 
     def puts(self) -> Counter[str]:
-        """Return how many times each key was written."""
+        """Return the number of times that each key was written."""
         return Counter(path.read_text() for path in self.folder.iterdir())

@@ -1,6 +1,7 @@
-"""Tasks that tell what became of them by files, since they may run in other processes.
+"""Work for test stages: tasks that leave files, fail, kill their process or run twice.
 
-Each class is what `rechunker.types.Stage` calls its `work`.
+Instances are the `work` of a `rechunker.types.Stage`. Tasks communicate by files because they may
+run in other processes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Work = Callable[[range], Iterable[Traffic]]
 
 @dataclass(frozen=True)
 class Nothing:
-    """Do nothing but count."""
+    """Do nothing; each task only counts itself."""
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for _ in tasks:
@@ -30,18 +31,18 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Marking:
-    """Leave a file for each task, and look for those of the tasks that come before.
+    """Create a file per task, and check that the files of earlier tasks exist.
 
     Parameters
     ----------
     folder
-        Where the files go; their names are those of the stage and of the task.
+        Folder of the files; each is named after the stage and the task, such as ``"a: 0 7"``.
     stage
         Name of the stage.
     before
-        Names of files that must be there.
+        Names of files that must exist when a task of this stage runs.
     last
-        Number of the task that takes its time; a stage that does not wait for it is found out.
+        Number of a task that takes 0.3 seconds, to detect a next stage that does not wait for it.
     """
 
     folder: Path
@@ -51,10 +52,10 @@ class Marking:
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for task in tasks:
-            absent = self.before - {path.name for path in self.folder.iterdir()}
-            if absent:
+            missing = self.before - {path.name for path in self.folder.iterdir()}
+            if missing:
                 (self.folder / "early").touch()
-                raise RuntimeError(f"{self.stage} {task} does not wait for {sorted(absent)}")
+                raise RuntimeError(f"{self.stage} {task} did not wait for {sorted(missing)}")
             if task == self.last:
                 time.sleep(0.3)
             (self.folder / f"{self.stage} {task}").touch()
@@ -63,12 +64,12 @@ class Marking:
 
 @dataclass(frozen=True)
 class Failing:
-    """Fail in one task for as long as there is a certain file.
+    """Raise a `ValueError` in one task as long as a file exists.
 
     Parameters
     ----------
     file
-        The file.
+        The file; delete it to let the task succeed.
     task
         Number of the task that fails.
     """
@@ -85,14 +86,14 @@ class Failing:
 
 @dataclass(frozen=True)
 class Flaky:
-    """Fail in every third task a few times, and work from then on.
+    """Raise an `OSError` in the first attempts of every third task (1, 4, 7, ...), then succeed.
 
     Parameters
     ----------
     folder
-        Where it is written down how many times a task was tried.
+        Folder for one file per attempt, named after the task and the attempt: ``"flaky 4.0"``.
     times
-        How many times it fails.
+        Number of attempts that fail.
     """
 
     folder: Path
@@ -100,27 +101,27 @@ class Flaky:
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for task in tasks:
-            tried = len(list(self.folder.glob(f"flaky {task}.*")))
-            (self.folder / f"flaky {task}.{tried}").touch()
-            if task % 3 == 1 and tried < self.times:
-                raise OSError(f"task {task} fails for the {tried + 1}. time")
+            attempts = len(list(self.folder.glob(f"flaky {task}.*")))
+            (self.folder / f"flaky {task}.{attempts}").touch()
+            if task % 3 == 1 and attempts < self.times:
+                raise OSError(f"task {task} fails on attempt {attempts + 1}")
             yield Traffic(tasks=1)
 
 
 @dataclass(frozen=True)
 class Killing:
-    """Kill the process that runs one task, for as long as there is a certain file.
+    """Run the work of a stage, but kill the process in one task as long as a file exists.
 
     Parameters
     ----------
     work
-        The work of a stage.
+        Work of a stage.
     task
-        Number of the task that kills.
+        Number of the task that kills its process (with SIGKILL).
     file
         The file.
     once
-        Whether the file is removed before.
+        Whether the task deletes the file first, so that its next attempt succeeds.
     """
 
     work: Work
@@ -139,14 +140,14 @@ class Killing:
 
 @dataclass(frozen=True)
 class Repeating:
-    """Run each of some tasks under several numbers, so that its runs may overlap.
+    """Run each task of a stage several times, under several numbers, so that runs may overlap.
 
     Parameters
     ----------
     work
-        The work of a stage.
+        Work of a stage.
     tasks
-        Number of its tasks; task `i` is also run as ``i + tasks``, ``i + 2 * tasks`` and so on.
+        Number of its tasks. Task `i` also runs as task ``i + tasks``, ``i + 2 * tasks`` and so on.
     """
 
     work: Work
@@ -160,16 +161,16 @@ class Repeating:
 
 @dataclass(frozen=True)
 class Telling:
-    """Take a while over each task, and leave a file named after it and the process that runs it.
+    """Run the work of a stage, and create a file per task that names the process running it.
 
     Parameters
     ----------
     work
-        The work of a stage.
+        Work of a stage.
     folder
-        Where the files go.
+        Folder of the files; each is named after the task and the process id, such as ``"7 4242"``.
     seconds
-        How long each task takes at least.
+        Seconds to wait before each task.
     """
 
     work: Work
