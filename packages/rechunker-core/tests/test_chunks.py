@@ -80,11 +80,11 @@ def test_chunks_lie_between_one_and_the_length_of_the_axis(axes: list[tuple[int,
     ("chunks", "message"),
     [
         ((10, 20), r"target_chunks=\(10, 20\) has 2 sizes, but the array has 3 axes"),
-        ((10, 20, 0), r"axis 2: a size is a positive integer or -1, not 0"),
-        ((10, -2, 1), r"axis 1: a size is a positive integer or -1, not -2"),
-        ({"time": 0}, r"axis 0: a size is a positive integer or -1, not 0"),
-        ({"depth": 5}, r"'depth' is not the name of one dimension; .*'time', 'lat', 'lon'"),
-        ({0: 5}, r"0 is not the name of one dimension"),
+        ((10, 20, 0), r"axis 2: the size must be a positive integer or -1, got 0"),
+        ((10, -2, 1), r"axis 1: the size must be a positive integer or -1, got -2"),
+        ({"time": 0}, r"axis 0: the size must be a positive integer or -1, got 0"),
+        ({"depth": 5}, r"'depth' must name exactly one dimension; .*'time', 'lat', 'lon'"),
+        ({0: 5}, r"0 must name exactly one dimension"),
     ],
 )
 def test_chunks_that_do_not_fit_are_refused(chunks: Any, message: str) -> None:
@@ -99,10 +99,10 @@ def test_chunks_that_do_not_fit_are_refused(chunks: Any, message: str) -> None:
         ("auto", r"target_chunks='auto' is not a chunk shape"),
         (True, r"target_chunks=True is not a chunk shape"),
         (1.5, r"target_chunks=1.5 is not a chunk shape"),
-        ((1.0, 1, 1), r"axis 0: 1.0 is not an integer"),
-        (("1", 1, 1), r"axis 0: '1' is not an integer"),
-        ((True, 1, 1), r"axis 0: True is not an integer"),
-        (((5, 5), 1, 1), r"axis 0: \(5, 5\) is more than one size; a Zarr chunk shape is regular"),
+        ((1.0, 1, 1), r"axis 0: the size must be an integer, got 1.0"),
+        (("1", 1, 1), r"axis 0: the size must be an integer, got '1'"),
+        ((True, 1, 1), r"axis 0: the size must be an integer, got True"),
+        (((5, 5), 1, 1), r"axis 0: give one size per axis, got \(5, 5\); Zarr chunks are regular"),
     ],
 )
 def test_what_is_no_chunk_shape_is_refused(chunks: Any, message: str) -> None:
@@ -111,12 +111,12 @@ def test_what_is_no_chunk_shape_is_refused(chunks: Any, message: str) -> None:
 
 
 def test_names_are_refused_where_the_dimensions_have_none() -> None:
-    with pytest.raises(ValueError, match="those of the array have no names; give a tuple"):
+    with pytest.raises(ValueError, match="the array has no dimension names; give a tuple"):
         normalize_chunks({"x": 1}, (4,), None, (2,))
 
 
 def test_a_name_of_two_dimensions_is_refused() -> None:
-    with pytest.raises(ValueError, match="'x' is not the name of one dimension"):
+    with pytest.raises(ValueError, match="'x' must name exactly one dimension"):
         normalize_chunks({"x": 1}, (4, 4), ("x", "x"), (2, 2))
 
 
@@ -140,7 +140,7 @@ def test_shards_are_whole_chunks(shards: Any, expected: tuple[int, ...]) -> None
 
 
 def test_shards_that_cut_chunks_are_refused() -> None:
-    message = r"axis 0: a shard of 10 is not a multiple of the target chunk of 4; give 8 or 12"
+    message = r"axis 0: the shard size 10 is not a multiple of the chunk size 4; give 8 or 12"
     with pytest.raises(ValueError, match=message):
         normalize_shards((10, 10), (4, 10), (10, 100))
 
