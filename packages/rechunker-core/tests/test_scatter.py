@@ -43,17 +43,17 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @settings(max_examples=500)
-@given(cases())
-def test_cells_hold_what_was_copied(case: Case) -> None:
+@given(cases(), st.sampled_from([0, 8]))
+def test_cells_hold_what_was_copied(case: Case, gap: int) -> None:
     origin = (0,) * case.array.ndim
-    layout = CellLayout(case.box, case.widths)
-    buffer = np.zeros(case.box.size * case.array.itemsize, np.uint8)
+    layout = CellLayout(case.box, case.widths, gap)
+    buffer = np.zeros(layout.nbytes(case.array.itemsize), np.uint8)
     piece = np.array(case.array[case.piece.slices(origin)], order=case.order)
     copied = scatter(layout, buffer, case.piece.start, piece)
     expected = np.zeros_like(case.array)
     common = (case.box & case.piece).slices(origin)
     expected[common] = case.array[common]
-    cells = [expected[cell.slices(origin)].tobytes() for cell in layout.cells()]
+    cells = [expected[cell.slices(origin)].tobytes() + bytes(gap) for cell in layout.cells()]
     assert copied == (case.box & case.piece).size
     assert buffer.tobytes() == b"".join(cells)
 
@@ -64,5 +64,7 @@ def test_offsets_are_those_of_cells_back_to_back(case: Case) -> None:
     position = 0
     for number, cell in enumerate(layout.cells()):
         assert (layout.offset(cell), layout.position(cell)) == (position, number)
+        with_gaps = CellLayout(case.box, case.widths, 8).byte_offset(cell, 4)
+        assert with_gaps == 4 * position + 8 * number
         position += cell.size
     assert position == case.box.size

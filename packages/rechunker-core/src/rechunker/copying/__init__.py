@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rechunker.copying.buffers import is_variable_length
+from rechunker.copying.checksums import CHECKSUM_BYTES
 from rechunker.copying.codecs import (
     CellCodec,
     CompressedCells,
@@ -21,6 +22,7 @@ from rechunker.copying.writing import Writer, ZarrWriter
 from rechunker.copying.zarr_settings import changed_settings
 
 __all__ = [
+    "CHECKSUM_BYTES",
     "CellCodec",
     "CompressedCells",
     "CopyError",

@@ -65,17 +65,17 @@ class PackedCells:
     def __init__(self, layout: CellLayout, dtype: np.dtype[Any], memory: Scratch) -> None:
         self.layout = layout
         self.dtype = dtype
-        self._bytes = memory.take(layout.box.size * dtype.itemsize)
+        self._bytes = memory.take(layout.nbytes(dtype.itemsize))
         self.raw: npt.NDArray[np.uint8] | None = self._bytes
 
     def put(self, start: Sequence[int], data: npt.NDArray[Any]) -> None:
         scatter(self.layout, self._bytes, start, data.astype(self.dtype, copy=False))
 
     def fill(self, value: Any) -> None:
-        self._bytes.view(self.dtype)[...] = value
+        self._bytes.view(self.dtype)[...] = value  # only cells without gaps are padded
 
     def cell(self, cell: Box) -> npt.NDArray[Any]:
-        first = self.layout.offset(cell) * self.dtype.itemsize
+        first = self.layout.byte_offset(cell, self.dtype.itemsize)
         part = self._bytes[first : first + cell.size * self.dtype.itemsize]
         return part.view(self.dtype).reshape(cell.shape)
 

@@ -98,5 +98,5 @@ class CopyWork:
     def _layout_of(self, box: Box) -> CellLayout:
         same_units = self.layout is Layout.VIEW and self.reader.grid == self.writer.grid
         if self.layout is Layout.PADDED or same_units:
-            return self.writer.layout(box)
-        return CellLayout(box, self.writer.grid)
+            return self.writer.padded_layout(box)
+        return self.writer.layout(box)

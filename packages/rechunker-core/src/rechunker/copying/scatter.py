@@ -39,10 +39,27 @@ class CellLayout:
         end of the array.
     widths
         Width of the cells' grid along every axis, in elements; the grid starts at 0.
+    gap
+        Bytes behind each cell in the buffer, for its checksum.
     """
 
     box: Box
     widths: tuple[int, ...]
+    gap: int = 0
+
+    def nbytes(self, itemsize: int) -> int:
+        """Return the size of the buffer in bytes."""
+        return self.box.size * itemsize + self.gap * self.count
+
+    def byte_offset(self, cell: Box, itemsize: int) -> int:
+        """Return the number of bytes before `cell` in the buffer."""
+        gaps = self.gap * self.position(cell) if self.gap else 0
+        return self.offset(cell) * itemsize + gaps
+
+    def cells_along(self) -> tuple[int, ...]:
+        """Return the number of cells along every axis."""
+        axes = zip(self.widths, self.box.start, self.box.stop, strict=True)
+        return tuple(len(_meeting(w, lo, hi)) for w, lo, hi in axes)
 
     def cells(self, region: Box | None = None) -> Iterator[Box]:
         """Yield the cells, or those that meet a region, in the order in which they are stored."""
@@ -86,8 +103,7 @@ class CellLayout:
     @property
     def count(self) -> int:
         """Number of cells."""
-        axes = zip(self.widths, self.box.start, self.box.stop, strict=True)
-        return prod(len(_meeting(w, lo, hi)) for w, lo, hi in axes)
+        return prod(self.cells_along())
 
 
 def _meeting(width: int, lo: int, hi: int) -> range:
@@ -162,19 +178,22 @@ def _copy_part(
     """Copy a region in which the cells have one width per axis: a single strided copy."""
     item = data.itemsize
     first = Box(tuple(p.cell for p in parts), tuple(p.cell + p.extent for p in parts))
-    offset = layout.offset(first)
+    offset = layout.byte_offset(first, item)
     corner = [p.start - base for p, base in zip(parts, start, strict=True)]
     shape, into, out_of = [], [], []
     before, rest, inner = item, layout.box.size, first.size
-    for p, extent, stride in zip(parts, layout.box.shape, data.strides, strict=True):
+    gaps = layout.gap * (layout.count if layout.gap else 0)
+    along = layout.cells_along()
+    for p, extent, cells, stride in zip(parts, layout.box.shape, along, data.strides, strict=True):
         rest //= extent
         inner //= p.extent
-        offset += (p.start - p.cell) * inner
+        gaps //= cells  # those of all cells from one cell to the next along this axis
+        offset += (p.start - p.cell) * inner * item
         shape += [p.cells, p.length]
-        into += [before * p.extent * rest, inner * item]
+        into += [before * p.extent * rest + gaps, inner * item]
         out_of += [p.extent * stride, stride]
         before *= p.extent
-    _strided_copy(buffer, offset * item, into, data, corner, out_of, shape)
+    _strided_copy(buffer, offset, into, data, corner, out_of, shape)
 
 
 def _strided_copy(

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from zarr.abc.buffer import Buffer
 from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.buffer import cpu
 from zarr.storage import StorePath
 
 from rechunker.copying.buffers import Cells
+from rechunker.copying.checksums import CHECKSUM_BYTES, Checksums
 from rechunker.copying.codecs import CellCodec, Piece
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
@@ -33,8 +33,8 @@ class TempObjects:
     """The objects that the tasks of one stage write and the tasks of the next stage read.
 
     An object holds the cells of one box (its overlaps with the boxes of the next stage) in C
-    order. The offset of a raw cell is arithmetic. Encoded cells are followed by their lengths, 8
-    bytes each, little-endian.
+    order, each with its checksum behind it. The offset of a raw cell is arithmetic. Encoded cells
+    are followed by their lengths (checksums included), 8 bytes each, little-endian.
 
     Parameters
     ----------
@@ -62,6 +62,14 @@ class TempObjects:
     dtype: np.dtype[Any]
     codec: CellCodec | None
     itemsize: int
+
+    @property
+    def checksums(self) -> Checksums:
+        return Checksums(self.prefix)
+
+    def layout(self, box: Box) -> CellLayout:
+        """Return the layout of the object that holds a box."""
+        return CellLayout(box, self.grid, CHECKSUM_BYTES)
 
     def key(self, task: int) -> str:
         """Return the store key of the object that a task writes."""
@@ -106,7 +114,10 @@ class TempWriter:
         return np.zeros((), self.objects.dtype)
 
     def layout(self, box: Box) -> CellLayout:
-        return CellLayout(box, self.grid)
+        return self.objects.layout(box)
+
+    def padded_layout(self, box: Box) -> CellLayout:
+        return self.layout(box)
 
     def write(self, task: int, cells: Cells, lanes: Lanes) -> None:
         key = StorePath(self.objects.store, self.objects.key(task))
@@ -118,20 +129,35 @@ class TempWriter:
         key, layout = objects.key(task), cells.layout
         if objects.codec is None:
             assert cells.raw is not None  # variable-length elements have a codec
+            self._seal(task, layout, cells.raw)
             size = cells.raw.size
             access.put_reused(objects.store, key, cells.raw)
         else:
-            parts = [objects.codec.encode(cells.cell(cell)) for cell in layout.cells()]
-            encoded = _with_lengths(parts)
+            encoded = cpu.Buffer.from_bytes(self._encoded(task, cells, objects.codec))
             size = len(encoded)
             access.put(objects.store, key, encoded)
         written = layout.box.size * objects.itemsize
         lane.count(puts=1, bytes_written=written, stored_written=size)
 
+    def _seal(self, task: int, layout: CellLayout, raw: npt.NDArray[np.uint8]) -> None:
+        """Put the checksum of each raw cell behind it."""
+        checksums, item, first = self.objects.checksums, self.objects.dtype.itemsize, 0
+        for position, cell in enumerate(layout.cells()):
+            stop = first + cell.size * item
+            checksum = checksums.extend(checksums.start(task, position), raw[first:stop])
+            first = stop + CHECKSUM_BYTES
+            raw[stop:first] = np.frombuffer(checksums.field(checksum), np.uint8)
 
-def _with_lengths(parts: list[bytes]) -> Buffer:
-    lengths = np.array([len(part) for part in parts], _LENGTH)
-    return cpu.Buffer.from_bytes(b"".join([*parts, lengths.tobytes()]))
+    def _encoded(self, task: int, cells: Cells, codec: CellCodec) -> bytes:
+        """Return encoded cells with their checksums, and the lengths of all."""
+        checksums, parts = self.objects.checksums, []
+        for position, cell in enumerate(cells.layout.cells()):
+            part = codec.encode(cells.cell(cell))
+            start = checksums.start(task, position)
+            checksum = checksums.extend(start, np.frombuffer(part, np.uint8))
+            parts += [part, checksums.field(checksum)]
+        lengths = [len(part) + CHECKSUM_BYTES for part in parts[::2]]
+        return b"".join([*parts, np.array(lengths, _LENGTH).tobytes()])
 
 
 @dataclass(frozen=True)
@@ -178,7 +204,7 @@ class TempReader(Reader):
     def pieces(self, index: tuple[int, ...], box: Box, lane: Lane) -> Iterator[Piece]:
         objects = self.objects
         task = self._task(index)
-        layout = CellLayout(block(objects.shape, objects.boxes, index), objects.grid)
+        layout = objects.layout(block(objects.shape, objects.boxes, index))
         cell = layout.box & box
         lane.count(bytes_read=cell.size * objects.itemsize)
         if objects.codec is None:
@@ -187,31 +213,47 @@ class TempReader(Reader):
             yield cell.start, self._encoded(objects.codec, task, layout, cell, lane)
 
     def _raw(self, task: int, layout: CellLayout, cell: Box, lane: Lane) -> Iterator[Piece]:
-        """Yield a cell in slabs along its first axis."""
+        """Yield a cell in slabs along its first axis; check it when all of it was read."""
         objects = self.objects
-        item, key = objects.dtype.itemsize, objects.key(task)
+        item, checksums = objects.dtype.itemsize, objects.checksums
         rows, *others = cell.shape or (1,)
         row = prod(others) * item
         step = rows if self.slab is None else max(1, self.slab // row)
         sizes = [min(step, rows - first) * row for first in range(0, rows, step)]
-        start = layout.offset(cell) * item
-        lane.count(gets=1, stored_read=cell.size * item)
+        lane.count(gets=1, stored_read=cell.size * item + CHECKSUM_BYTES)
+        checksum = checksums.start(task, layout.position(cell))
+        start = layout.byte_offset(cell, item)
+        parts = self._parts(task, start, [*sizes, CHECKSUM_BYTES], lane)
+        for number, slab in enumerate(parts):
+            if number == len(sizes):
+                checksums.check(checksum, slab.tobytes())
+                return
+            checksum = checksums.extend(checksum, slab)
+            shape = (slab.size // row, *others) if cell.shape else ()
+            first = (cell.start[0] + number * step, *cell.start[1:]) if cell.shape else ()
+            yield first, slab.view(objects.dtype).reshape(shape)
+
+    def _parts(
+        self, task: int, start: int, sizes: list[int], lane: Lane
+    ) -> Iterator[npt.NDArray[np.uint8]]:
+        key = self.objects.key(task)
         try:
-            slabs = access.fetch_range(objects.store, key, start, sizes, lane.decoded)
-            for number, slab in enumerate(slabs):
-                shape = (slab.size // row, *others) if cell.shape else ()
-                first = (cell.start[0] + number * step, *cell.start[1:]) if cell.shape else ()
-                yield first, slab.view(objects.dtype).reshape(shape)
+            yield from access.fetch_range(self.objects.store, key, start, sizes, lane.decoded)
         except FileNotFoundError:
-            raise objects.missing(key) from None
+            raise self.objects.missing(key) from None
 
     def _encoded(
         self, codec: CellCodec, task: int, layout: CellLayout, cell: Box, lane: Lane
     ) -> npt.NDArray[Any]:
-        footer = self._get(task, SuffixByteRequest(layout.count * _LENGTH.itemsize), lane)
+        checksums, footer_bytes = self.objects.checksums, layout.count * _LENGTH.itemsize
+        footer = self._get(task, SuffixByteRequest(footer_bytes), lane)
+        if footer.size != footer_bytes:
+            raise EOFError(f"the object ends in its last {footer_bytes} bytes")
         lengths, position = footer.view(_LENGTH), layout.position(cell)
-        first = int(lengths[:position].sum())
-        encoded = self._get(task, RangeByteRequest(first, first + int(lengths[position])), lane)
+        first, stop = (int(lengths[:n].sum()) for n in (position, position + 1))
+        stored = self._get(task, RangeByteRequest(first, stop), lane)
+        encoded, field = stored[:-CHECKSUM_BYTES], stored[-CHECKSUM_BYTES:].tobytes()
+        checksums.check(checksums.extend(checksums.start(task, position), encoded), field)
         return codec.decode(encoded, cell.shape, lane.decoded)
 
     def _get(self, task: int, part: ByteRequest, lane: Lane) -> npt.NDArray[np.uint8]:

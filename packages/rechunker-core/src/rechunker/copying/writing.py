@@ -43,7 +43,11 @@ class Writer(Protocol):
     def blank(self) -> npt.NDArray[Any]: ...
 
     def layout(self, box: Box) -> CellLayout:
-        """Return the cells of a box as they are stored: whole, if cells are padded."""
+        """Return the cells of a box, cut off at the end of the array."""
+        ...
+
+    def padded_layout(self, box: Box) -> CellLayout:
+        """Return the cells of a box as they are stored: whole, if they are padded."""
         ...
 
     def write(self, task: int, cells: Cells, lanes: Lanes) -> None:
@@ -79,6 +83,9 @@ class ZarrWriter:
         return self.array.blank
 
     def layout(self, box: Box) -> CellLayout:
+        return CellLayout(box, self.grid)
+
+    def padded_layout(self, box: Box) -> CellLayout:
         bounds = zip(box.stop, self.grid, strict=True)
         stop = tuple(-(-hi // width) * width for hi, width in bounds)
         return CellLayout(Box(box.start, stop), self.grid)

@@ -9,7 +9,7 @@ from typing import Any
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, ObjectStore
 
-from rechunker.copying import StoredArray, spill
+from rechunker.copying import CHECKSUM_BYTES, StoredArray, spill
 from rechunker.jobs.job import ArrayJob, TempPlace
 from rechunker.planning import (
     LOCAL,
@@ -100,6 +100,7 @@ def _footprint(source: SourceArray, target: StoredArray, temp: TempPlace | None)
         write=target.codec.write_bytes + copied,
         pad=chunk,
         spill=spill(temp.path.store, temp.codec) if temp else 0.0,
+        checksum=CHECKSUM_BYTES,
     )
 
 

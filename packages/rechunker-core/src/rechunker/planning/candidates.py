@@ -19,6 +19,7 @@ from rechunker.planning.grids import (
     cell_count,
     cell_widest,
     elements_fetched,
+    most_met,
 )
 from rechunker.planning.ladders import intermediate_widths, ladder, largest_at_most, run_ladder
 
@@ -53,8 +54,8 @@ class CandidateOptions(NamedTuple):
 class AxisTable:
     """Counts and sizes along one axis, one column per candidate.
 
-    The figures of a whole plan are products over the axes. `tasks`, `reads`, `box` and `cell`
-    have one row per stage; `padded` and `fetched` have a single row.
+    The figures of a whole plan are products over the axes. `tasks`, `reads`, `box`, `cell`
+    and `pieces` have one row per stage; `padded` and `fetched` have a single row.
 
     Parameters
     ----------
@@ -68,6 +69,8 @@ class AxisTable:
         Elements in the largest box.
     cell
         Elements in the largest cell; 0 for stage 0.
+    pieces
+        Largest number of cells that a box is written as; 1 for the last stage.
     padded
         Elements in the largest box of the last stage, rounded up to whole target units.
     fetched
@@ -79,6 +82,7 @@ class AxisTable:
     reads: npt.NDArray[Any]
     box: npt.NDArray[Any]
     cell: npt.NDArray[Any]
+    pieces: npt.NDArray[Any]
     padded: npt.NDArray[Any]
     fetched: npt.NDArray[Any]
 
@@ -129,6 +133,7 @@ def tabulate(
         reads=rows(lambda j, chain: cell_count(n, chain[j - 1] if j else source, chain[j])),
         box=rows(lambda j, chain: axis_widest(n, chain[j])),
         cell=rows(lambda j, chain: cell_widest(n, chain[j - 1], chain[j]) if j else 0),
+        pieces=rows(lambda j, chain: most_met(n, *chain[j : j + 2]) if chain[j + 1 :] else 1),
         padded=np.array([_padded(n, chain[-1], target) for chain in chains], dtype=dtype),
         fetched=np.array([elements_fetched(n, source, chain[0]) for chain in chains], dtype=dtype),
     )

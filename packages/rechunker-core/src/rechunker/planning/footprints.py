@@ -57,6 +57,8 @@ class Footprint:
         Memory held besides the box while a temporary object is written, as a fraction of the box.
     concurrency
         Number of reads, or of writes, that one task has in flight at the same time, 1 or more.
+    checksum
+        Bytes of the checksum that is stored with each cell of a temporary object.
 
     Raises
     ------
@@ -66,7 +68,7 @@ class Footprint:
     Examples
     --------
     >>> Footprint.of_units(source=1000, target=400)
-    Footprint(read=2000, unit=1000, write=400, pad=400, spill=0.0, concurrency=1)
+    Footprint(read=2000, unit=1000, write=400, pad=400, spill=0.0, concurrency=1, checksum=0)
     """
 
     read: int
@@ -75,12 +77,13 @@ class Footprint:
     pad: int
     spill: float = 0.0
     concurrency: int = 1
+    checksum: int = 0
 
     def __post_init__(self) -> None:
-        sizes = (self.read, self.unit or 0, self.write, self.pad, self.spill)
+        sizes = (self.read, self.unit or 0, self.write, self.pad, self.spill, self.checksum)
         if min(sizes) < 0 or self.concurrency < 1:
             raise ValueError(
-                "read, unit, write, pad and spill must be 0 or more and concurrency 1 or more, "
+                "read, unit, write, pad, spill and checksum must be 0 or more and concurrency 1 or more, "
                 f"got {self}"
             )
 
@@ -109,6 +112,8 @@ class StageSizes(NamedTuple):
         Bytes of the largest box of the last stage, rounded up to whole target units.
     cell
         Bytes of the largest cell between the previous stage and this one.
+    pieces
+        Largest number of cells that a box is written as.
     single_read
         Whether every task reads exactly one unit or cell.
     first, last
@@ -122,6 +127,7 @@ class StageSizes(NamedTuple):
     box: Numbers
     padded_box: Numbers
     cell: Numbers
+    pieces: Numbers
     single_read: npt.NDArray[np.bool_]
     first: bool
     last: bool
@@ -136,7 +142,7 @@ def smallest_layout(
     sizes: StageSizes, footprint: Footprint
 ) -> tuple[Numbers, npt.NDArray[np.intp]]:
     """Return the peak bytes of one task in its smallest layout, and that layout's index."""
-    fetch = footprint.read + 0 * sizes.box if sizes.first else sizes.cell
+    fetch = footprint.read + 0 * sizes.box if sizes.first else sizes.cell + footprint.checksum
     least = _packed(sizes, fetch, footprint)
     chosen = np.zeros(least.shape, dtype=np.intp)
     for index, layout in enumerate((_padded, _view), start=1):
@@ -153,7 +159,7 @@ def _packed(sizes: StageSizes, fetch: Numbers, footprint: Footprint) -> Numbers:
         extra: Numbers = footprint.concurrency * np.maximum(fetch, store)
     else:
         extra = np.maximum(footprint.concurrency * fetch, _spill_bytes(sizes, footprint))
-    return sizes.box + extra
+    return _stored_box(sizes, footprint) + extra
 
 
 def _padded(sizes: StageSizes, fetch: Numbers, footprint: Footprint) -> Numbers | None:
@@ -173,7 +179,7 @@ def _view(sizes: StageSizes, fetch: Numbers, footprint: Footprint) -> Numbers | 
         copy = 0 if sizes.first and sizes.same_units else footprint.pad
         store: Numbers | int = footprint.concurrency * (footprint.write + copy)
     else:
-        store = sizes.box + _spill_bytes(sizes, footprint)
+        store = _stored_box(sizes, footprint) + _spill_bytes(sizes, footprint)
     return np.where(sizes.single_read, np.maximum(fetch, unit + store), np.inf)
 
 
@@ -181,5 +187,13 @@ def _spill_bytes(sizes: StageSizes, footprint: Footprint) -> Numbers | int:
     """Return the bytes held besides the box while a temporary object is written, rounded up."""
     if not footprint.spill:
         return 0
-    whole: Numbers = -(-footprint.spill * sizes.box // 1)
+    whole: Numbers = -(-footprint.spill * _stored_box(sizes, footprint) // 1)
     return whole
+
+
+def _stored_box(sizes: StageSizes, footprint: Footprint) -> Numbers:
+    """Return the bytes of a box with the checksums that a temporary object has for its cells."""
+    if sizes.last:
+        return sizes.box
+    stored: Numbers = sizes.box + footprint.checksum * sizes.pieces
+    return stored

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
-from math import lcm
+from math import gcd, lcm
 from typing import TypeAlias
 
 import numpy as np
@@ -23,6 +23,7 @@ __all__ = [
     "cell_widest",
     "elements_fetched",
     "format_grid",
+    "most_met",
     "regular_grid",
     "simplify_axis",
     "unravel",
@@ -177,6 +178,23 @@ def cell_widest(n: int, a: Axis, b: Axis) -> int:
     if isinstance(a, int) and isinstance(b, int):
         return min(a, b, n)  # both grids start at 0, so the first cell is as large as any
     return int(np.diff(np.union1d(_edge_array(n, a), _edge_array(n, b))).max(initial=0))
+
+
+def most_met(n: int, boxes: Axis, blocks: Axis) -> int:
+    """Return the largest number of blocks that one box meets along an axis.
+
+    Examples
+    --------
+    >>> most_met(12, 6, 4), most_met(12, 4, 6), most_met(12, 4, 4), most_met(12, (5, 7), 2)
+    (2, 2, 1, 4)
+    """
+    if isinstance(boxes, int) and isinstance(blocks, int):
+        # The box that starts latest within a block meets the most.
+        whole = (boxes + blocks - gcd(boxes, blocks) - 1) // blocks + 1
+        return min(whole, axis_count(n, blocks))
+    edges = _edge_array(n, boxes)
+    bounds = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+    return max((len(axis_meets(n, blocks, lo, hi)) for lo, hi in bounds), default=0)
 
 
 def elements_fetched(n: int, units: Axis, boxes: Axis) -> int:

@@ -48,8 +48,10 @@ Bytes = npt.NDArray[np.uint8]
 # Stores with synchronous methods. These skip the event loop, which costs more than reading a small
 # chunk. Subclasses may override the asynchronous methods alone, so the type must match exactly.
 _DIRECT = (LocalStore, MemoryStore)
-# Stores that no longer refer to the memory of an object once they have written it.
-_WRITE_THROUGH = (LocalStore, FsspecStore, ObjectStore, ZipStore)
+# Stores that no longer refer to the memory of an object once they have written it, and stores of
+# obstore inside an ObjectStore that do not. obstore.store.MemoryStore keeps the memory itself.
+_WRITE_THROUGH = (LocalStore, FsspecStore, ZipStore)
+_WRITE_THROUGH_OBSTORE = frozenset({"AzureStore", "GCSStore", "HTTPStore", "LocalStore", "S3Store"})
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -100,6 +102,8 @@ def fetch_range(
     if found is None:
         raise FileNotFoundError(key)
     whole = np.asarray(found.as_numpy_array()).view(np.uint8)
+    if whole.size != sum(sizes):
+        raise EOFError(f"{key} is {sum(sizes) - whole.size} bytes too short")
     for stop, size in zip(accumulate(sizes), sizes, strict=True):
         yield whole[stop - size : stop]
 
@@ -134,10 +138,16 @@ def put(store: Store, key: str, value: Buffer) -> None:
 
 def put_reused(store: Store, key: str, data: Bytes) -> None:
     """Store bytes whose memory will be used again after this call."""
-    if type(store) in _WRITE_THROUGH:
+    if _writes_through(store):
         put(store, key, cpu.Buffer.from_array_like(data))
     else:
         put(store, key, cpu.Buffer.from_bytes(data.tobytes()))
+
+
+def _writes_through(store: Store) -> bool:
+    if type(store) is ObjectStore:
+        return type(store.store).__name__ in _WRITE_THROUGH_OBSTORE
+    return type(store) in _WRITE_THROUGH
 
 
 def copies(store: Store) -> int:
