@@ -56,13 +56,13 @@ def opened_by(array: Any) -> dict[str, Any]:
     array
         Dask array.
     """
-    found = {}
+    sources = {}
     for name, layer in _layers(array).items():
         if name.startswith(_OPENED) and len(layer) == 1:
             (opened,) = layer.values()
             # dask before 2025.1 has the object itself in the graph, later ones a DataNode.
-            found[name] = getattr(opened, "value", opened)
-    return found
+            sources[name] = getattr(opened, "value", opened)
+    return sources
 
 
 def opened_unchanged(array: Any) -> Any:
