@@ -105,6 +105,7 @@ def test_a_branch_of_a_tree(place: Path, tmp_path: Path) -> None:
     [
         ({"/b": {"time": 4}}, None, "has no 'b'"),
         ({"z": 4}, None, "has no 'z'"),
+        ({"time": (2, 2)}, None, "'time' is a dimension; give one size"),
         ({"/a/coarse": {"z": 4}}, None, "has no 'z'"),
         ({"/a/coarse": {"time": 4}, "/a/coarse/air": (4, 4)}, None, "with those of the node"),
         ({}, {"/b": {}}, "has no 'b'"),

@@ -175,6 +175,10 @@ def request_dataset(
         If the chunks or the options are not allowed for this dataset, or Xarray cannot write it.
     """
     _check_dataset(dataset)
+    if not isinstance(options, Mapping):
+        raise TypeError(
+            f"target_options{where} must be a dict by name of a variable, got {options!r}"
+        )
     check_names(options, set(dataset.variables), f"target_options{where}")
     target_chunks = target_chunks_of(dataset, chunks, f"target_chunks{where}")
     parsed = {

@@ -103,16 +103,28 @@ def _chunks_by_node(nodes: Mapping[str, xarray.Dataset], chunks: Any) -> dict[st
             path: {dim: size for dim, size in chunks.items() if dim in dataset.dims}
             for path, dataset in nodes.items()
         }
+    paths = {*nodes, *_variable_paths(nodes)}
+    for key, value in chunks.items():
+        if key in dims and key not in paths:
+            raise ValueError(
+                f"target_chunks[{key!r}]={value!r}: {key!r} is a dimension; give one size for "
+                "each dimension, or give all chunks by path of nodes and variables"
+            )
     return _from_paths(nodes, chunks)
 
 
-def _from_paths(nodes: Mapping[str, xarray.Dataset], chunks: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return the chunks by node from chunks by path of a node or of a variable."""
-    variables = {
+def _variable_paths(nodes: Mapping[str, xarray.Dataset]) -> dict[str, tuple[str, Any]]:
+    """Return the node and the name of each variable, by its path within the tree."""
+    return {
         _join(path, str(name)): (path, name)
         for path, dataset in nodes.items()
         for name in dataset.variables
     }
+
+
+def _from_paths(nodes: Mapping[str, xarray.Dataset], chunks: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the chunks by node from chunks by path of a node or of a variable."""
+    variables = _variable_paths(nodes)
     by_path = {_without_slashes(key): value for key, value in chunks.items()}
     check_names(by_path, {*nodes, *variables}, "target_chunks")
     by_node: dict[str, Any] = {key: value for key, value in by_path.items() if key in nodes}

@@ -61,7 +61,7 @@ _REFUSED = {
     "chunksizes": _CHUNKS,
     "preferred_chunks": _CHUNKS,
     "order": (
-        "xarray encodings have no 'order'; use filters=[zarr.codecs.TransposeCodec(order=...)]"
+        "Xarray encodings have no 'order'; use filters=[zarr.codecs.TransposeCodec(order=...)]"
     ),
     "shape": "the target has the shape of the source",
     "overwrite": "it applies to the whole target; use target_options={'overwrite': True}",

@@ -115,7 +115,7 @@ def _is_decoding(function: Any) -> bool:
 
 
 class _Collector:
-    """Takes the place of xarray's `ArrayWriter`; collects variables and writes nothing."""
+    """Replaces Xarray's `ArrayWriter`: collects variables and writes nothing."""
 
     def __init__(self) -> None:
         self.variables: dict[str, tuple[Any, zarr.Array[Any]]] = {}
@@ -141,11 +141,11 @@ def encode_variables(
     Returns
     -------
     dict
-        Encoded values (a NumPy or dask array) and the array to write them to, by variable name.
+        Encoded values (a NumPy or Dask array) and the array to write them to, by variable name.
 
     Notes
     -----
-    The argument `writer` of ``Dataset.dump_to_store`` is not documented (xarray 2026.9).
+    The argument `writer` of ``Dataset.dump_to_store`` is not documented (Xarray 2026.9).
     """
     from xarray.backends import ZarrStore
 
@@ -155,7 +155,7 @@ def encode_variables(
         mode="w",
         zarr_format=zarr_format,
         consolidated=False,
-        safe_chunks=False,  # checks dask chunks against Zarr chunks, but no task writes these
+        safe_chunks=False,  # would compare Dask chunks and Zarr chunks, but no task writes these
     )
     dataset.dump_to_store(store, writer=collector)
     return collector.variables
