@@ -125,7 +125,7 @@ def tasks_of(nbytes: int) -> list[CopySpec]:
 def test_too_little_memory_of_workers_is_warned_of() -> None:
     sizes = {"threads_per_worker": 4, "memory_limit": 10**9, "dashboard_address": ":0"}
     with LocalCluster(n_workers=1, processes=False, **sizes) as cluster, Client(cluster):
-        with pytest.warns(WorkerMemoryWarning, match="give a max_mem of 200 MB"):
+        with pytest.warns(WorkerMemoryWarning, match="reduce max_mem to 200 MB"):
             DaskExecutor().prepare_plan(tasks_of(300 * 10**6))
         with warnings.catch_warnings():
             warnings.simplefilter("error")
