@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
-from rechunker.running import batches
+from rechunker.running import available_cores, batches, refuse_keywords
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 
 __all__ = ["ThreadsExecutor"]
@@ -32,7 +31,7 @@ class ThreadsExecutor(Executor[Plan]):
     shares_memory = True
 
     def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or available_cores()
 
     def prepare_plan(self, specs: Iterable[CopySpec]) -> Plan:
         """Return the stages of each round.
@@ -61,10 +60,7 @@ class ThreadsExecutor(Executor[Plan]):
         Exception
             The error of a task that failed.
         """
-        if kwargs:
-            raise TypeError(
-                f"the threads executor takes no {', '.join(kwargs)}; execute() takes report"
-            )
+        refuse_keywords("threads", kwargs, ("report",))
         total = Traffic()
         with ThreadPoolExecutor(self.workers) as pool:
             try:

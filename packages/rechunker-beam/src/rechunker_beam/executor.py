@@ -7,7 +7,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from rechunker.running import BatchRunner, available_cores, check_numbers
+from rechunker.running import BatchRunner, available_cores, check_numbers, refuse_keywords
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 from rechunker_beam import dask_runner
 from rechunker_beam.results import await_result, explained
@@ -137,11 +137,7 @@ class BeamExecutor(Executor[RechunkTransform]):
             If the pipeline ends in a state other than DONE. Most runners raise the error of a
             failed task first.
         """
-        if kwargs:
-            raise TypeError(
-                f"the beam executor takes no {', '.join(kwargs)}; execute() takes runner, options "
-                "and retries"
-            )
+        refuse_keywords("beam", kwargs, ("runner", "options", "retries"))
         given = make_options(self.options if options is None else options)
         chosen = choose_runner(self.runner if runner is None else runner, given)
         pipeline = beam.Pipeline(runner=chosen, options=given)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from prefect.task_runners import PrefectTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
-from rechunker.running import BatchRunner, available_cores, check_numbers
+from rechunker.running import BatchRunner, available_cores, check_numbers, refuse_keywords
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 from rechunker_prefect.engine import flow_options, limit_of, patient_start
 from rechunker_prefect.flow import RechunkFlow, build
@@ -159,19 +159,15 @@ def _checked(task_runner: TaskRunner[Any] | type[TaskRunner[Any]]) -> TaskRunner
     return made
 
 
-def _check_options(named: Iterable[str]) -> None:
+def _check_options(options: Mapping[str, Any]) -> None:
     known = flow_options() - {"task_runner"}
-    unknown = sorted(set(named) - known)
-    if "task_runner" in unknown:
+    if "task_runner" in options:
         raise TypeError(
             "execute() takes no task_runner, since a plan is made for one task runner; give it "
             "earlier, as in rechunk(..., executor=PrefectExecutor(task_runner))"
         )
-    if unknown:
-        raise TypeError(
-            f"the prefect executor takes no {', '.join(unknown)}; "
-            f"execute() takes {', '.join(sorted(known))} and retries"
-        )
+    unknown = {name: value for name, value in options.items() if name not in known}
+    refuse_keywords("prefect", unknown, [*sorted(known), "retries"])
 
 
 def _title(names: Sequence[str]) -> str:

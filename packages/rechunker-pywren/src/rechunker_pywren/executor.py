@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Iterable
 from typing import Any
 
-from rechunker.running import available_cores, check_numbers
+from rechunker.running import available_cores, check_numbers, refuse_keywords
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 from rechunker_pywren.calls import Engine
 from rechunker_pywren.child_process import ChildProcessEngine
@@ -118,10 +118,7 @@ class PywrenExecutor(Executor[Plan]):
         Exception
             The error of a task that failed after all its retries.
         """
-        if kwargs:
-            raise TypeError(
-                f"the pywren executor takes no {', '.join(kwargs)}; execute() takes retries"
-            )
+        refuse_keywords("pywren", kwargs, ("retries",))
         return plan(retries)
 
     def _engine(self) -> Engine:
