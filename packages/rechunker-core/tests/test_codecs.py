@@ -42,6 +42,7 @@ V3: dict[str, dict[str, Any]] = {
 }
 WAYS = [(2, V2[name]) for name in V2] + [(3, V3[name]) for name in V3]
 IDS = [f"v2 {name}" for name in V2] + [f"v3 {name}" for name in V3]
+every_way = pytest.mark.parametrize(("zarr_format", "options"), WAYS, ids=IDS)
 DTYPES = ["?", "u1", "i2", "f4", "f8", "c16"]
 
 
@@ -67,30 +68,31 @@ def stored(array: zarr.Array[Any]) -> Any:
     return next(value for key, value in objects.items() if key in ("0.0.0", "c/0/0/0"))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("zarr_format", "options"), WAYS, ids=IDS)
+@every_way
 def test_direct_codec_reads_and_writes_what_zarr_does(
-    zarr_format: int, options: dict[str, Any], dtype: str
+    zarr_format: int, options: dict[str, Any]
 ) -> None:
-    array = one_chunk(zarr_format, dtype, options)
-    codec = chunk_codec(document_of(array), array.dtype.itemsize)
-    assert isinstance(codec, DirectCodec)
-    ((start, chunk),) = codec.decode(stored(array).as_numpy_array(), Scratch())
-    np.testing.assert_array_equal(chunk, array[...])
-    assert start == (0, 0, 0)
-    assert codec.encode(np.ascontiguousarray(chunk)).to_bytes() == stored(array).to_bytes()
+    for dtype in DTYPES:
+        array = one_chunk(zarr_format, dtype, options)
+        codec = chunk_codec(document_of(array), array.dtype.itemsize)
+        assert isinstance(codec, DirectCodec), dtype
+        ((start, chunk),) = codec.decode(stored(array).as_numpy_array(), Scratch())
+        np.testing.assert_array_equal(chunk, array[...], err_msg=dtype)
+        assert start == (0, 0, 0), dtype
+        encoded = codec.encode(np.ascontiguousarray(chunk)).to_bytes()
+        assert encoded == stored(array).to_bytes(), dtype
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("zarr_format", "options"), WAYS, ids=IDS)
+@every_way
 def test_zarr_codec_reads_and_writes_what_zarr_does(
-    zarr_format: int, options: dict[str, Any], dtype: str
+    zarr_format: int, options: dict[str, Any]
 ) -> None:
-    array = one_chunk(zarr_format, dtype, options)
-    codec = ZarrCodec.of(document_of(array), array.dtype.itemsize)
-    ((_, chunk),) = codec.decode(stored(array).as_numpy_array(), Scratch())
-    np.testing.assert_array_equal(chunk, array[...])
-    assert codec.encode(chunk).to_bytes() == stored(array).to_bytes()
+    for dtype in DTYPES:
+        array = one_chunk(zarr_format, dtype, options)
+        codec = ZarrCodec.of(document_of(array), array.dtype.itemsize)
+        ((_, chunk),) = codec.decode(stored(array).as_numpy_array(), Scratch())
+        np.testing.assert_array_equal(chunk, array[...], err_msg=dtype)
+        assert codec.encode(chunk).to_bytes() == stored(array).to_bytes(), dtype
 
 
 @pytest.mark.parametrize(

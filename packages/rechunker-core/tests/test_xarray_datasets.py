@@ -63,7 +63,8 @@ def stored(dataset: xr.Dataset, place: Path, zarr_format: int = 3, **kwargs: Any
 
 
 def planned(source: xr.Dataset, chunks: Any, tmp_path: Path, **kwargs: Any) -> Rechunked:
-    return rechunk(source, chunks, kwargs.pop("max_mem", "1MB"), tmp_path / "target", **kwargs)
+    kwargs = {"max_mem": "1MB", "executor": "python", **kwargs}
+    return rechunk(source, chunks, target_store=tmp_path / "target", **kwargs)
 
 
 def chunks_after(source: xr.Dataset, chunks: Any, tmp_path: Path) -> dict[str, Any]:
@@ -182,7 +183,7 @@ def test_the_other_format_keeps_packing_codecs_and_numbers(
 
 def test_the_format_of_a_group_is_that_of_the_target(place: Path, tmp_path: Path) -> None:
     group = zarr.create_group(tmp_path / "target", zarr_format=2)
-    target = rechunk(xr.open_zarr(place), {"time": 5}, "1MB", group).execute()
+    target = rechunk(xr.open_zarr(place), {"time": 5}, "1MB", group, executor="python").execute()
     assert target.metadata.zarr_format == 2
     xr.testing.assert_identical(xr.open_zarr(place), xr.open_zarr(tmp_path / "target"))
 
@@ -430,14 +431,15 @@ def test_a_name_for_the_array_is_refused(place: Path, tmp_path: Path) -> None:
 
 def test_a_data_array_is_refused_with_advice(place: Path, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="to_dataset"):
-        rechunk(xr.open_zarr(place)["air"], {"x": 5}, "1MB", tmp_path / "target")
+        rechunk(xr.open_zarr(place)["air"], {"x": 5}, "1MB", tmp_path / "target", executor="python")
 
 
 def test_the_source_is_not_overwritten(place: Path) -> None:
     opened = xr.open_zarr(place)[["air"]].reset_coords(drop=True)
+    options = {"target_options": {"overwrite": True}, "executor": "python"}
     for source in (opened, opened + 1, xr.open_zarr(place, chunks=None).isel(x=slice(3))):
         with pytest.raises(ValueError, match="never changed"):
-            rechunk(source, {"x": 5}, "1MB", place, target_options={"overwrite": True})
+            rechunk(source, {"x": 5}, "1MB", place, **options)
 
 
 def test_too_little_memory_is_told(place: Path, tmp_path: Path) -> None:
