@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.planning import Grid, RechunkPlan, StagePlan
+from rechunker.planning import Grid, Layout, RechunkPlan, StagePlan
 from rechunker.planning.grids import Axis
-from rechunker.planning.plan import Layout
 
 Array = npt.NDArray[Any]
 Index = tuple[int, ...]

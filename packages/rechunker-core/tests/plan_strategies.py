@@ -8,9 +8,8 @@ from math import prod
 
 from hypothesis import strategies as st
 
-from rechunker.planning import CostModel, RechunkPlan, plan_rechunk
+from rechunker.planning import CostModel, Footprint, RechunkPlan, plan_rechunk
 from rechunker.planning.grids import Axis
-from rechunker.planning.plan import Footprint
 
 LENGTHS = {1: 200, 2: 40, 3: 14, 4: 7, 5: 5}
 

@@ -71,8 +71,9 @@ def test_dtype(dtype: Any, zarr_format: Any) -> None:
         {}, shape=(13, 7), chunks=(4, 7), dtype=dtype, zarr_format=zarr_format
     )
     source[...] = values(source.dtype, source.shape)
-    for temp in (None, {}):
-        with about("direct" if temp is None else "temp"):
+    stores: dict[str, Any] = {"direct": None, "temp": {}}
+    for name, temp in stores.items():
+        with about(name):
             target = rechunk(source, (13, 2), temp_store=temp, max_mem=40000)
             assert_same(source, target)
             assert document(source) == document(target)

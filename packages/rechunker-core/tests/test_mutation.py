@@ -16,7 +16,7 @@ COPYING = {
     "test_groups.py": "named_arrays_are or many_arrays or own_source",
     "test_publishing.py": "repeated or overwriting_waits or array_in_a_group",
     "test_python_executor.py": "any_number or no_arguments",
-    "test_rechunk_properties.py": "target_equals_source or requests or report",
+    "test_rechunk_properties.py": "target_equals_source or exactly_what_was_predicted",
 }
 
 

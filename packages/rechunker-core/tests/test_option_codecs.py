@@ -34,7 +34,8 @@ def test_a_compressor_of_either_format_goes_to_either_format() -> None:
 
 
 def test_a_compressor_may_be_taken_away() -> None:
-    for nothing in (None, (), []):
+    given: list[Any] = [None, (), []]
+    for nothing in given:
         assert encoded(create(), compressor=nothing) == [BYTES], nothing
         document = target(create(zarr_format=2), compressors=nothing)
         assert document["compressor"] is None, nothing

@@ -9,8 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rechunker.planning import OBJECT_STORE, MemoryLimitError, RechunkPlan, plan_rechunk
-from rechunker.planning.plan import Footprint, Layout
+from rechunker.planning import (
+    OBJECT_STORE,
+    Footprint,
+    Layout,
+    MemoryLimitError,
+    RechunkPlan,
+    plan_rechunk,
+)
 
 untyped: Any = plan_rechunk  # for arguments that a type checker refuses, or cannot count
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cases import about
 
-from rechunker.planning import RechunkPlan, StagePlan, plan_rechunk
-from rechunker.planning.plan import Footprint, Layout
+from rechunker.planning import Footprint, Layout, RechunkPlan, StagePlan, plan_rechunk
 
 # A unit of 10 elements in, one of 10 elements out, whose sizes tell what is held at a time.
 FOOTPRINT = Footprint(read=1000, unit=100, write=300, pad=40)
@@ -112,7 +112,7 @@ def test_later_stages_hold_no_source_units() -> None:
     assert plan.stages[1].memory < 1000
 
 
-@pytest.mark.parametrize("wrong", [{"read": -1}, {"concurrency": 0}, {"spill": -0.5}])
-def test_footprint_of_negative_sizes_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="must not be negative"):
-        Footprint(**{**vars(FOOTPRINT), **wrong})
+def test_footprint_of_negative_sizes_is_refused() -> None:
+    for wrong in ({"read": -1}, {"concurrency": 0}, {"spill": -0.5}):
+        with about(wrong), pytest.raises(ValueError, match="must not be negative"):
+            Footprint(**{**vars(FOOTPRINT), **wrong})

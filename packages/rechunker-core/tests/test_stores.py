@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import zarr
+from cases import about
 from zarr.abc.store import Store
 from zarr.buffer.cpu import Buffer
 from zarr.storage import (
@@ -118,10 +119,11 @@ def test_a_store_of_obstore_may_be_bare() -> None:
     assert resolve_store(wrapped.store) == at(wrapped)
 
 
-@pytest.mark.parametrize("given", [3, None, ["a"], object()])
-def test_what_is_no_place_is_refused(given: Any) -> None:
-    with pytest.raises(TypeError, match="not a place to store arrays: .*; give a path, a URL"):
-        resolve_store(given)
+def test_what_is_no_place_is_refused() -> None:
+    message = "not a place to store arrays: .*; give a path, a URL"
+    for given in (3, None, ["a"], object()):
+        with about(given), pytest.raises(TypeError, match=message):
+            resolve_store(given)
 
 
 def test_an_array_is_no_place() -> None:
@@ -137,18 +139,19 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
         resolve_store(file)
 
 
-@pytest.mark.parametrize("given", ["data.zarr", {}, MemoryStore()])
-def test_storage_options_are_for_urls(given: Any) -> None:
-    with pytest.raises(TypeError, match="storage_options are for URLs such as 's3://bucket/key'"):
-        resolve_store(given, storage_options={"anon": True})
+def test_storage_options_are_for_urls() -> None:
+    message = "storage_options are for URLs such as 's3://bucket/key'"
+    places: list[Any] = ["data.zarr", {}, MemoryStore()]
+    for given in places:
+        with about(given), pytest.raises(TypeError, match=message):
+            resolve_store(given, storage_options={"anon": True})
 
 
 # Stores of one process.
 
 
-@pytest.mark.parametrize(
-    "store",
-    [
+def test_bytes_of_some_stores_live_in_one_process() -> None:
+    stores: list[Store] = [
         MemoryStore(),
         LoggingStore(MemoryStore()),
         WrapperStore(WrapperStore(MemoryStore())),
@@ -160,15 +163,12 @@ def test_storage_options_are_for_urls(given: Any) -> None:
         files("dir", inner=Files("memory")),
         FsspecStore(in_threads(Files("memory"))),
         objects("MemoryStore"),
-    ],
-)
-def test_bytes_of_some_stores_live_in_one_process(store: Store) -> None:
-    assert is_process_local(store)
+    ]
+    assert [store for store in stores if not is_process_local(store)] == []
 
 
-@pytest.mark.parametrize(
-    "store",
-    [
+def test_bytes_of_other_stores_are_everywhere() -> None:
+    stores: list[Store] = [
         LocalStore("data.zarr"),
         LoggingStore(LocalStore("data.zarr")),
         ZipStore("old.zip", mode="r"),
@@ -176,10 +176,8 @@ def test_bytes_of_some_stores_live_in_one_process(store: Store) -> None:
         files("reference", inner=Files("memory")),
         FsspecStore(in_threads(Files(("file", "local")))),
         objects("S3Store"),
-    ],
-)
-def test_bytes_of_other_stores_are_everywhere(store: Store) -> None:
-    assert not is_process_local(store)
+    ]
+    assert [store for store in stores if is_process_local(store)] == []
 
 
 # Comparing places.
@@ -190,9 +188,8 @@ S3 = ("s3", "s3a")
 BUCKET = {"bucket": "b", "region": "x"}
 
 
-@pytest.mark.parametrize(
-    ("a", "b"),
-    [
+def test_places_overlap_where_one_contains_the_other() -> None:
+    pairs = [
         (at(LocalStore("x")), at(LocalStore("x"))),
         (at(LocalStore("x")), at(LocalStore("x/y"))),
         (at(LocalStore("x"), "y/z"), at(LocalStore("x/y"))),
@@ -215,15 +212,12 @@ BUCKET = {"bucket": "b", "region": "x"}
         (at(objects("S3Store", config=BUCKET)), at(objects("S3Store", config=BUCKET, prefix="a"))),
         (at(objects("S3Store", config=BUCKET)), at(objects("S3Store", config={"bucket": "b"}))),
         (at(objects("HTTPStore", url="x")), at(objects("HTTPStore", url="x"), "a")),
-    ],
-)
-def test_places_overlap_where_one_contains_the_other(a: StorePath, b: StorePath) -> None:
-    assert overlap(a, b)
+    ]
+    assert [pair for pair in pairs if not overlap(*pair)] == []
 
 
-@pytest.mark.parametrize(
-    ("a", "b"),
-    [
+def test_places_are_apart_where_they_share_no_object() -> None:
+    pairs = [
         (at(LocalStore("x")), at(LocalStore("xy"))),
         (at(LocalStore("x"), "a/b"), at(LocalStore("x"), "a/bc")),
         (at(LocalStore("x"), "a"), at(LocalStore("x"), "b")),
@@ -240,10 +234,8 @@ def test_places_overlap_where_one_contains_the_other(a: StorePath, b: StorePath)
         (at(objects("S3Store", config=BUCKET)), at(objects("GCSStore", config=BUCKET))),
         (at(objects("MemoryStore", n=1)), at(objects("MemoryStore", n=2))),
         (at(objects("HTTPStore", url="x"), "a"), at(objects("HTTPStore", url="x"), "b")),
-    ],
-)
-def test_places_are_apart_where_they_share_no_object(a: StorePath, b: StorePath) -> None:
-    assert not overlap(a, b)
+    ]
+    assert [pair for pair in pairs if overlap(*pair)] == []
 
 
 def test_links_lead_to_one_place(tmp_path: Path) -> None:
@@ -284,11 +276,12 @@ def test_arrays_and_groups_are_told_apart(zarr_format: Any) -> None:
     assert [group_format(at(store, path)) for path in ("", "a")] == [zarr_format, None]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"node_type": "x"}', b"\xff"])
-def test_what_is_no_metadata_is_no_node(content: bytes) -> None:
-    place = at(MemoryStore({"zarr.json": Buffer.from_bytes(content)}))
-    assert node_kind(place) is None
-    assert group_format(place) is None
+def test_what_is_no_metadata_is_no_node() -> None:
+    for content in (b"", b"{", b"[]", b"{}", b'{"node_type": "x"}', b"\xff"):
+        place = at(MemoryStore({"zarr.json": Buffer.from_bytes(content)}))
+        with about(content):
+            assert node_kind(place) is None
+            assert group_format(place) is None
 
 
 @pytest.mark.parametrize("wrap", [lambda store: store, LoggingStore])

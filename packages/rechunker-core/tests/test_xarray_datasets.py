@@ -436,7 +436,7 @@ def test_a_data_array_is_refused_with_advice(place: Path, tmp_path: Path) -> Non
 
 def test_the_source_is_not_overwritten(place: Path) -> None:
     opened = xr.open_zarr(place)[["air"]].reset_coords(drop=True)
-    options = {"target_options": {"overwrite": True}, "executor": "python"}
+    options: dict[str, Any] = {"target_options": {"overwrite": True}, "executor": "python"}
     for source in (opened, opened + 1, xr.open_zarr(place, chunks=None).isel(x=slice(3))):
         with pytest.raises(ValueError, match="never changed"):
             rechunk(source, {"x": 5}, "1MB", place, **options)

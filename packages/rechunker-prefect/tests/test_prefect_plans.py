@@ -198,10 +198,7 @@ def test_nothing_is_left_behind(
     source: zarr.Array[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def state() -> list[Any]:
-        loggers = [
-            logging.getLogger(name)
-            for name in (None, "rechunker", "rechunker.running")
-        ]
+        loggers = [logging.getLogger(name) for name in (None, "rechunker", "rechunker.running")]
         return [
             dict(os.environ),
             get_current_settings(),
