@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from cases import about
 from xarray_catalogue import CATALOGUE
 
 from rechunker import rechunk
@@ -57,30 +56,20 @@ def ways_of(name: str) -> list[str]:
     return [way for way in WAYS if not (way == "memory" and name in CANNOT_BE_ENCODED)]
 
 
-@contextmanager
-def told(fact: str) -> Iterator[None]:
-    """Say with an error what it is that does not hold."""
-    try:
-        yield
-    except Exception as error:
-        error.add_note(fact)
-        raise
-
-
 @pytest.mark.parametrize("zarr_format", [2, 3])
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_a_dataset_comes_out_as_it_went_in(tmp_path: Path, name: str, zarr_format: int) -> None:
     source = tmp_path / "source.zarr"
     store(CATALOGUE[name](), source, zarr_format)
     for way in ways_of(name):
-        with told(f"{way}: the target opens as the source does"):
+        with about(f"{way}: the target opens as the source does"):
             check_target(source, tmp_path / f"{way}.zarr", way)
         if way != "memory":
-            with told(f"{way}: the target stores what the source stores"):
+            with about(f"{way}: the target stores what the source stores"):
                 check_stored(source, tmp_path / f"{way}.zarr")
-            with told(f"{way}: no untouched variable is encoded anew"):
+            with about(f"{way}: no untouched variable is encoded anew"):
                 check_untouched(source, way)
-    with told("the target may have the other format"):
+    with about("the target may have the other format"):
         check_other_format(source, tmp_path / "other.zarr", 5 - zarr_format)
 
 
