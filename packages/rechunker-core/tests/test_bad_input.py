@@ -44,7 +44,7 @@ WRONG: dict[str, tuple[dict[str, Any], Any, str]] = {
     "too many chunks": ({"target_chunks": (1, 2, 3)}, ValueError, "3 sizes"),
     "zero": ({"target_chunks": (0, 4)}, ValueError, "positive"),
     "negative": ({"target_chunks": (-2, 4)}, ValueError, "positive integer or -1"),
-    "fraction": ({"target_chunks": (1.5, 4)}, TypeError, "not an integer"),
+    "fraction": ({"target_chunks": (1.5, 4)}, TypeError, "must be an integer, got 1.5"),
     "unknown dimension": ({"target_chunks": {"lat": 4}}, ValueError, "'time', 'x'"),
     "irregular": ({"target_chunks": ((50, 50), (40,))}, TypeError, "regular"),
     "text": ({"target_chunks": "auto"}, TypeError, "not a chunk shape"),
@@ -61,7 +61,7 @@ WRONG: dict[str, tuple[dict[str, Any], Any, str]] = {
     "unknown executor": ({"executor": "spark"}, ValueError, "pip install rechunker-spark"),
     "executor of no type": ({"executor": 3}, TypeError, "executor"),
     "name without a group": ({"array_name": "a"}, ValueError, "leave it out"),
-    "no store": ({"target_store": 5}, TypeError, "not a place"),
+    "no store": ({"target_store": 5}, TypeError, "cannot use 5 as a store"),
 }
 
 

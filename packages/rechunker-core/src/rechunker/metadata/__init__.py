@@ -1,4 +1,4 @@
-"""Metadata: the documents of a target, made from those of its source and the options."""
+"""Metadata: documents of arrays, and those of a target made from its source and the options."""
 
 from __future__ import annotations
 

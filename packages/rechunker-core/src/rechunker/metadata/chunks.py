@@ -1,4 +1,4 @@
-"""Reading chunk shapes as users write them: tuples, names of dimensions, -1."""
+"""Chunk shapes and shard shapes as users write them: tuples, dicts by dimension name, -1."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ def normalize_chunks(
     Parameters
     ----------
     chunks
-        One size per axis, or sizes by the names of dimensions, or one size for an array of one
-        axis. -1 means the whole axis (by itself: all axes whole), None, for all or for one axis,
-        `default`; a size larger than its axis is clipped.
+        Chunk sizes in elements: one per axis, a dict by dimension name, or a single number for
+        an array with one axis. -1 means the whole axis; a bare -1 means that for all axes. None,
+        for one axis or for all, means `default`. A size larger than its axis is clipped.
     shape
         Shape of the array.
     dims
-        Names of its dimensions, if it has any.
+        Dimension names of the array; None if it has none.
     default
-        Chunks of the axes that `chunks` does not name.
+        Chunk sizes of the axes that `chunks` leaves out; None if there are none.
     what
-        What to call `chunks` in errors.
+        Name of `chunks` in error messages.
 
     Returns
     -------
     tuple of int
-        At least 1 on every axis. `default` itself is returned as it is, not clipped, so that
-        ``None`` leaves chunks as they are.
+        Chunk sizes, at least 1 on every axis. With ``chunks=None``, `default` is returned
+        unclipped, so that existing chunks stay as they are.
 
     Raises
     ------
     TypeError
-        If something is neither a chunk shape nor a size.
+        If `chunks` is not a chunk shape, or a size is not an integer.
     ValueError
-        If there are too few or too many sizes, one is neither positive nor -1, or a name is not
-        that of a dimension.
+        If the number of sizes differs from the number of axes, a size is neither positive nor
+        -1, or a name is not a dimension name.
 
     Examples
     --------
@@ -59,13 +59,13 @@ def normalize_chunks(
     """
     if chunks is None:
         if default is None:
-            raise TypeError(f"{what} is None, but there are no chunks to leave as they are")
+            raise TypeError(f"{what} is None, but there are no chunks to keep; give a chunk shape")
         return tuple(int(size) for size in default)
     sizes = _one_per_axis(chunks, len(shape), dims, what)
-    whole: Sequence[int | None] = default if default is not None else [None] * len(shape)
+    defaults: Sequence[int | None] = default if default is not None else [None] * len(shape)
     return tuple(
-        _one_size(size, n, usual, f"{what}={chunks!r}, axis {axis}")
-        for axis, (size, n, usual) in enumerate(zip(sizes, shape, whole, strict=True))
+        _one_size(size, n, own, f"{what}={chunks!r}, axis {axis}")
+        for axis, (size, n, own) in enumerate(zip(sizes, shape, defaults, strict=True))
     )
 
 
@@ -77,42 +77,46 @@ def normalize_shards(
     *,
     what: str = "shards",
 ) -> tuple[int, ...]:
-    """Return a shard shape, whole chunks on every axis.
+    """Return a shard shape as a full tuple of integers; a shard holds whole chunks.
 
     Parameters
     ----------
     shards
-        As the chunks of `normalize_chunks`. -1, and a size larger than the axis, mean all chunks
-        of the axis.
+        Shard sizes in elements, in any form that `normalize_chunks` accepts. -1, or a size
+        larger than the axis, means all chunks of the axis; None for an axis means one chunk.
     chunks
-        Shape of the chunks in a shard.
-    shape, dims
-        Of the array.
+        Shape of the inner chunks.
+    shape
+        Shape of the array.
+    dims
+        Dimension names of the array; None if it has none.
     what
-        What to call `shards` in errors.
+        Name of `shards` in error messages.
 
     Raises
     ------
-    TypeError, ValueError
-        As `normalize_chunks`, or if a shard is not made of whole chunks.
+    TypeError
+        As in `normalize_chunks`.
+    ValueError
+        As in `normalize_chunks`, or if a shard size is not a multiple of the chunk size.
 
     Examples
     --------
     >>> normalize_shards((-1, 20), (4, 10), (10, 100))
     (12, 20)
     """
-    given = _one_per_axis(shards, len(shape), dims, what)
+    requested = _one_per_axis(shards, len(shape), dims, what)
     whole = [-(-max(1, n) // chunk) * chunk for n, chunk in zip(shape, chunks, strict=True)]
     sizes = tuple(
         _one_size(size, n, chunk, f"{what}={shards!r}, axis {axis}")
-        for axis, (size, n, chunk) in enumerate(zip(given, whole, chunks, strict=True))
+        for axis, (size, n, chunk) in enumerate(zip(requested, whole, chunks, strict=True))
     )
     for axis, (size, chunk) in enumerate(zip(sizes, chunks, strict=True)):
         if size % chunk:
             below = size - size % chunk
             raise ValueError(
-                f"{what}={shards!r}, axis {axis}: a shard of {size} is not a multiple of the "
-                f"target chunk of {chunk}; give {below or chunk} or {below + chunk}"
+                f"{what}={shards!r}, axis {axis}: the shard size {size} is not a multiple of the "
+                f"chunk size {chunk}; give {below or chunk} or {below + chunk}"
             )
     return sizes
 
@@ -141,7 +145,7 @@ def _is_sequence(value: Any) -> bool:
 
 
 def _integer(value: Any) -> int | None:
-    """Return an integer of any type; True and False are none."""
+    """Return `value` as an int; None if it is not an integer (or is a bool)."""
     if isinstance(value, bool):
         return None
     try:
@@ -155,13 +159,13 @@ def _by_name(chunks: Mapping[Any, Any], ndim: int, dims: Dimensions | None, what
         return [None] * ndim
     if dims is None:
         raise ValueError(
-            f"{what}={dict(chunks)!r} names dimensions, but those of the array have no names; "
+            f"{what}={dict(chunks)!r} names dimensions, but the array has no dimension names; "
             "give a tuple with one size per axis"
         )
     unknown = [name for name in chunks if name is None or dims.count(name) != 1]
     if unknown:
         raise ValueError(
-            f"{what}={dict(chunks)!r}: {unknown[0]!r} is not the name of one dimension; "
+            f"{what}={dict(chunks)!r}: {unknown[0]!r} must name exactly one dimension; "
             f"the dimensions are {dims}"
         )
     return [chunks.get(name) if name is not None else None for name in dims]
@@ -170,13 +174,13 @@ def _by_name(chunks: Mapping[Any, Any], ndim: int, dims: Dimensions | None, what
 def _one_size(size: Any, n: int, default: int | None, where: str) -> int:
     if size is None:
         if default is None:
-            raise ValueError(f"{where}: no size is given; give one, or -1 for the whole axis")
+            raise ValueError(f"{where}: the size is missing; give one, or -1 for the whole axis")
         size = default
     if _is_sequence(size):
-        raise TypeError(f"{where}: {size!r} is more than one size; a Zarr chunk shape is regular")
+        raise TypeError(f"{where}: give one size per axis, got {size!r}; Zarr chunks are regular")
     number = _integer(size)
     if number is None:
-        raise TypeError(f"{where}: {size!r} is not an integer")
+        raise TypeError(f"{where}: the size must be an integer, got {size!r}")
     if number < 1 and number != -1:
-        raise ValueError(f"{where}: a size is a positive integer or -1, not {size!r}")
+        raise ValueError(f"{where}: the size must be a positive integer or -1, got {size!r}")
     return max(1, n if number == -1 else min(number, n))

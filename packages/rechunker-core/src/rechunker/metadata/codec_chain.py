@@ -1,4 +1,4 @@
-"""Codec chains: the codecs in metadata by their kind, and sharding codecs around them."""
+"""Codec chains: the codecs of a chunk sorted by kind, and the sharding codecs around them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = [
     "ChainV2",
     "chain_of",
     "codecs_of",
-    "index_of",
     "shard",
+    "shard_index",
     "sharding_of",
 ]
 
@@ -26,9 +26,9 @@ Codec = dict[str, Any]
 
 
 class Chain(NamedTuple):
-    """Codecs of an inner chunk in Zarr format 3: objects of `zarr.codecs`, or their metadata.
+    """Codecs of a chunk in Zarr format 3: objects of `zarr.codecs`, or their metadata.
 
-    `serializer` is None where it follows from the dtype.
+    `serializer` is None if Zarr should choose it by the dtype.
     """
 
     filters: tuple[Any, ...] = ()
@@ -39,8 +39,8 @@ class Chain(NamedTuple):
 class ChainV2(NamedTuple):
     """Codecs of a chunk in Zarr format 2: objects of numcodecs, or their configurations.
 
-    `filters` may be "auto". `big_endian` is true if the dtype must have big-endian elements; in
-    format 3 the byte order belongs to the serializer, not to the dtype.
+    `filters` may be "auto". `big_endian` tells whether the dtype must be big-endian; in Zarr
+    format 3 the serializer holds the byte order, not the dtype.
     """
 
     filters: Any = ()
@@ -50,23 +50,23 @@ class ChainV2(NamedTuple):
 
 
 def sharding_of(codecs: Iterable[Codec]) -> Codec | None:
-    """Return the outermost sharding codec of an array, or None.
+    """Return the outermost sharding codec of an array; None without shards.
 
     Parameters
     ----------
     codecs
-        As in v3 metadata.
+        Codecs from the metadata of a Zarr format 3 array.
     """
     return next((codec for codec in codecs if codec["name"] == SHARDING), None)
 
 
 def chain_of(codecs: Iterable[Codec]) -> Chain:
-    """Return what is done to one inner chunk, whatever the shards around it.
+    """Return the codecs of one chunk; in shards, those of an inner chunk.
 
     Parameters
     ----------
     codecs
-        As in v3 metadata.
+        Codecs from the metadata of a Zarr format 3 array.
     """
     filters, compressors = [], []
     serializer = None
@@ -82,21 +82,21 @@ def chain_of(codecs: Iterable[Codec]) -> Chain:
 
 
 def _flat(codecs: Iterable[Codec]) -> list[Codec]:
-    """Put the codecs inside sharding codecs, which may be nested, in their place."""
+    """Replace sharding codecs, which may be nested, by the codecs inside them."""
     flat: list[Codec] = []
     for codec in codecs:
-        inside = codec["name"] == SHARDING
-        flat += _flat(codec["configuration"]["codecs"]) if inside else [codec]
+        is_sharding = codec["name"] == SHARDING
+        flat += _flat(codec["configuration"]["codecs"]) if is_sharding else [codec]
     return flat
 
 
 def codecs_of(chain: Chain) -> list[Codec]:
-    """Return the codecs of a chain in a row.
+    """Return the codecs of a chain as one list, in the order in which they encode.
 
     Parameters
     ----------
     chain
-        With its serializer.
+        Chain with a serializer.
     """
     return [*chain.filters, chain.serializer, *chain.compressors]
 
@@ -107,24 +107,24 @@ def shard(codecs: Sequence[Codec], chunks: Sequence[int], index: Codec) -> list[
     Parameters
     ----------
     codecs
-        What is done to one inner chunk.
+        Codecs of one inner chunk.
     chunks
         Shape of the inner chunks.
     index
-        How the index of a shard is stored: "index_codecs" and "index_location".
+        Settings of the shard index: "index_codecs" and "index_location".
     """
     configuration = {"chunk_shape": list(chunks), "codecs": list(codecs), **index}
     return [{"name": SHARDING, "configuration": configuration}]
 
 
-def index_of(sharding: Codec | None) -> Codec:
-    """Return how the index of a shard is stored.
+def shard_index(sharding: Codec | None) -> Codec:
+    """Return the settings of the shard index: "index_codecs" and "index_location".
 
     Parameters
     ----------
     sharding
-        A sharding codec, as in v3 metadata; None: as zarr does it.
+        Sharding codec from Zarr format 3 metadata; None for Zarr's defaults.
     """
-    usual = sharding or json.loads(json.dumps(ShardingCodec(chunk_shape=(1,)).to_dict()))
-    configuration = usual["configuration"]
+    codec = sharding or json.loads(json.dumps(ShardingCodec(chunk_shape=(1,)).to_dict()))
+    configuration = codec["configuration"]
     return {key: configuration[key] for key in ("index_codecs", "index_location")}

@@ -1,4 +1,4 @@
-"""Turning codecs of one Zarr format into codecs of the other."""
+"""Translation of single codecs between Zarr format 2 and Zarr format 3."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ Config = dict[str, Any]
 
 _CODECS = (CodecV2, ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec)
 _SHUFFLES = ("noshuffle", "shuffle", "bitshuffle")
-# Codecs that turn an array of objects into bytes have one name in both formats.
+# Codecs that turn arrays of objects into bytes; both formats use the same names.
 _OBJECT_CODECS = ("vlen-utf8", "vlen-bytes")
-# Arguments that are dtypes of elements in memory, which v3 holds in native byte order.
+# Arguments that are dtypes of elements in memory. Zarr format 3 always uses native byte order.
 _DTYPES = ("dtype", "astype", "encode_dtype", "decode_dtype")
 
 
 def is_v2(codec: Any) -> bool:
-    """Say whether a codec, or its configuration, is one of numcodecs: a codec of v2."""
+    """Return whether a codec, or its configuration, belongs to numcodecs (Zarr format 2)."""
     return hasattr(codec, "codec_id") or (isinstance(codec, Mapping) and "id" in codec)
 
 
 def codec_name(codec: Any) -> Any:
-    """Return the name of a codec of either format, or of its configuration; None if it has none."""
+    """Return the name of a codec, or of codec metadata, of either format; None if it has none."""
     if isinstance(codec, Mapping):
         return codec.get("id", codec.get("name"))
     if hasattr(codec, "codec_id"):
@@ -41,21 +41,21 @@ def codec_name(codec: Any) -> Any:
 
 
 def check_codecs(codecs: Iterable[Any], what: str) -> None:
-    """Check that codecs are codecs, of either format.
+    """Check that every item is a codec, or codec metadata, of either format.
 
     Parameters
     ----------
     codecs
-        As a user gave them.
+        Items to check.
     what
-        What to call them in errors.
+        Name of the option or argument in error messages.
 
     Raises
     ------
     TypeError
-        If something else is among them.
+        If an item is neither a codec nor codec metadata.
     ValueError
-        If there is no codec of that name.
+        If no codec has the name in the metadata.
     """
     for codec in codecs:
         name = codec.get("id", codec.get("name")) if isinstance(codec, Mapping) else None
@@ -64,35 +64,40 @@ def check_codecs(codecs: Iterable[Any], what: str) -> None:
         elif isinstance(codec, type) or not isinstance(codec, _CODECS):
             raise TypeError(
                 f"{what}: {codec!r} is not a codec; give objects of zarr.codecs or numcodecs, or "
-                "their metadata: a dict with 'name' and 'configuration' (v3), or with 'id' (v2)"
+                "their metadata: a dict with 'name' and 'configuration' (Zarr format 3), or with "
+                "'id' (Zarr format 2)"
             )
 
 
-def _check_name(name: str, of_numcodecs: bool, what: str) -> None:
-    if of_numcodecs:
+def _check_name(name: str, in_numcodecs: bool, what: str) -> None:
+    if in_numcodecs:
         known = name in numcodecs.registry.codec_registry or name in numcodecs.registry.entries
     else:
         known = _has_class(name)
     if not known:
-        where = "numcodecs" if of_numcodecs else "zarr"
-        raise ValueError(f"{what}: {where} has no codec of the name {name!r}")
+        library = "numcodecs" if in_numcodecs else "zarr"
+        raise ValueError(
+            f"{what}: {library} has no codec named {name!r}; correct the name, or install the "
+            "package that provides the codec"
+        )
 
 
 def to_v3(codecs: Iterable[Any]) -> Chain:
-    """Translate a sequence of v2 codecs: filters, and perhaps a compressor, in their order.
+    """Translate codecs from Zarr format 2 to Zarr format 3.
 
-    Arguments that zarr sets by the dtype of an array, such as Blosc's size of an element, are
-    left to it.
+    Arguments that Zarr sets by the dtype of an array, such as the ``typesize`` of Blosc, are left
+    out.
 
     Parameters
     ----------
     codecs
-        Codecs of numcodecs, or their configurations.
+        Codecs of numcodecs, or their configurations: filters, then perhaps a compressor.
 
     Raises
     ------
     ValueError
-        If v3 has no such codec, or one that works on arrays comes after one that works on bytes.
+        If Zarr format 3 has no counterpart of a codec, or a codec that works on arrays follows
+        one that works on bytes.
     """
     chain = Chain()
     for codec in codecs:
@@ -104,44 +109,47 @@ def to_v3(codecs: Iterable[Any]) -> Chain:
 
 
 def _append(chain: Chain, codec: Config, name: str) -> Chain:
-    """Add a codec behind the others, which must leave it what it expects."""
+    """Append a codec to a chain; a codec that works on arrays cannot follow one on bytes."""
     kind = _class_v3(codec["name"], name)
     if not issubclass(kind, ArrayArrayCodec | ArrayBytesCodec):
         return chain._replace(compressors=(*chain.compressors, codec))
     if chain.serializer is not None or chain.compressors:
-        raise ValueError(f"{name!r} works on arrays, so in v3 it cannot follow one on bytes")
+        raise ValueError(
+            f"codec {name!r} works on arrays and cannot follow a codec that works on bytes in "
+            "Zarr format 3; use zarr_format=2, or give the codecs in another order"
+        )
     if issubclass(kind, ArrayBytesCodec):
         return chain._replace(serializer=codec)
     return chain._replace(filters=(*chain.filters, codec))
 
 
 def _config_v2(codec: Any) -> Config:
-    """Return the configuration of a v2 codec with all its arguments."""
+    """Return the complete configuration of a codec of numcodecs."""
     if hasattr(codec, "codec_id"):
         return dict(codec.get_config())
     return dict(numcodecs.get_codec(dict(codec)).get_config())
 
 
-def _translate_v3(name: str, given: Config) -> Config:
-    """Return the v3 metadata for a v2 codec; there may be no such codec."""
+def _translate_v3(name: str, config: Config) -> Config:
+    """Return the Zarr format 3 metadata of a codec; Zarr may not have a codec of that name."""
     match name:
         case "vlen-utf8" | "vlen-bytes":
-            given = {}
+            config = {}
         case "blosc":
-            shuffle = given.pop("shuffle")
-            given.pop("typesize", None)
-            if shuffle != -1:  # chosen by the dtype
-                given["shuffle"] = _SHUFFLES[shuffle]
+            shuffle = config.pop("shuffle")
+            config.pop("typesize", None)
+            if shuffle != -1:  # -1: Zarr chooses it by the dtype
+                config["shuffle"] = _SHUFFLES[shuffle]
         case "zstd":
-            given = {"level": given["level"], "checksum": bool(given.get("checksum", False))}
+            config = {"level": config["level"], "checksum": bool(config.get("checksum", False))}
         case "gzip":
-            given = {"level": given["level"]}
-        case "crc32c" if given.get("location", "end") == "end":
-            given = {}
+            config = {"level": config["level"]}
+        case "crc32c" if config.get("location", "end") == "end":
+            config = {}
         case _:
             name = f"numcodecs.{name}"
-            given = {key: _native(key, value) for key, value in given.items()}
-    return {"name": name, "configuration": given}
+            config = {key: _native(key, value) for key, value in config.items()}
+    return {"name": name, "configuration": config}
 
 
 def _native(key: str, value: Any) -> Any:
@@ -152,45 +160,50 @@ def _native(key: str, value: Any) -> Any:
 
 def _class_v3(name: str, name_v2: str) -> type:
     if not _has_class(name):
-        raise ValueError(f"Zarr format 3 has no counterpart of codec {name_v2!r}")
+        raise ValueError(
+            f"Zarr format 3 has no counterpart of codec {name_v2!r}; use zarr_format=2, or a "
+            "codec that Zarr format 3 has"
+        )
     return get_codec_class(name)
 
 
 def _has_class(name: str) -> bool:
     try:
         get_codec_class(name)
-    except (KeyError, UnknownCodecError):  # the former before zarr 3.2
+    except (KeyError, UnknownCodecError):  # KeyError before zarr 3.2
         return False
     return True
 
 
 def to_v2(codec: Any) -> Config:
-    """Translate a v3 codec.
+    """Translate a codec from Zarr format 3 to Zarr format 2.
 
     Parameters
     ----------
     codec
-        A codec of `zarr.codecs`, or its metadata.
+        Codec of `zarr.codecs`, or its metadata.
 
     Returns
     -------
     dict
-        The configuration of a codec of numcodecs.
+        Configuration of a codec of numcodecs.
 
     Raises
     ------
     ValueError
-        If v2 has no such codec.
+        If Zarr format 2 has no counterpart of the codec.
     """
     metadata: Mapping[str, Any] = codec if isinstance(codec, Mapping) else codec.to_dict()
-    name, given = metadata["name"], dict(metadata.get("configuration") or {})
+    name, config = metadata["name"], dict(metadata.get("configuration") or {})
     if name == "blosc":
-        given.pop("typesize", None)  # numcodecs takes it from what it compresses
-        shuffle = given.get("shuffle")
-        given["shuffle"] = _SHUFFLES.index(shuffle) if shuffle in _SHUFFLES else -1
+        config.pop("typesize", None)  # numcodecs takes it from the data it compresses
+        shuffle = config.get("shuffle")
+        config["shuffle"] = _SHUFFLES.index(shuffle) if shuffle in _SHUFFLES else -1
     elif name.startswith("numcodecs."):
         name = name.removeprefix("numcodecs.")
     elif name not in ("zstd", "gzip", "crc32c", *_OBJECT_CODECS):
-        hint = "; give order='F' if it reverses the axes" if name == "transpose" else ""
-        raise ValueError(f"Zarr format 2 has no counterpart of codec {name!r}{hint}")
-    return dict(numcodecs.get_codec({"id": name, **given}).get_config())
+        other = "order='F' if it reverses the axes" if name == "transpose" else "another codec"
+        raise ValueError(
+            f"Zarr format 2 has no counterpart of codec {name!r}; use zarr_format=3, or {other}"
+        )
+    return dict(numcodecs.get_codec({"id": name, **config}).get_config())

@@ -1,4 +1,4 @@
-"""Names of an array's dimensions."""
+"""Dimension names of a Zarr array, as Xarray or NCZarr stores them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ _NCZARR = (("_NCZARR_ARRAY", "dimrefs"), ("_nczarr_array", "dimension_references
 
 
 def dimension_names(array: zarr.Array[Any]) -> Dimensions | None:
-    """Return the names of an array's dimensions, as Xarray reads them.
+    """Return the dimension names of an array, as Xarray reads them.
 
     Parameters
     ----------
     array
-        Of either format: names are metadata in v3, and in v2 the attribute
-        ``_ARRAY_DIMENSIONS`` or, as NCZarr writes them, references to dimensions of a group.
+        Array of either format. Zarr format 3 keeps the names in the metadata. Zarr format 2
+        keeps them in the attribute ``_ARRAY_DIMENSIONS``, or as references to dimensions of a
+        group if NCZarr wrote the array.
 
     Returns
     -------
     tuple of str or None, or None
-        None for an axis without a name, and for an array without any.
+        One name per axis, None for an axis without a name; None if no axis has a name.
     """
     names: Any = getattr(array.metadata, "dimension_names", None)
     if names is None or not _has_a_name(names):
@@ -46,7 +47,7 @@ def _has_a_name(names: Any) -> bool:
 
 
 def _nczarr_names(array: zarr.Array[Any]) -> list[str] | None:
-    """Return the names in NCZarr's own keys, which Zarr itself leaves out of its metadata."""
+    """Return the names that NCZarr stores in keys of its own, which Zarr drops on reading."""
     stored = read_json(array.store_path / ".zarray")
     for key, references in _NCZARR:
         entry = stored.get(key, array.attrs.get(key))

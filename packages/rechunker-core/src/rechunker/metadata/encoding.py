@@ -1,4 +1,4 @@
-"""How the elements of a target are encoded: as in the source, but for what options name."""
+"""Encoding of a target: the codecs of the source, unless options replace them."""
 
 from __future__ import annotations
 
@@ -18,67 +18,67 @@ __all__ = ["encode_v2", "encode_v3"]
 
 
 def encode_v3(array: zarr.Array[Any], chain: Chain, options: ArrayOptions) -> Document:
-    """Return v3 metadata with the codecs of a target, its fill value and its chunk keys.
+    """Return Zarr format 3 metadata with the codecs, fill value and chunk keys of a target.
 
     Parameters
     ----------
     array
-        The source.
+        Source array.
     chain
-        Its codecs, in v3.
+        Codecs of the source, translated to Zarr format 3.
     options
-        What takes their place.
+        Options of the target, which take precedence over the source.
 
     Returns
     -------
     dict
-        Metadata of a small array of the source's dtype, as Zarr writes it.
+        Metadata of an array of one element with the dtype of the source, as Zarr writes it.
 
     Raises
     ------
     ValueError, TypeError
-        If Zarr refuses the options.
+        If Zarr or a codec rejects the options, or the format cannot store them.
     """
-    words = options.named
-    chain = _name_codecs(array, chain, words)
-    if words.get("order") is not None:
-        chain = chain._replace(filters=_in_order(chain.filters, words, array.ndim))
-    given = {
+    named = options.named
+    chain = _replace_codecs(array, chain, named)
+    if named.get("order") is not None:
+        chain = chain._replace(filters=_with_order(chain.filters, named, array.ndim))
+    codecs = {
         "filters": chain.filters,
         "serializer": "auto" if chain.serializer is None else chain.serializer,
         "compressors": chain.compressors,
     }
-    return try_encoding(array, 3, options, given)
+    return try_encoding(array, 3, options, codecs)
 
 
-def _name_codecs(array: zarr.Array[Any], chain: Chain, words: Mapping[str, Any]) -> Chain:
-    """Put the codecs that options name in the place of those of the source."""
+def _replace_codecs(array: zarr.Array[Any], chain: Chain, named: Mapping[str, Any]) -> Chain:
+    """Replace codecs of the source by those in the options."""
     compressors, serializer = chain.compressors, chain.serializer
-    filters, first = chain.filters, Chain()
-    if "compressors" in words:
-        compressors = _compressors_v3(array, words["compressors"])
-    if "serializer" in words:
-        serializer = _serializer_v3(words["serializer"])
-    if "filters" in words:
-        first = _mixed_v3(words["filters"])
-        filters, serializer = first.filters, first.serializer or serializer
-    # A filter of v2 that works on bytes is a compressor before the others in v3.
-    return Chain(filters, serializer, (*first.compressors, *compressors))
+    filters, translated = chain.filters, Chain()
+    if "compressors" in named:
+        compressors = _compressors_v3(array, named["compressors"])
+    if "serializer" in named:
+        serializer = _serializer_v3(named["serializer"])
+    if "filters" in named:
+        translated = _filters_v3(named["filters"])
+        filters, serializer = translated.filters, translated.serializer or serializer
+    # Zarr format 2 filters that work on bytes become the first compressors in Zarr format 3.
+    return Chain(filters, serializer, (*translated.compressors, *compressors))
 
 
-def _listed(codecs: Any, word: str) -> tuple[Any, ...]:
-    """Return one codec, several, or none (None) as a tuple."""
+def _as_tuple(codecs: Any, option: str) -> tuple[Any, ...]:
+    """Return the codecs of an option, which may be one, several or None, as a tuple."""
     if codecs is None:
         return ()
-    listed = tuple(codecs) if isinstance(codecs, list | tuple) else (codecs,)
-    check_codecs(listed, word)
-    return listed
+    several = tuple(codecs) if isinstance(codecs, list | tuple) else (codecs,)
+    check_codecs(several, option)
+    return several
 
 
-def _mixed_v3(codecs: Any) -> Chain:
-    """Return filters given as codecs of either format."""
+def _filters_v3(codecs: Any) -> Chain:
+    """Translate filters to Zarr format 3, where some are serializers or compressors."""
     chain = Chain()
-    for codec in () if _is_auto(codecs) else _listed(codecs, "filters"):
+    for codec in () if _is_auto(codecs) else _as_tuple(codecs, "filters"):
         part = to_v3([codec]) if is_v2(codec) else Chain(filters=(codec,))
         chain = Chain(
             (*chain.filters, *part.filters),
@@ -92,77 +92,87 @@ def _serializer_v3(codec: Any) -> Any:
     if _is_auto(codec):
         return None
     if codec is None:
-        raise TypeError("serializer: a v3 array always has one; leave the word out to keep it")
+        raise TypeError(
+            "serializer must be a codec or 'auto' in Zarr format 3, got None; leave it out to "
+            "keep that of the source"
+        )
     check_codecs((codec,), "serializer")
     return (to_v3([codec]).serializer or codec) if is_v2(codec) else codec
 
 
 def _compressors_v3(array: zarr.Array[Any], codecs: Any) -> tuple[Any, ...]:
     if _is_auto(codecs):
-        usual = try_encoding(array, 3, ArrayOptions(), {})
-        return chain_of(usual["codecs"]).compressors
+        document = try_encoding(array, 3, ArrayOptions(), {})
+        return chain_of(document["codecs"]).compressors
     translated: list[Any] = []
-    for codec in _listed(codecs, "compressors"):
+    for codec in _as_tuple(codecs, "compressors"):
         part = to_v3([codec]) if is_v2(codec) else Chain(compressors=(codec,))
         if part.filters or part.serializer:
-            raise ValueError(f"compressors: {codec!r} works on arrays; give it as a filter")
+            raise ValueError(f"compressors: {codec!r} works on arrays; give it in filters")
         translated += part.compressors
     return tuple(translated)
 
 
-def _in_order(filters: tuple[Any, ...], words: Mapping[str, Any], ndim: int) -> tuple[Any, ...]:
-    """Store chunks in C or F order: in v3 that is a codec which transposes them."""
-    others = tuple(codec for codec in filters if codec_name(codec) != "transpose")
-    if "filters" in words and len(others) < len(filters):
-        raise ValueError("order: filters already hold a transpose codec; give one of them")
-    if words["order"] == "C" or ndim < 2:
-        return others
+def _with_order(filters: tuple[Any, ...], named: Mapping[str, Any], ndim: int) -> tuple[Any, ...]:
+    """Return filters that store chunks in C or F order: F is a transpose codec in Zarr format 3."""
+    remaining = tuple(codec for codec in filters if codec_name(codec) != "transpose")
+    if "filters" in named and len(remaining) < len(filters):
+        raise ValueError(
+            f"order={named['order']!r} conflicts with the transpose codec in filters; "
+            "give only one of them"
+        )
+    if named["order"] == "C" or ndim < 2:
+        return remaining
     reverse = list(range(ndim))[::-1]
-    return ({"name": "transpose", "configuration": {"order": reverse}}, *others)
+    return ({"name": "transpose", "configuration": {"order": reverse}}, *remaining)
 
 
 def encode_v2(array: zarr.Array[Any], chain: ChainV2, options: ArrayOptions) -> Document:
-    """Return v2 metadata with the codecs of a target, its fill value and its chunk keys.
+    """Return Zarr format 2 metadata with the codecs, fill value and chunk keys of a target.
 
     Parameters
     ----------
     array
-        The source.
+        Source array.
     chain
-        Its codecs, in v2.
+        Codecs of the source, translated to Zarr format 2.
     options
-        What takes their place.
+        Options of the target, which take precedence over the source.
 
     Returns
     -------
     dict
-        Metadata of a small array of the source's dtype, as Zarr writes it.
+        Metadata of an array of one element with the dtype of the source, as Zarr writes it.
 
     Raises
     ------
     ValueError, TypeError
-        If Zarr refuses the options.
+        If Zarr or a codec rejects the options, or the format cannot store them.
     """
-    words = options.named
-    if not _is_auto(words.get("serializer", "auto")):
-        raise ValueError("serializer: Zarr format 2 has none; give filters and a compressor")
-    filters: Any = words.get("filters", chain.filters)
-    last: Any = words.get("compressors", chain.compressor)
-    if not _is_auto(last):
-        *first, last = _objects(last, "compressors") or [None]
-        # Several compressors, as v3 has them: in v2 all but the last are filters.
-        filters = filters if not first else [*_objects(filters, "filters"), *first]
-    given = {
-        "filters": filters if _is_auto(filters) else _objects(filters, "filters") or None,
-        "compressors": last,
-        "order": words.get("order") or chain.order,
+    named = options.named
+    serializer = named.get("serializer", "auto")
+    if not _is_auto(serializer):
+        raise ValueError(
+            f"serializer: Zarr format 2 has no serializers, got {serializer!r}; use filters and "
+            "a compressor"
+        )
+    filters: Any = named.get("filters", chain.filters)
+    compressor: Any = named.get("compressors", chain.compressor)
+    if not _is_auto(compressor):
+        # Zarr format 2 has a single compressor: the last one. The others become filters.
+        *others, compressor = _numcodecs(compressor, "compressors") or [None]
+        filters = filters if not others else [*_numcodecs(filters, "filters"), *others]
+    codecs = {
+        "filters": filters if _is_auto(filters) else _numcodecs(filters, "filters") or None,
+        "compressors": compressor,
+        "order": named.get("order") or chain.order,
     }
-    return try_encoding(array, 2, options, given, big_endian=chain.big_endian)
+    return try_encoding(array, 2, options, codecs, big_endian=chain.big_endian)
 
 
-def _objects(codecs: Any, word: str) -> list[Any]:
-    """Return codecs of either format as codecs of numcodecs."""
-    configs = [codec if is_v2(codec) else to_v2(codec) for codec in _listed(codecs, word)]
+def _numcodecs(codecs: Any, option: str) -> list[Any]:
+    """Return the codecs of an option, of either format, as objects of numcodecs."""
+    configs = [codec if is_v2(codec) else to_v2(codec) for codec in _as_tuple(codecs, option)]
     return [c if hasattr(c, "codec_id") else numcodecs.get_codec(dict(c)) for c in configs]
 
 

@@ -1,4 +1,4 @@
-"""The chunks and shards of a target."""
+"""Chunk shape and shard shape of a target, from its source and the options."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import zarr
 
 from rechunker.metadata.chunks import normalize_shards
-from rechunker.metadata.codec_chain import index_of, sharding_of
+from rechunker.metadata.codec_chain import shard_index, sharding_of
 from rechunker.metadata.dimensions import dimension_names
 from rechunker.metadata.document import Document, Shape, chunk_shapes
 
@@ -23,13 +23,13 @@ class TargetGrid:
     Parameters
     ----------
     chunks
-        The unit of reading; inner chunks where there are shards.
+        Elements of a chunk along every axis, of an inner chunk if there are shards.
     shards
-        The unit of writing, or None.
+        Elements of a shard along every axis; None without shards.
     kept
-        Whether all is as in the source.
+        Whether the target keeps the chunks and shards of the source.
     index
-        How the index of a shard is stored.
+        Settings of the shard index: "index_codecs" and "index_location".
     """
 
     chunks: Shape
@@ -42,38 +42,40 @@ def target_grid(
     array: zarr.Array[Any],
     source: Document,
     chunks: Sequence[int] | None,
-    words: Mapping[str, Any],
+    options: Mapping[str, Any],
 ) -> TargetGrid:
     """Return the chunks and shards of a target.
 
     Parameters
     ----------
     array, source
-        The source, and its metadata.
+        Source array, and its metadata.
     chunks
-        Chunks of the target; None: those of the source, and its shards.
-    words
-        Options by name.
+        Chunk shape of the target; None to keep the chunks and shards of the source.
+    options
+        Options by name. "shards" is a shard shape, or a dict with "shape" and "index_location".
 
     Raises
     ------
-    ValueError, TypeError
-        If `chunks` is None and those of the source are irregular, or shards do not fit.
+    ValueError
+        If `chunks` is None and the source has an irregular chunk grid, or a shard does not hold
+        whole chunks.
+    TypeError
+        If "shards" is not a shard shape.
     """
-    inner, outer = chunk_shapes(source)
+    source_chunks, source_shards = chunk_shapes(source)
     sharding = sharding_of(source["codecs"]) if source["zarr_format"] == 3 else None
     irregular = source["zarr_format"] == 3 and source["chunk_grid"]["name"] != "regular"
     if chunks is None and irregular:
         raise ValueError("the chunks of the source are irregular; give target_chunks")
-    own = tuple(inner or ()) if chunks is None else tuple(chunks)
-    index = index_of(sharding)
-    if "shards" not in words:
-        return TargetGrid(own, outer if chunks is None else None, chunks is None, index)
-    given = words["shards"]
-    if isinstance(given, Mapping) and "shape" in given:
-        location = given.get("index_location", index["index_location"])
-        given, index = given["shape"], {**index, "index_location": location}
-    if given is None:
-        return TargetGrid(own, None, False, index)
-    shards = normalize_shards(given, own, array.shape, dimension_names(array))
-    return TargetGrid(own, shards, False, index)
+    shape = tuple(source_chunks or ()) if chunks is None else tuple(chunks)
+    index = shard_index(sharding)
+    if "shards" not in options:
+        return TargetGrid(shape, source_shards if chunks is None else None, chunks is None, index)
+    shards = options["shards"]
+    if isinstance(shards, Mapping) and "shape" in shards:
+        location = shards.get("index_location", index["index_location"])
+        shards, index = shards["shape"], {**index, "index_location": location}
+    if shards is not None:
+        shards = normalize_shards(shards, shape, array.shape, dimension_names(array))
+    return TargetGrid(shape, shards, False, index)

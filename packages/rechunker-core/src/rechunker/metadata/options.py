@@ -1,4 +1,4 @@
-"""The words that `target_options` and `temp_options` may hold."""
+"""Options of an array in `target_options` and `temp_options`: their names and simple values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["ArrayOptions", "UnusedOptionWarning", "parse_options"]
 
 ZarrFormat = Literal[2, 3]
 
-# Words that say how elements and metadata are stored; `documents` turns them into metadata.
+# Options that `target_document` turns into metadata of the target.
 ENCODING = (
     "attributes",
     "chunk_key_encoding",
@@ -38,34 +38,35 @@ REFUSED = {
     "dtype": "the target has the dtype of the source",
     "data": "the target has the data of the source",
     "store": "the store is given by target_store or temp_store",
-    "path": "the place is given by the store; for an array in a group use array_name",
-    "name": "the place is given by the store; for an array in a group use array_name",
-    "storage_options": "give a store that is made with them, such as FsspecStore.from_url(...)",
-    "config": "of the run-time settings only write_empty_chunks matters here; give it by itself",
-    "zarr_version": "it is called zarr_format",
+    "path": "the path belongs to the store; for an array in a group use array_name",
+    "name": "the path belongs to the store; for an array in a group use array_name",
+    "storage_options": "give a store that was created with them, such as FsspecStore.from_url(...)",
+    "config": "give write_empty_chunks as an option; no other runtime setting is supported",
+    "zarr_version": "use zarr_format",
 }
 
 
 class UnusedOptionWarning(UserWarning):
-    """An option has no meaning any more and was left out."""
+    """An option has no effect in Zarr-Python 3 and is ignored."""
 
 
 @dataclass(frozen=True)
 class ArrayOptions:
-    """What the user named about how one array is stored; the rest comes from the source.
+    """Options of how one array is stored; everything else is as in the source.
 
     Parameters
     ----------
     zarr_format
-        None: that of the source.
+        Zarr format of the target; None for that of the source.
     overwrite
-        Whether what is at the target may be deleted.
+        Whether to replace an array or group that exists at the target.
     write_empty_chunks
-        None: chunks that are missing in the source stay missing, and others are written.
+        Whether to write chunks that hold nothing but the fill value. None writes the chunks that
+        exist in the source, and leaves out those that are missing there.
     named
-        The other words (v2's ``compressor`` as ``compressors``), with the values given.
+        All other options by name; ``compressor`` is renamed to ``compressors``.
     where
-        What to call the options in errors.
+        Name of the options in error messages.
     """
 
     zarr_format: ZarrFormat | None = None
@@ -75,20 +76,25 @@ class ArrayOptions:
     where: str = "target_options"
 
     def in_group(self, zarr_format: ZarrFormat | None) -> ArrayOptions:
-        """Return the options for an array in a group of a format (None: in no group).
+        """Return the options of an array in a group.
+
+        Parameters
+        ----------
+        zarr_format
+            Zarr format of the group; None for an array outside a group.
 
         Raises
         ------
         ValueError
-            If they name another format: Zarr does not see an array of one format in a group of
-            the other.
+            If the options name another format: Zarr does not find an array of one format in a
+            group of the other.
         """
         if zarr_format is None or self.zarr_format == zarr_format:
             return self
         if self.zarr_format is not None:
             raise ValueError(
-                f"{self.where}: zarr_format={self.zarr_format}, but the group that is to hold the "
-                f"array has format {zarr_format}; leave zarr_format out or give another store"
+                f"{self.where}: zarr_format={self.zarr_format}, but the group of the array has "
+                f"Zarr format {zarr_format}; leave zarr_format out or give another target_store"
             )
         return replace(self, zarr_format=zarr_format)
 
@@ -96,21 +102,21 @@ class ArrayOptions:
 def parse_options(
     options: Mapping[str, Any] | None, *, where: str = "target_options"
 ) -> ArrayOptions:
-    """Check the words of options, and the values of the simple ones.
+    """Check the names of options and the values that do not depend on the array.
 
     Parameters
     ----------
     options
-        Keywords of zarr's array creation, in the words of v2 or v3.
+        Keywords of `zarr.create_array`, with the names of Zarr format 2 or of Zarr format 3.
     where
-        What to call them in errors, such as ``"target_options['air']"``.
+        Name of the options in error messages, such as ``"target_options['air']"``.
 
     Raises
     ------
     ValueError
-        If a word is unknown or not allowed, or two say the same.
+        If an option is unknown, not allowed or given twice, or a value is not allowed.
     TypeError
-        If the options or a value are of a wrong type.
+        If `options` is not a mapping, or a value has the wrong type.
 
     Examples
     --------
@@ -123,53 +129,54 @@ def parse_options(
     if options is None:
         return ArrayOptions(where=where)
     if not isinstance(options, Mapping):
-        raise TypeError(f"{where} is a dict of options by name, not {options!r}")
-    for word in options:
-        _check_word(word, where)
+        raise TypeError(f"{where} must be a dict of options by name, got {options!r}")
+    for name in options:
+        _check_name(name, where)
     _warn_of_unused(options, where)
-    for alias, word in ALIASES.items():
-        if alias in options and word in options:
-            raise ValueError(f"{where}: {alias!r} and {word!r} say the same; give one of them")
-    words = {ALIASES.get(word, word): value for word, value in options.items()}
-    _check_values(words, where)
-    empty = words.get("write_empty_chunks")
+    for alias, name in ALIASES.items():
+        if alias in options and name in options:
+            raise ValueError(f"{where}: {alias!r} and {name!r} are the same option; give only one")
+    values = {ALIASES.get(name, name): value for name, value in options.items()}
+    _check_values(values, where)
+    empty = values.get("write_empty_chunks")
     return ArrayOptions(
-        zarr_format=words.get("zarr_format"),
-        overwrite=bool(words.get("overwrite", False)),
+        zarr_format=values.get("zarr_format"),
+        overwrite=bool(values.get("overwrite", False)),
         write_empty_chunks=None if empty is None else bool(empty),
-        named={word: words[word] for word in ENCODING if word in words},
+        named={name: values[name] for name in ENCODING if name in values},
         where=where,
     )
 
 
-def _check_word(word: Any, where: str) -> None:
-    if word in REFUSED:
-        raise ValueError(f"{where}: {word!r} is not allowed: {REFUSED[word]}")
-    if word not in ALLOWED:
+def _check_name(name: Any, where: str) -> None:
+    if name in REFUSED:
+        raise ValueError(f"{where}: {name!r} is not allowed: {REFUSED[name]}")
+    if name not in ALLOWED:
         raise ValueError(
-            f"{where}: {word!r} is not an option{did_you_mean(word, ALLOWED)} "
+            f"{where}: {name!r} is not an option{did_you_mean(name, ALLOWED)} "
             f"The options are {', '.join(ALLOWED)}"
         )
 
 
 def _warn_of_unused(options: Mapping[str, Any], where: str) -> None:
-    unused = [word for word in UNUSED if word in options]
+    unused = [name for name in UNUSED if name in options]
     if unused:
-        message = f"{where}: Zarr 3 has no {' and '.join(unused)}; it is ignored"
+        message = f"{where}: ignored, without effect in Zarr-Python 3: {', '.join(unused)}"
         warn_user(message, UnusedOptionWarning)
 
 
-def _check_values(words: Mapping[str, Any], where: str) -> None:
-    """Check the words that need no knowledge of the array."""
-    for word in ("overwrite", "write_empty_chunks"):
-        if not isinstance(words.get(word), bool | np.bool_ | None):
-            raise TypeError(f"{where}: {word} is True or False, not {words[word]!r}")
+def _check_values(values: Mapping[str, Any], where: str) -> None:
+    """Check the values that do not depend on the array."""
+    for name in ("overwrite", "write_empty_chunks"):
+        if not isinstance(values.get(name), bool | np.bool_ | None):
+            raise TypeError(f"{where}: {name} must be True or False, got {values[name]!r}")
     choices = {"zarr_format": (2, 3), "order": ("C", "F"), "dimension_separator": (".", "/")}
-    for word, allowed in choices.items():
-        if words.get(word) not in (*allowed, None):
-            names = " or ".join(map(repr, allowed))
-            raise ValueError(f"{where}: {word} is {names}, not {words[word]!r}")
-    if "chunk_key_encoding" in words and "dimension_separator" in words:
+    for name, allowed in choices.items():
+        if values.get(name) not in (*allowed, None):
+            listed = " or ".join(map(repr, allowed))
+            raise ValueError(f"{where}: {name} must be {listed}, got {values[name]!r}")
+    if "chunk_key_encoding" in values and "dimension_separator" in values:
         raise ValueError(
-            f"{where}: chunk_key_encoding holds the dimension_separator; give one of them"
+            f"{where}: chunk_key_encoding and dimension_separator both set the separator of "
+            "chunk keys; give only one"
         )

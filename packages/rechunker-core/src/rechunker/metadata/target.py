@@ -1,4 +1,4 @@
-"""The metadata of a target: that of its source, but for chunks and what options name."""
+"""Metadata of a target: that of its source, changed by the new chunks and the options."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from rechunker.metadata.encoding import encode_v2, encode_v3
 from rechunker.metadata.grid import TargetGrid, target_grid
 from rechunker.metadata.options import ArrayOptions
 from rechunker.metadata.trial import REFUSALS, refusal, try_codecs
-from rechunker.metadata.trial_order import check_order
+from rechunker.metadata.trial_order import check_round_trip
 
 __all__ = ["target_document"]
 
-# Options that change codecs, and the others that Zarr has to turn into metadata.
+# Options that change codecs, that change chunk keys, and all that a trial turns into metadata.
 _CODECS = frozenset({"compressors", "filters", "order", "serializer"})
-_KEYS = frozenset({"chunk_key_encoding", "dimension_separator"})
-_TRIED = _CODECS | _KEYS | {"fill_value"}
+_CHUNK_KEYS = frozenset({"chunk_key_encoding", "dimension_separator"})
+_ENCODING = _CODECS | _CHUNK_KEYS | {"fill_value"}
 
 
 def target_document(
@@ -33,13 +33,13 @@ def target_document(
     Parameters
     ----------
     array
-        The source.
+        Source array.
     chunks
-        Chunks of the target, one size per axis; None: those of the source, and its shards.
+        Chunk shape of the target; None to keep the chunks and shards of the source.
     options
-        What the user named. All the rest is as in the source: format, dtype and order of bytes,
-        fill value, codecs, names of dimensions, keys of chunks, attributes, and what other
-        programs keep in the metadata.
+        Options of the target. Everything else is as in the source: format, dtype and byte order,
+        fill value, codecs, dimension names, chunk keys, attributes, and what other programs keep
+        in the metadata.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def target_document(
     Raises
     ------
     ValueError, TypeError
-        If the array cannot be stored in this way.
+        If the array cannot be stored with these chunks and options.
 
     Examples
     --------
@@ -63,9 +63,8 @@ def target_document(
     build = _document_v2 if (options.zarr_format or source["zarr_format"]) == 2 else _document_v3
     try:
         grid = target_grid(array, source, chunks, options.named)
-        document = with_attributes(
-            array, source, build(array, source, grid, options), options.named
-        )
+        document = build(array, source, grid, options)
+        document = with_attributes(array, source, document, options.named)
         _check(document)
     except (TypeError, ValueError) as error:
         raise refusal(options.where, error) from error
@@ -73,22 +72,22 @@ def target_document(
 
 
 def _check(document: Document) -> None:
-    """Let Zarr read and write the metadata."""
+    """Check that Zarr accepts the metadata, and that codecs return what they encode."""
     if document["zarr_format"] == 3:
-        check_order(document["codecs"], len(document["shape"]))
+        check_round_trip(document["codecs"], len(document["shape"]))
     try:
         metadata_files(document)
     except REFUSALS as error:
-        raise refusal("Zarr refuses the metadata of the target", error) from error
+        raise refusal("Zarr rejects the metadata of the target", error) from error
 
 
 def _document_v3(
     array: zarr.Array[Any], source: Document, grid: TargetGrid, options: ArrayOptions
 ) -> Document:
     same, named = source["zarr_format"] == 3, {*options.named}
-    tried = {} if same and not named & _TRIED else encode_v3(array, chain_v3_of(source), options)
+    tried = {} if same and not named & _ENCODING else encode_v3(array, chain_v3_of(source), options)
     document = dict(source) if same else {**tried, "shape": source["shape"]}
-    document |= {word: tried[word] for word in _changed(named, "chunk_key_encoding")}
+    document |= {key: tried[key] for key in _changed_keys(named, "chunk_key_encoding")}
     if same and grid.kept and not named & _CODECS:
         return document
     codecs, outer = codecs_of(chain_v3_of(tried if named & _CODECS else document)), grid.chunks
@@ -102,16 +101,20 @@ def _document_v2(
     array: zarr.Array[Any], source: Document, grid: TargetGrid, options: ArrayOptions
 ) -> Document:
     if options.named.get("shards") is not None:
-        raise ValueError("shards: Zarr format 2 has none; give zarr_format=3, or leave them out")
+        raise ValueError(
+            f"shards: Zarr format 2 has no shards, got {options.named['shards']!r}; "
+            "use zarr_format=3, or leave shards out"
+        )
     same, named = source["zarr_format"] == 2, {*options.named}
-    tried = {} if same and not named & _TRIED else encode_v2(array, chain_v2_of(source), options)
+    tried = {} if same and not named & _ENCODING else encode_v2(array, chain_v2_of(source), options)
     document = dict(source) if same else {**tried, "shape": source["shape"]}
-    document |= {word: tried[word] for word in _changed(named, "dimension_separator")}
+    document |= {key: tried[key] for key in _changed_keys(named, "dimension_separator")}
     if named & _CODECS:
-        document |= {word: tried[word] for word in ("filters", "compressor", "order")}
+        document |= {key: tried[key] for key in ("filters", "compressor", "order")}
     return with_chunk_shape(document, grid.chunks)
 
 
-def _changed(named: set[str], keys: str) -> list[str]:
-    """Return what options change in metadata besides codecs; `keys` is how they name chunks."""
-    return [*(["fill_value"] if "fill_value" in named else []), *([keys] if named & _KEYS else [])]
+def _changed_keys(named: set[str], encoding: str) -> list[str]:
+    """Return the metadata keys besides codecs that options change; `encoding` names chunk keys."""
+    changed = ["fill_value"] if "fill_value" in named else []
+    return [*changed, encoding] if named & _CHUNK_KEYS else changed

@@ -1,4 +1,4 @@
-"""Trying an encoding on one element, in memory, before anything is written."""
+"""Trials: one element is encoded and decoded in memory before a target is written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rechunker.metadata.options import ArrayOptions, ZarrFormat
 
 __all__ = ["REFUSALS", "refusal", "try_codecs", "try_encoding"]
 
-# What Zarr and codecs refuse arguments with; these classes have none in common but Exception.
+# Errors that Zarr and codecs raise for bad arguments; only Exception is a base class of all.
 REFUSALS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError)
 
 
@@ -28,88 +28,96 @@ def try_encoding(
     *,
     big_endian: bool = False,
 ) -> Document:
-    """Store one element as options say, read it, and return the metadata of its array.
+    """Write one element to an array in memory, read it, and return the metadata of the array.
 
-    Zarr checks and completes what it is given; codecs check some of their arguments, and the
-    dtype, only when they are used.
+    Zarr checks and completes its arguments when it creates the array. Codecs check the dtype, and
+    some of their arguments, only when they encode.
 
     Parameters
     ----------
     array
-        The source: its dtype, and its fill value, are those of the trial.
+        Source array, whose dtype the trial has, and whose fill value if options name none.
     zarr_format
-        Of the trial.
+        Zarr format of the trial.
     options
-        Fill value and keys of chunks, where they are named.
+        Options of the target; only the fill value and the chunk keys are used.
     codecs
-        Arguments of `zarr.create_array`.
+        Codec arguments of `zarr.create_array`.
     big_endian
-        Whether the dtype of v2 is one of big-endian elements.
+        Whether the dtype must be big-endian; for Zarr format 2 only.
+
+    Returns
+    -------
+    dict
+        Metadata of the trial, whose shape is one element.
 
     Raises
     ------
     TypeError, ValueError
-        If Zarr or a codec refuses them.
+        If Zarr or a codec rejects the arguments, or the fill value does not fit the dtype.
     """
-    words, dtype = options.named, array.metadata.dtype
-    shape = (1,) * max(1, array.ndim)  # zarr 3.4 does not read 0-d arrays of bytes
+    named, dtype = options.named, array.metadata.dtype
+    shape = (1,) * max(1, array.ndim)  # zarr 3.4 cannot read 0-d arrays of bytes
     try:
         if big_endian:
             dtype = parse_dtype(array.dtype.newbyteorder(">"), zarr_format=zarr_format)
         with quiet(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of numpy; `_check_fill_value` follows
+            # NumPy warns of fill values that do not fit; `_check_fill_value` raises for them.
+            warnings.simplefilter("ignore", RuntimeWarning)
             trial = zarr.create_array(
                 MemoryStore(),
                 shape=shape,
                 chunks=shape,
                 dtype=dtype,
                 zarr_format=zarr_format,
-                fill_value=words.get("fill_value", array.metadata.fill_value),
-                chunk_key_encoding=_key_encoding(array, zarr_format, words),
+                fill_value=named.get("fill_value", array.metadata.fill_value),
+                chunk_key_encoding=_key_encoding(array, zarr_format, named),
                 **codecs,
             )
             _store_and_read(trial)
     except REFUSALS as error:
-        raise refusal(_describe(array, zarr_format, words), error) from error
-    _check_fill_value(words.get("fill_value"), trial)
+        raise refusal(_describe(array, zarr_format, named), error) from error
+    _check_fill_value(named.get("fill_value"), trial)
     return document_of(trial)
 
 
 def try_codecs(array: zarr.Array[Any], codecs: Iterable[dict[str, Any]]) -> None:
-    """Store one element as an array of v3 would that has shards, and read it.
+    """Write one element to an array with shards in memory, and read it.
 
     Parameters
     ----------
     array
-        The source.
+        Source array, whose dtype the trial has.
     codecs
-        As in v3 metadata.
+        Codecs of the target, as in Zarr format 3 metadata.
 
     Raises
     ------
     TypeError, ValueError
-        If Zarr cannot do it: before zarr 3.2 there are no shards of structures.
+        If Zarr cannot store the dtype in shards, as zarr before 3.2 with structured dtypes.
     """
-    small = (1,) * max(1, array.ndim)
+    shape = (1,) * max(1, array.ndim)
     try:
         with quiet():
             trial = zarr.create_array(
-                MemoryStore(), shape=small, chunks=small, dtype=array.metadata.dtype
+                MemoryStore(), shape=shape, chunks=shape, dtype=array.metadata.dtype
             )
-            document = {**document_of(trial), "codecs": _with_chunks(codecs, small)}
+            document = {**document_of(trial), "codecs": _with_inner_chunks(codecs, shape)}
             _store_and_read(array_from_document(document))
     except REFUSALS as error:
-        raise refusal(f"shards cannot hold elements of dtype {array.dtype}", error) from error
+        what = f"shards cannot hold elements of dtype {array.dtype} (use shards=None)"
+        raise refusal(what, error) from error
 
 
-def _with_chunks(codecs: Iterable[dict[str, Any]], chunks: tuple[int, ...]) -> list[Any]:
-    """Return codecs of which those that shard have other chunks."""
+def _with_inner_chunks(codecs: Iterable[dict[str, Any]], chunks: tuple[int, ...]) -> list[Any]:
+    """Return codecs with another chunk shape in all sharding codecs."""
     changed = []
     for codec in codecs:
-        inner = dict(codec.get("configuration") or {})
-        if "codecs" in inner:
-            inner |= {"codecs": _with_chunks(inner["codecs"], chunks), "chunk_shape": chunks}
-        changed.append({**codec, "configuration": inner} if inner else codec)
+        configuration = dict(codec.get("configuration") or {})
+        if "codecs" in configuration:
+            configuration["codecs"] = _with_inner_chunks(configuration["codecs"], chunks)
+            configuration["chunk_shape"] = chunks
+        changed.append({**codec, "configuration": configuration} if configuration else codec)
     return changed
 
 
@@ -119,48 +127,52 @@ def _store_and_read(trial: zarr.Array[Any]) -> None:
     array[...]
 
 
-def _describe(array: zarr.Array[Any], zarr_format: int, words: Mapping[str, Any]) -> str:
-    given = ", ".join(f"{word}={value!r}" for word, value in words.items())
-    return (
-        f"{given or 'the codecs of the source'} cannot be used for elements of dtype {array.dtype} "
-        f"in Zarr format {zarr_format}"
-    )
+def _describe(array: zarr.Array[Any], zarr_format: int, named: Mapping[str, Any]) -> str:
+    options = ", ".join(f"{name}={value!r}" for name, value in named.items())
+    what = options or "the codecs of the source"
+    return f"{what} cannot be used for dtype {array.dtype} in Zarr format {zarr_format}"
 
 
 def refusal(what: str, error: Exception) -> TypeError | ValueError:
-    """Return an error of ours for one of `REFUSALS`.
+    """Return an error that says what Zarr or a codec rejects, and why.
 
     Parameters
     ----------
     what
-        What is refused.
+        Text before the reason.
     error
-        Why.
+        Error of one of the classes `REFUSALS`, whose message is the reason.
+
+    Returns
+    -------
+    TypeError or ValueError
+        TypeError if `error` is one, otherwise ValueError.
     """
     kind = TypeError if isinstance(error, TypeError) else ValueError
     return kind(f"{what}: {str(error) or repr(error)}")
 
 
-def _check_fill_value(given: Any, trial: zarr.Array[Any]) -> None:
-    """Refuse a value that the dtype does not have; Zarr would take another one, silently."""
-    kept, kind = trial.fill_value, trial.dtype.kind
+def _check_fill_value(fill_value: Any, trial: zarr.Array[Any]) -> None:
+    """Check that the dtype can hold a fill value; Zarr would silently change it."""
+    stored, kind = trial.fill_value, trial.dtype.kind
     numbers = (int, float, np.number, np.bool_)
     differs = False
-    if kind == "f" and isinstance(given, numbers):
-        differs = np.isfinite(kept) != np.isfinite(given)
-    elif isinstance(given, {"S": bytes, "U": str}.get(kind, numbers if kind in "biu" else ())):
-        differs = kept != given
+    if kind == "f" and isinstance(fill_value, numbers):
+        differs = np.isfinite(stored) != np.isfinite(fill_value)
+    elif isinstance(fill_value, {"S": bytes, "U": str}.get(kind, numbers if kind in "biu" else ())):
+        differs = stored != fill_value
     if differs:
         raise ValueError(
-            f"fill_value={given!r} is no value of dtype {trial.dtype}, which makes it {kept!r}"
+            f"fill_value={fill_value!r} does not fit dtype {trial.dtype}, which would change it "
+            f"to {stored!r}; give a value of that dtype"
         )
 
 
-def _key_encoding(array: zarr.Array[Any], zarr_format: int, words: Mapping[str, Any]) -> Any:
-    """Return what names chunks in the store; None: as is usual in the format."""
-    separator = words.get("dimension_separator")
+def _key_encoding(array: zarr.Array[Any], zarr_format: int, named: Mapping[str, Any]) -> Any:
+    """Return the chunk key encoding that options ask for; None for the default of the format."""
+    separator = named.get("dimension_separator")
     if separator is None:
-        return words.get("chunk_key_encoding")
+        return named.get("chunk_key_encoding")
     source = getattr(array.metadata, "chunk_key_encoding", None)
     name = "v2" if zarr_format == 2 else getattr(source, "name", "default")
     return {"name": name, "configuration": {"separator": separator}}

@@ -1,4 +1,4 @@
-"""Wording: parts of errors and warnings that several modules raise."""
+"""Wording: parts of the error and warning messages of several modules."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from difflib import get_close_matches
 __all__ = ["check_names", "did_you_mean", "warn_user"]
 
 
-def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """Return the end of a sentence about an unknown word: a suggestion, or a full stop.
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Return the end of a sentence about an unknown name: a suggestion, or a full stop.
 
     Parameters
     ----------
-    word
-        The unknown word.
+    name
+        The unknown name.
     known
-        Words to suggest.
+        Names to suggest.
 
     Examples
     --------
@@ -27,12 +27,12 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     >>> print("there is no 'x'" + did_you_mean("x", ["order", "shards"]))
     there is no 'x'.
     """
-    close = get_close_matches(str(word), list(known), n=1)
+    close = get_close_matches(str(name), list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else "."
 
 
 def check_names(names: Iterable[object], known: Collection[object], argument: str) -> None:
-    """Check that names in an argument are names of arrays, variables or dimensions of the source.
+    """Check that an argument names only arrays, variables or dimensions of the source.
 
     Parameters
     ----------
@@ -41,25 +41,33 @@ def check_names(names: Iterable[object], known: Collection[object], argument: st
     known
         Names in the source.
     argument
-        The argument, for the error.
+        Name of the argument in error messages.
 
     Raises
     ------
     ValueError
-        If a name is unknown.
+        If the source has no such name.
     """
-    there = sorted(map(str, known))
+    available = sorted(map(str, known))
     for name in names:
         if name not in known:
             raise ValueError(
-                f"{argument}: the source has no {name!r}{did_you_mean(name, there)} "
-                f"It has {', '.join(there) or 'none'}"
+                f"{argument}: the source has no {name!r}{did_you_mean(name, available)} "
+                f"It has {', '.join(available) or 'none'}"
             )
 
 
 def warn_user(message: str, category: type[Warning]) -> None:
-    """Issue a warning that points at the first line outside Rechunker that led here."""
-    # 3.12 has warnings.warn(skip_file_prefixes=...).
+    """Issue a warning that points at the line outside Rechunker that called it.
+
+    Parameters
+    ----------
+    message
+        Text of the warning.
+    category
+        Class of the warning.
+    """
+    # Python 3.12 has warnings.warn(skip_file_prefixes=...).
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
         level, frame = level + 1, frame.f_back

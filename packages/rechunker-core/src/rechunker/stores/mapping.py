@@ -1,4 +1,4 @@
-"""A Zarr store on top of any mutable mapping of keys to bytes."""
+"""A Zarr store that keeps its objects in a mutable mapping."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ __all__ = ["MappingStore"]
 
 
 class MappingStore(Store):
-    """Keep the objects of a store in a mapping, as plain bytes.
+    """Store that keeps its objects in a mutable mapping, as `bytes`.
 
-    Zarr itself takes a `dict` whose values are its own buffers, and no other mapping. This store
-    takes all of them: `collections.UserDict`, the mappings of zict, a shelf, an `FSMap`, a `dict`
-    of bytes.
+    Zarr itself accepts no mapping but a `dict` whose values are its own buffers. This store
+    accepts any mutable mapping: `collections.UserDict`, the mappings of zict, a shelf, an
+    `FSMap`, a `dict` of bytes.
 
     Parameters
     ----------
     mapping
-        Keys are strings such as ``"air/c/0/0"``; values are bytes, or have the buffer protocol.
+        Objects by key. Keys are strings such as ``"air/c/0/0"``; values are bytes, buffers of
+        Zarr, or other objects with the buffer protocol.
     read_only
-        Whether writing and deleting are refused.
+        Whether to raise an error on writing and deleting.
 
     Examples
     --------
@@ -59,7 +60,7 @@ class MappingStore(Store):
         return type(self)(self.mapping, read_only=read_only)
 
     def __eq__(self, other: object) -> bool:
-        # Two mappings of equal content are still two places.
+        # Mappings with equal content are still different stores.
         return (
             isinstance(other, MappingStore)
             and self.mapping is other.mapping
@@ -81,25 +82,25 @@ class MappingStore(Store):
         prototype: BufferPrototype | None = None,
         byte_range: ByteRequest | None = None,
     ) -> AnyBuffer | None:
-        """Return the object at `key`, or the named bytes of it; None if there is none."""
+        """Return the object at `key`, or a range of its bytes; None if there is none."""
         try:
             value = self.mapping[key]
         except KeyError:
             return None
-        # A mapping may have been filled by Zarr, with its buffers.
+        # Zarr may have filled the mapping with its own buffers.
         view = memoryview(value.to_bytes() if isinstance(value, Buffer) else value).cast("B")
-        chosen = bytes(view[_bytes_asked_for(len(view), byte_range)])
-        return (prototype or default_buffer_prototype()).buffer.from_bytes(chosen)
+        requested = bytes(view[_requested_bytes(len(view), byte_range)])
+        return (prototype or default_buffer_prototype()).buffer.from_bytes(requested)
 
     def set_sync(self, key: str, value: AnyBuffer) -> None:
-        """Store `value` at `key`, whole."""
+        """Store `value` at `key`; replace the object that is there."""
         self._check_writable()
         if not isinstance(value, Buffer):
-            raise TypeError(f"a store takes buffers of Zarr, not {type(value).__name__} objects")
+            raise TypeError(f"value must be a zarr.buffer.cpu.Buffer, got {type(value).__name__}")
         self.mapping[key] = value.to_bytes()
 
     def delete_sync(self, key: str) -> None:
-        """Remove the object at `key`, if there is one."""
+        """Delete the object at `key` if there is one."""
         self._check_writable()
         self.mapping.pop(key, None)
 
@@ -149,8 +150,8 @@ class MappingStore(Store):
             yield name
 
 
-def _bytes_asked_for(size: int, request: ByteRequest | None) -> slice:
-    """Return where the requested bytes lie in an object of `size` bytes."""
+def _requested_bytes(size: int, request: ByteRequest | None) -> slice:
+    """Return the slice of an object of `size` bytes that a request asks for."""
     match request:
         case None:
             return slice(0, size)
@@ -161,4 +162,5 @@ def _bytes_asked_for(size: int, request: ByteRequest | None) -> slice:
         case SuffixByteRequest(suffix):
             return slice(max(0, size - suffix), size)
         case _:
-            raise TypeError(f"Unexpected byte_range, got {request!r}.")  # zarr's tests want this
+            # The store tests of zarr.testing match this message.
+            raise TypeError(f"Unexpected byte_range, got {request!r}.")

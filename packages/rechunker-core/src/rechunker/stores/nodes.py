@@ -1,4 +1,4 @@
-"""Nodes: which array or group there is at a place, found without leaving a trace."""
+"""Nodes: the array or group at a place, looked up without creating anything."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Node(NamedTuple):
     Parameters
     ----------
     kind
-        Which of the two.
+        "array" or "group".
     zarr_format
-        Its format.
+        Zarr format, 2 or 3.
     metadata
-        Content of its metadata object: ``zarr.json``, ``.zarray`` or ``.zgroup``.
+        Content of the metadata object: ``zarr.json``, ``.zarray`` or ``.zgroup``.
     """
 
     kind: Kind
@@ -45,38 +45,38 @@ def find_node(path: StorePath) -> Node | None:
     Parameters
     ----------
     path
-        Place to look at; looking creates nothing.
+        Place to look at. Nothing is created there.
     """
     with _reading(path.store) as store:
         if store is None:
             return None
-        found = access.get(store, (path / "zarr.json").path)
-        kind = _parse(found.to_bytes()).get("node_type") if found is not None else None
-        if found is not None and kind in ("array", "group"):
-            return Node(kind, 3, found.to_bytes())
-        older: dict[str, Kind] = {".zarray": "array", ".zgroup": "group"}
-        for name, kind_v2 in older.items():
-            found = access.get(store, (path / name).path)
-            if found is not None:
-                return Node(kind_v2, 2, found.to_bytes())
+        content = access.get(store, (path / "zarr.json").path)
+        kind = _parse(content.to_bytes()).get("node_type") if content is not None else None
+        if content is not None and kind in ("array", "group"):
+            return Node(kind, 3, content.to_bytes())
+        kinds_v2: dict[str, Kind] = {".zarray": "array", ".zgroup": "group"}
+        for name, kind_v2 in kinds_v2.items():
+            content = access.get(store, (path / name).path)
+            if content is not None:
+                return Node(kind_v2, 2, content.to_bytes())
     return None
 
 
 def read_json(path: StorePath) -> dict[str, Any]:
-    """Return the JSON object at a place; an empty one if there is none.
+    """Return the JSON object at a place; an empty dict if there is none.
 
     Parameters
     ----------
     path
-        Key of an object in a store; looking creates nothing.
+        Store and key of the object. Nothing is created there.
     """
     with _reading(path.store) as store:
-        found = access.get(store, path.path) if store is not None else None
-    return {} if found is None else _parse(found.to_bytes())
+        content = access.get(store, path.path) if store is not None else None
+    return {} if content is None else _parse(content.to_bytes())
 
 
 def _parse(content: bytes) -> dict[str, Any]:
-    """Parse a JSON object; anything else is no metadata, as it is for Zarr."""
+    """Parse a JSON object; return an empty dict for anything else, as Zarr ignores that, too."""
     try:
         parsed = json.loads(content)
     except ValueError:
@@ -86,10 +86,10 @@ def _parse(content: bytes) -> dict[str, Any]:
 
 @contextmanager
 def _reading(store: Store) -> Iterator[Store | None]:
-    """Yield a store that can be read without creating anything; None if nothing exists yet.
+    """Yield a store whose reads create nothing; None if there is no folder or archive yet.
 
-    Zarr (3.1.6 to 3.4.2) creates the folder or the archive of a writable store at the first
-    read, and empties an archive that was opened to be written anew.
+    On the first read of a writable store, Zarr (3.1.6 to 3.4.2) creates its folder or archive, and
+    empties an archive that was opened with mode "w".
     """
     inner = access.unwrap(store)
     if isinstance(inner, LocalStore):
@@ -101,5 +101,5 @@ def _reading(store: Store) -> Iterator[Store | None]:
     elif path is not None and is_zipfile(path):
         with access.run(ZipStore.open(path, mode="r")) as archive:
             yield archive
-    else:  # an archive that is being written has no directory yet: its store is open
+    else:  # also an archive that is being written: it has no directory yet, its store is open
         yield store

@@ -1,4 +1,4 @@
-"""Telling whether two places in stores hold common objects."""
+"""Overlap of stores: whether one place lies in another."""
 
 from __future__ import annotations
 
@@ -22,29 +22,30 @@ from rechunker.stores.mapping import MappingStore
 
 __all__ = ["CACHES", "contains", "inner_filesystem", "protocols"]
 
-# Protocols of fsspec's file systems that keep copies of another one's files on this machine.
+# Protocols of fsspec filesystems that cache the files of another filesystem on this machine.
 CACHES = frozenset({"simplecache", "filecache", "blockcache", "cached"})
-# Options that make equal paths different places; credentials do not.
-_SERVICE = ("account_name", "endpoint_url", "fo", "host", "org", "port", "repo")
-_OBSTORE = ("account_name", "bucket", "container_name", "endpoint")
+# Options that tell services apart: equal paths in different services are different places.
+# Credentials do not.
+_FSSPEC_OPTIONS = ("account_name", "endpoint_url", "fo", "host", "org", "port", "repo")
+_OBSTORE_OPTIONS = ("account_name", "bucket", "container_name", "endpoint")
 
 
 class _Location(NamedTuple):
-    """A name space (the disk, a service of buckets, a dictionary), and the way in it."""
+    """A namespace (the local disk, a bucket service, a dictionary), and a path in it."""
 
-    space: Hashable
+    namespace: Hashable
     parts: tuple[str, ...]
 
 
 def contains(outer: StorePath, inner: StorePath) -> bool:
-    """Say whether `inner` is `outer`, or lies in it.
+    """Return whether `inner` is the same place as `outer`, or lies in it.
 
     Parameters
     ----------
     outer, inner
-        Places in stores. Files are compared by their resolved paths, memory by the dictionary,
-        files of fsspec by protocol and path, objects of obstore by bucket and prefix, and stores
-        of unknown kinds by their equality.
+        Places in stores. Files are compared by resolved path, memory stores by dictionary,
+        fsspec stores by protocol and path, obstore stores by bucket and prefix, and stores of
+        unknown kinds by equality.
 
     Examples
     --------
@@ -56,44 +57,45 @@ def contains(outer: StorePath, inner: StorePath) -> bool:
     >>> contains(StorePath(store, "a/b"), StorePath(store, "a/bc"))
     False
     """
-    one, other = _locate(outer), _locate(inner)
-    if one is None or other is None:
+    around, within = _locate(outer), _locate(inner)
+    if around is None or within is None:
         if not _are_equal(unwrap(outer.store), unwrap(inner.store)):
             return False
-        one, other = _Location(None, _parts(outer.path)), _Location(None, _parts(inner.path))
-    return one.space == other.space and other.parts[: len(one.parts)] == one.parts
+        around, within = _Location(None, _parts(outer.path)), _Location(None, _parts(inner.path))
+    is_prefix = within.parts[: len(around.parts)] == around.parts
+    return around.namespace == within.namespace and is_prefix
 
 
 def inner_filesystem(fs: Any) -> Any:
-    """Return the filesystem that a wrapping filesystem of fsspec delegates to; None otherwise.
+    """Return the filesystem inside a wrapper or cache of fsspec; None for any other filesystem.
 
     Parameters
     ----------
     fs
-        Filesystem of fsspec.
+        An fsspec filesystem.
     """
-    if hasattr(fs, "sync_fs"):  # an AsyncFileSystemWrapper, around a synchronous filesystem
+    if hasattr(fs, "sync_fs"):  # AsyncFileSystemWrapper, which wraps a synchronous filesystem
         return fs.sync_fs
     return fs.fs if protocols(fs) & (CACHES | {"dir"}) else None
 
 
 def protocols(fs: Any) -> frozenset[str]:
-    """Return the names of the protocols of a filesystem of fsspec."""
+    """Return the protocol names of an fsspec filesystem."""
     return frozenset([fs.protocol] if isinstance(fs.protocol, str) else fs.protocol)
 
 
 def _locate(path: StorePath) -> _Location | None:
-    """Return where a place is; None for a store of an unknown kind."""
+    """Return the location of a place; None if the kind of its store is unknown."""
     store, inner = unwrap(path.store), _parts(path.path)
     match store:
         case LocalStore():
             return _on_disk(store.root, inner)
-        case ZipStore() if store.path is not None:  # zarr 3.4 has archives without a path
+        case ZipStore() if store.path is not None:  # the path may be None in zarr 3.4
             return _on_disk(store.path, inner)
         case MappingStore():
             return _Location(("mapping", id(store.mapping)), inner)
         case MemoryStore():
-            # "memory://<id of the dictionary>", or "memory://<name>/<path>".
+            # The text is "memory://<id of the dictionary>" or "memory://<name>/<path>".
             scheme, _, rest = str(store).partition("://")
             name, *root = _parts(rest)
             return _Location((scheme, name), (*root, *inner))
@@ -110,30 +112,30 @@ def _on_disk(root: str | os.PathLike[str], inner: tuple[str, ...]) -> _Location:
 
 
 def _in_filesystem(fs: Any, root: str, inner: tuple[str, ...]) -> _Location:
-    while (below := inner_filesystem(fs)) is not None:
+    while (wrapped := inner_filesystem(fs)) is not None:
         root = f"{fs.path}/{root}" if "dir" in protocols(fs) else root
-        fs = below
+        fs = wrapped
     if "file" in protocols(fs):
         return _on_disk(root, inner)
     options = {**fs.storage_options, **(fs.storage_options.get("client_kwargs") or {})}
-    service = tuple(str(options.get(name)) for name in _SERVICE)
+    service = tuple(str(options.get(name)) for name in _FSSPEC_OPTIONS)
     return _Location((min(protocols(fs)), *service), (*_parts(root), *inner))
 
 
 def _in_object_store(store: Any, inner: tuple[str, ...]) -> _Location | None:
-    """Locate a path in a store of obstore, by attributes that some of its classes have."""
+    """Return the location of a path in an obstore store; None for one without a config."""
     name, prefix = type(store).__name__, getattr(store, "prefix", None)
     if name == "LocalStore":
         return _on_disk(prefix or "/", inner)
     if not hasattr(store, "config"):
         return None
-    service = tuple(str(store.config.get(key)) for key in _OBSTORE)
+    service = tuple(str(store.config.get(key)) for key in _OBSTORE_OPTIONS)
     return _Location((name, *service), (*_parts(prefix or ""), *inner))
 
 
 def _are_equal(a: Store, b: Store) -> bool:
     if isinstance(a, ObjectStore) and isinstance(b, ObjectStore):
-        return bool(a.store == b.store)  # zarr's own comparison looks at read_only, too
+        return bool(a.store == b.store)  # zarr's == also compares read_only
     return a is b or (type(a) is type(b) and a == b)
 
 

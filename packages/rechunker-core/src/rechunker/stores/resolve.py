@@ -1,4 +1,4 @@
-"""Finding the place that a store-like object stands for."""
+"""Store-like arguments: the place that a path, URL, mapping, store or group stands for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from rechunker.stores.overlap import CACHES, inner_filesystem, protocols
 __all__ = ["is_process_local", "resolve_store"]
 
 _KINDS = (
-    "a path, a URL, a mutable mapping, a zarr store or StorePath, a zarr.Group, "
+    "a path, a URL, a mutable mapping, a Zarr store or StorePath, a zarr.Group, "
     "an fsspec mapping or an obstore store"
 )
 _FILE_PROTOCOLS = ("", "file", "local")
@@ -35,15 +35,15 @@ _FILE_PROTOCOLS = ("", "file", "local")
 def resolve_store(
     store_like: Any, *, storage_options: Mapping[str, Any] | None = None
 ) -> StorePath:
-    """Return the place that `store_like` stands for; nothing is created, opened or written.
+    """Return the place that `store_like` stands for, without creating or opening anything.
 
     Parameters
     ----------
     store_like
-        A path, a URL, a mutable mapping, a zarr store or `StorePath`, a `zarr.Group`, an fsspec
+        A path, a URL, a mutable mapping, a Zarr store or `StorePath`, a `zarr.Group`, an fsspec
         mapping or an obstore store.
     storage_options
-        What fsspec is given to open a URL.
+        Arguments that fsspec needs to open a URL.
 
     Returns
     -------
@@ -52,9 +52,11 @@ def resolve_store(
     Raises
     ------
     TypeError
-        If `store_like` is something else, or options are given for something that is no URL.
+        If `store_like` is of another type, or is not a URL although there are storage options.
     ValueError
-        If a path leads to a file.
+        If the path is that of a file.
+    ImportError
+        If `store_like` is a URL and fsspec is not installed.
 
     Examples
     --------
@@ -76,7 +78,7 @@ def resolve_store(
 
 
 def _make_store(store_like: Any) -> Store:
-    """Return a store of anything but a URL."""
+    """Return the store of anything but a URL, a `StorePath` or a group."""
     kind = type(store_like)
     if isinstance(store_like, Store):
         return store_like
@@ -92,7 +94,7 @@ def _make_store(store_like: Any) -> Store:
         return MemoryStore(store_like)
     if isinstance(store_like, MutableMapping):
         return MappingStore(store_like)
-    raise TypeError(f"not a place to store arrays: {store_like!r}; give {_KINDS}")
+    raise TypeError(f"cannot use {store_like!r} as a store; give {_KINDS}")
 
 
 def _path_store(path: str | os.PathLike[str]) -> Store:
@@ -107,8 +109,8 @@ def _path_store(path: str | os.PathLike[str]) -> Store:
 
 
 def _path_of_url(url: str) -> Path:
-    # Imported here: urllib.request takes a quarter of the time to import Rechunker. From 3.13 on
-    # there is Path.from_uri.
+    # Imported here: importing urllib.request takes a quarter of the import time of Rechunker.
+    # Python 3.13 has Path.from_uri.
     from urllib.parse import urlsplit
     from urllib.request import url2pathname
 
@@ -116,7 +118,7 @@ def _path_of_url(url: str) -> Path:
 
 
 def _is_remote(text: str) -> bool:
-    # As fsspec tells them apart: "s3://...", and chains such as "simplecache::s3://...".
+    # The rule of fsspec: "s3://...", and chained URLs such as "simplecache::s3://...".
     return ("://" in text or "::" in text) and not text.startswith("file:")
 
 
@@ -130,14 +132,14 @@ def _open_url(url: str, options: dict[str, Any]) -> Store:
 
 
 def is_process_local(store: Store) -> bool:
-    """Say whether the bytes of a store live in this process alone.
+    """Return whether only this process can reach the objects of a store.
 
-    Such a store pickles as a silent copy, so what another process writes is lost.
+    Pickling such a store silently copies it, so objects that another process writes are lost.
 
     Parameters
     ----------
     store
-        Any store; wrappers are looked into.
+        A store, or a wrapper around one.
 
     Examples
     --------
@@ -155,7 +157,7 @@ def is_process_local(store: Store) -> bool:
 
 
 def _is_local_filesystem(fs: Any) -> bool:
-    """Say whether a file system of fsspec, or one that it wraps, is memory or a cache."""
+    """Return whether an fsspec filesystem, or one inside it, is in memory or a cache."""
     while fs is not None:
         if protocols(fs) & (CACHES | {"memory"}):
             return True
