@@ -1,4 +1,4 @@
-"""The executor passes the suite of all executors."""
+"""`ThreadsExecutor` passes the suite of all executors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class TestThreadsExecutor(ExecutorTests):
 
     @pytest.fixture
     def watched(self) -> Watched:
-        """Tell how to find out whether keyword arguments of execute() arrive."""
+        """Return keyword arguments of execute() and a check that they reach the executor."""
         seen: list[Traffic] = []
         return Watched({"report": seen.append}, lambda: seen[-1].tasks == 3)
 
@@ -28,5 +28,5 @@ class TestManyThreads(ExecutorTests):
 
 
 def test_unknown_keywords_are_an_error() -> None:
-    with pytest.raises(TypeError, match="no speed"):
+    with pytest.raises(TypeError, match=r"no speed; execute\(\) takes report"):
         ThreadsExecutor().execute_plan([], speed=2)

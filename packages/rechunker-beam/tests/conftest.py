@@ -1,4 +1,4 @@
-"""What the tests of this package share: a source, and an executor on a dask cluster."""
+"""Fixtures for all tests of this package: a source, and an executor on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def cluster() -> Iterator[LocalCluster]:
 
 @pytest.fixture
 def on_dask(cluster: LocalCluster) -> BeamExecutor:
-    """Return an executor that runs plans on the cluster, by way of Beam's runner for dask."""
-    # With no more partitions than workers small plans are done sooner than by default.
+    """Return an executor that runs plans on the cluster with Beam's `DaskRunner`."""
+    # Small plans are faster with no more partitions than workers.
     options = {"dask_client_address": cluster.scheduler_address, "dask_npartitions": 2}
     return BeamExecutor(DASK, options, workers=2)
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> zarr.Array[Any]:
-    """Return an array the chunks of which are its rows."""
+    """Return an array with one chunk for each row."""
     array = zarr.create_array(tmp_path / "s", shape=(60, 50), chunks=(1, 50), dtype="i4")
     array[...] = np.arange(3000).reshape(60, 50) + 1
     return array

@@ -1,4 +1,4 @@
-"""The executor for Beam passes the suite in this process, and on a dask cluster."""
+"""`BeamExecutor` passes the suite in this process and on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rechunker_beam import BeamExecutor
 
 
 class Noting(FnApiRunner):  # type: ignore[misc]
-    """A runner that keeps the names of its jobs."""
+    """A runner that records the names of its jobs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class BeamTests(ExecutorTests):
 
 
 class TestOneProcess(BeamTests):
-    """Without any setting; this is the default."""
+    """The default: no settings."""
 
     repeats = 20
 

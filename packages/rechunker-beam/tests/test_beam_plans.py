@@ -1,4 +1,4 @@
-"""Plans are transforms: small, readable, and at home in any pipeline."""
+"""Plans are transforms: small, readable, and usable in any pipeline."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def counters(result: PipelineResult) -> dict[tuple[str, str], int]:
     return {(c.key.step, c.key.metric.name): c.committed for c in found}
 
 
-def test_the_name_leads_here() -> None:
+def test_the_executor_is_found_by_name() -> None:
     assert isinstance(get_executor("beam"), BeamExecutor)
 
 
-def test_documented_path_leads_here() -> None:
+def test_the_documented_import_path_works() -> None:
     from rechunker.executors.beam import BeamExecutor as Documented
 
     assert Documented is BeamExecutor
@@ -86,7 +86,7 @@ def test_a_pipeline_takes_several_plans(source: zarr.Array[Any], tmp_path: Path)
         np.testing.assert_array_equal(zarr.open_array(place / "target")[...], source[...])
 
 
-def test_dask_takes_several_plans_put_together(
+def test_dask_runs_several_plans_that_are_flattened(
     source: zarr.Array[Any], tmp_path: Path, on_dask: BeamExecutor
 ) -> None:
     places = [tmp_path / "1", tmp_path / "2"]
@@ -100,7 +100,7 @@ def test_dask_takes_several_plans_put_together(
         np.testing.assert_array_equal(zarr.open_array(place / "target")[...], source[...])
 
 
-def test_plans_of_several_pipelines_are_one_object(tmp_path: Path) -> None:
+def test_one_plan_can_be_applied_to_several_pipelines(tmp_path: Path) -> None:
     spec = CopySpec("a", (Stage("a", 3, Marking(tmp_path, "a")),))
     once = BeamExecutor().prepare_plan([spec])
     for _ in range(2):
@@ -111,8 +111,8 @@ def test_plans_of_several_pipelines_are_one_object(tmp_path: Path) -> None:
             path.unlink()
 
 
-def test_a_plan_is_applied_to_nothing_but_a_pipeline() -> None:
-    with pipeline() as own, pytest.raises(TypeError, match="applied to a pipeline"):
+def test_a_plan_can_only_be_applied_to_a_pipeline() -> None:
+    with pipeline() as own, pytest.raises(TypeError, match="must be applied to a pipeline"):
         own | beam.Create([1]) | BeamExecutor().prepare_plan([])
 
 
@@ -138,7 +138,7 @@ def test_steps_and_counters_are_those_of_arrays_and_stages() -> None:
     assert {name for _, name in found} == set(Traffic.__dataclass_fields__)
 
 
-def test_stages_of_one_name_have_steps_of_their_own() -> None:
+def test_stages_with_the_same_name_have_different_steps() -> None:
     own = pipeline()
     own | BeamExecutor().prepare_plan(3 * stages("a"))
     tasks = {step: n for (step, name), n in counters(own.run()).items() if name == "tasks"}
@@ -165,7 +165,7 @@ def test_a_plan_of_a_million_tasks_is_small() -> None:
     assert own.to_runner_api().ByteSize() < 1_000_000
 
 
-def test_a_plan_that_was_run_is_small() -> None:
+def test_a_plan_stays_small_after_it_was_run() -> None:
     executor = BeamExecutor()
     made = executor.prepare_plan(stages("a"))
     executor.execute_plan(made)
@@ -191,15 +191,15 @@ def batches(specs: Iterable[CopySpec], **options: Any) -> int:
     return visitor.number
 
 
-def test_small_tasks_are_put_together() -> None:
+def test_small_tasks_share_batches() -> None:
     assert batches(stages("a", tasks=10_000)) == 2000
     assert batches(stages("a", tasks=100_000)) == 2000
 
 
-def test_large_tasks_are_not_put_together() -> None:
+def test_large_tasks_have_batches_of_their_own() -> None:
     assert batches(stages("a", tasks=100, nbytes=10**12)) == 100
 
 
-def test_options_of_a_pipeline_that_speak_of_more_workers_make_more_batches() -> None:
+def test_a_pipeline_with_more_workers_gets_more_batches() -> None:
     assert batches(stages("a", tasks=100)) == 50
     assert batches(stages("a", tasks=100), direct_num_workers=10) == 80

@@ -1,4 +1,4 @@
-"""Beam's own processes on one machine work on tasks side by side."""
+"""Beam's worker processes on one machine run tasks side by side."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROCESSES = {"direct_running_mode": "multi_processing", "direct_num_workers": 2}
 
 
 @pytest.fixture(autouse=True)
-def tests_are_found_by_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+def workers_can_import_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
 
 
@@ -32,7 +32,7 @@ def engine() -> BeamExecutor:
 
 
 def signed(spec: CopySpec, folder: Path) -> CopySpec:
-    """Return a spec whose tasks tell where they run, in a folder for each stage."""
+    """Return a spec whose tasks leave files with their process id, in one folder per stage."""
     stages = []
     for number, stage in enumerate(spec.stages):
         place = folder / str(number)
@@ -61,7 +61,7 @@ def signs(tmp_path: Path) -> Path:
 def test_no_data_is_lost_where_chunks_overlap(
     engine: BeamExecutor, signs: Path, tmp_path: Path
 ) -> None:
-    """All are one plan, so that the processes are started once."""
+    """All arrays are one plan, so that the processes are started only once."""
     specs: list[CopySpec] = []
     pairs: list[tuple[zarr.Array[Any], Path]] = []
     for geometry, (shape, chunks, wanted, max_mem) in enumerate(ENTANGLED):
@@ -78,7 +78,9 @@ def test_no_data_is_lost_where_chunks_overlap(
     assert str(os.getpid()) not in processes
 
 
-def test_a_failure_is_told_and_ends_the_plan(engine: BeamExecutor, tmp_path: Path) -> None:
+def test_a_failure_reaches_the_caller_and_ends_the_plan(
+    engine: BeamExecutor, tmp_path: Path
+) -> None:
     (tmp_path / "broken").touch()
     failing = Stage("fail", 9, Failing(tmp_path / "broken", 5))
     spec = CopySpec("a", (failing, Stage("later", 2, Marking(tmp_path, "later"))))
@@ -87,7 +89,7 @@ def test_a_failure_is_told_and_ends_the_plan(engine: BeamExecutor, tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["broken"]
 
 
-# Beam lets the threads fail that look after the process.
+# Threads of Beam that watch the killed process fail.
 @pytest.mark.filterwarnings(
     "ignore:Exception in thread (run_worker|beam_control_read|read_grpc_client_inputs):"
     "pytest.PytestUnhandledThreadExceptionWarning"

@@ -1,4 +1,4 @@
-"""Runners and options that people name are used, and all others are left alone."""
+"""Runners and options: those that the user gives are used, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def nothing(tasks: int = 5) -> Stage:
 
 
 class Idle(PipelineRunner):  # type: ignore[misc]
-    """A runner that keeps its options, and says what became of the pipeline."""
+    """A runner that records its options and ends in a given state."""
 
     def __init__(self, state: str = PipelineState.DONE) -> None:
         self.state = state
@@ -56,7 +56,7 @@ class Idle(PipelineRunner):  # type: ignore[misc]
 
 
 class Ended(PipelineResult):  # type: ignore[misc]
-    """What becomes of a pipeline of which nothing else is known."""
+    """A result with a state and nothing else."""
 
     def wait_until_finish(self, duration: int | None = None) -> str:
         return str(self.state)
@@ -64,7 +64,7 @@ class Ended(PipelineResult):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class Crowd:
-    """Tasks that write down how many of them there are at a time."""
+    """Tasks that record how many of them run at a time."""
 
     folder: Path
 
@@ -96,7 +96,7 @@ def test_plans_are_made_for_the_workers_of_a_local_runner(mode: str, tmp_path: P
     assert crowd(executor, tmp_path) == 2
 
 
-def test_no_number_of_workers_stands_for_all_processors() -> None:
+def test_zero_workers_means_all_processors() -> None:
     assert BeamExecutor(options=["--direct_num_workers=0"]).workers == os.cpu_count()
 
 
@@ -108,7 +108,7 @@ def test_plans_are_made_for_the_workers_of_a_cluster(options: Any, workers: int)
     assert (executor.workers, executor.threads) == (workers, 1)
 
 
-def test_workers_and_threads_that_are_named_hold() -> None:
+def test_given_workers_and_threads_are_used() -> None:
     executor = BeamExecutor(options=THREADS, workers=7, threads=3)
     assert (executor.workers, executor.threads) == (7, 3)
 
@@ -122,7 +122,7 @@ def test_workers_and_threads_that_are_named_hold() -> None:
         PipelineOptions(job_name="air", flags=[]),
     ],
 )
-def test_options_of_all_kinds_arrive(options: Any) -> None:
+def test_options_of_all_types_reach_the_runner(options: Any) -> None:
     made, executed = Idle(), Idle()
     run(BeamExecutor(made, options), nothing())
     run(BeamExecutor(made), nothing(), runner=executed, options=options)
@@ -143,7 +143,7 @@ def test_the_runner_may_be_an_option() -> None:
     assert run(executor, nothing(), runner="FnApiRunner") == Traffic(tasks=5)
 
 
-def test_arguments_of_this_process_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_line_arguments_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["program", "--runner=nowhere", "--direct_num_workers=3"])
     executor = BeamExecutor()
     assert executor.workers == 1
@@ -166,14 +166,14 @@ def test_other_options_are_an_error(options: Any) -> None:
 
 
 def test_other_runners_are_an_error() -> None:
-    with pytest.raises(TypeError, match="'FnApiRunner', or a runner of Beam"):
+    with pytest.raises(TypeError, match="'FnApiRunner' or an instance of a PipelineRunner"):
         BeamExecutor(FnApiRunner)
-    with pytest.raises(TypeError, match="'FnApiRunner', or a runner of Beam"):
+    with pytest.raises(TypeError, match="'FnApiRunner' or an instance of a PipelineRunner"):
         run(BeamExecutor(), nothing(), runner=5)
 
 
 def test_other_keywords_are_an_error() -> None:
-    with pytest.raises(TypeError, match=r"no speed, progress; execute\(\) has runner, options"):
+    with pytest.raises(TypeError, match=r"no speed, progress; execute\(\) takes runner, options"):
         run(BeamExecutor(), nothing(), speed=2, progress=True)
 
 
@@ -185,15 +185,15 @@ def test_numbers_are_checked(bad: dict[str, int]) -> None:
 
 @pytest.mark.parametrize("state", [PipelineState.CANCELLED, PipelineState.UNKNOWN])
 def test_a_pipeline_that_is_not_done_is_an_error(state: str) -> None:
-    with pytest.raises(RuntimeError, match=f"ended as {state}.*execute"):
+    with pytest.raises(RuntimeError, match=f"ended in state {state}.*execute"):
         run(BeamExecutor(Idle(state)), nothing())
 
 
-def test_a_runner_without_metrics_returns_nothing() -> None:
+def test_no_traffic_from_a_runner_without_metrics() -> None:
     assert run(BeamExecutor(Idle()), nothing()) is None
 
 
-def test_a_runner_without_counters_returns_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_traffic_from_a_runner_without_counters(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Ended, "metrics", lambda result: FnApiMetrics({}))
     assert run(BeamExecutor(Idle()), nothing()) is None
 
@@ -221,7 +221,7 @@ def test_retries_of_the_executor(tmp_path: Path) -> None:
     assert run(BeamExecutor(retries=2), stage) == Traffic(tasks=6)
 
 
-def test_retries_of_execute_go_before_those_of_the_executor(tmp_path: Path) -> None:
+def test_retries_of_execute_override_those_of_the_executor(tmp_path: Path) -> None:
     stage = Stage("flaky", 6, Flaky(tmp_path, times=2))
     with pytest.raises(OSError, match="fails on attempt 1"):
         run(BeamExecutor(retries=2), stage, retries=0)

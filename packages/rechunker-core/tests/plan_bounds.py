@@ -27,7 +27,7 @@ def _bound(plan: RechunkPlan, cost: CostModel, hops: int) -> float:
     """Bound plans of so many hops, over all ways to share the work of bringing units together.
 
     A box with room for a source and a target unit at a time takes `factor` times the memory.
-    Reading the source `again` times over leaves a factor of ``factor / again``, and of several
+    Reading the source `again` times; leaves a factor of ``factor / again``, and of several
     hops each takes a root of that as many cells per box. Between two values of `again`, the
     number of reads is bounded by the lower one, that of cells by the higher one.
     """

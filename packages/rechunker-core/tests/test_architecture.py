@@ -60,8 +60,8 @@ PRIVATE = {
     "xarray.core.indexing.LazilyIndexedArray": "rechunker.sources.xarray.private",
     "xarray.core.indexing.MemoryCachedArray": "rechunker.sources.xarray.private",
     "_max_workers": "rechunker_prefect.engine",
-    "_exception": "rechunker_pywren.local",
-    "_invoke": "rechunker_pywren.local",
+    "_exception": "rechunker_pywren.local_calls",
+    "_invoke": "rechunker_pywren.local_calls",
 }
 # Undocumented names without an underscore.
 UNDOCUMENTED = {

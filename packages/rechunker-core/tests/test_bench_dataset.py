@@ -21,7 +21,7 @@ def test_both_ways_give_the_same_dataset(way: str, tmp_path: Path) -> None:
 
 
 def test_the_program_tells_what_it_took(capfd: pytest.CaptureFixture[str]) -> None:
-    dataset.main(["--small=60"])
+    dataset.main(["--small=292"])
     lines = capfd.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == list(dataset.WAYS)
     assert all("0 different" in line for line in lines[1:])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from cases import about
 from hypothesis import given
 from hypothesis import strategies as st
 from zarr.buffer.cpu import Buffer
@@ -25,9 +26,8 @@ def create(**given: Any) -> zarr.Array[Any]:
     return zarr.create_array(**{**defaults, **given})
 
 
-@pytest.mark.parametrize(
-    ("chunks", "expected"),
-    [
+def test_chunks_are_one_size_per_axis() -> None:
+    cases: list[tuple[Any, tuple[int, ...]]] = [
         ((10, 20, 30), (10, 20, 30)),
         ([10, 20, 30], (10, 20, 30)),
         ((np.int64(10), np.uint8(20), 30), (10, 20, 30)),
@@ -39,12 +39,11 @@ def create(**given: Any) -> zarr.Array[Any]:
         ({"time": -1, "lon": 10}, (365, 90, 10)),
         ({"time": 1000, "lat": None, "lon": 1}, (365, 90, 1)),
         ({}, OWN),
-    ],
-)
-def test_chunks_are_one_size_per_axis(chunks: Any, expected: tuple[int, ...]) -> None:
-    found = normalize_chunks(chunks, SHAPE, DIMS, OWN)
-    assert found == expected
-    assert {type(size) for size in found} == {int}
+    ]
+    for chunks, expected in cases:
+        found = normalize_chunks(chunks, SHAPE, DIMS, OWN)
+        assert found == expected, chunks
+        assert {type(size) for size in found} == {int}, chunks
 
 
 def test_one_size_is_enough_for_one_axis() -> None:
@@ -55,14 +54,15 @@ def test_none_leaves_chunks_larger_than_the_array_as_they_are() -> None:
     assert normalize_chunks(None, (4,), None, (10,)) == (10,)
 
 
-@pytest.mark.parametrize("chunks", [(5,), (-1,), {"x": 5}])
-def test_an_axis_without_length_has_chunks_of_one(chunks: Any) -> None:
-    assert normalize_chunks(chunks, (0,), ("x",)) == (1,)
+def test_an_axis_without_length_has_chunks_of_one() -> None:
+    for chunks in ((5,), (-1,), {"x": 5}):
+        assert normalize_chunks(chunks, (0,), ("x",)) == (1,), chunks
 
 
-@pytest.mark.parametrize("chunks", [(), {}, None, -1])
-def test_an_array_without_axes_has_chunks_without_sizes(chunks: Any) -> None:
-    assert normalize_chunks(chunks, (), None, ()) == ()
+def test_an_array_without_axes_has_chunks_without_sizes() -> None:
+    given: list[Any] = [(), {}, None, -1]
+    for chunks in given:
+        assert normalize_chunks(chunks, (), None, ()) == (), chunks
 
 
 def test_names_may_be_given_where_some_axes_have_none() -> None:
@@ -76,25 +76,22 @@ def test_chunks_lie_between_one_and_the_length_of_the_axis(axes: list[tuple[int,
     assert all(1 <= size <= max(1, n) for size, n in zip(found, shape, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("chunks", "message"),
-    [
+def test_chunks_that_do_not_fit_are_refused() -> None:
+    cases: list[tuple[Any, str]] = [
         ((10, 20), r"target_chunks=\(10, 20\) has 2 sizes, but the array has 3 axes"),
         ((10, 20, 0), r"axis 2: the size must be a positive integer or -1, got 0"),
         ((10, -2, 1), r"axis 1: the size must be a positive integer or -1, got -2"),
         ({"time": 0}, r"axis 0: the size must be a positive integer or -1, got 0"),
         ({"depth": 5}, r"'depth' must name exactly one dimension; .*'time', 'lat', 'lon'"),
         ({0: 5}, r"0 must name exactly one dimension"),
-    ],
-)
-def test_chunks_that_do_not_fit_are_refused(chunks: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        normalize_chunks(chunks, SHAPE, DIMS, OWN)
+    ]
+    for chunks, message in cases:
+        with about(chunks), pytest.raises(ValueError, match=message):
+            normalize_chunks(chunks, SHAPE, DIMS, OWN)
 
 
-@pytest.mark.parametrize(
-    ("chunks", "message"),
-    [
+def test_what_is_no_chunk_shape_is_refused() -> None:
+    cases: list[tuple[Any, str]] = [
         (10, r"target_chunks=10 is not a chunk shape; give a tuple .* each of the 3 axes"),
         ("auto", r"target_chunks='auto' is not a chunk shape"),
         (True, r"target_chunks=True is not a chunk shape"),
@@ -103,11 +100,10 @@ def test_chunks_that_do_not_fit_are_refused(chunks: Any, message: str) -> None:
         (("1", 1, 1), r"axis 0: the size must be an integer, got '1'"),
         ((True, 1, 1), r"axis 0: the size must be an integer, got True"),
         (((5, 5), 1, 1), r"axis 0: give one size per axis, got \(5, 5\); Zarr chunks are regular"),
-    ],
-)
-def test_what_is_no_chunk_shape_is_refused(chunks: Any, message: str) -> None:
-    with pytest.raises(TypeError, match=message):
-        normalize_chunks(chunks, SHAPE, DIMS, OWN)
+    ]
+    for chunks, message in cases:
+        with about(chunks), pytest.raises(TypeError, match=message):
+            normalize_chunks(chunks, SHAPE, DIMS, OWN)
 
 
 def test_names_are_refused_where_the_dimensions_have_none() -> None:
@@ -125,18 +121,16 @@ def test_errors_call_the_chunks_what_the_user_called_them() -> None:
         normalize_chunks((1,), SHAPE, what="target_chunks['air']")
 
 
-@pytest.mark.parametrize(
-    ("shards", "expected"),
-    [
+def test_shards_are_whole_chunks() -> None:
+    cases: list[tuple[Any, tuple[int, ...]]] = [
         ((4, 20), (4, 20)),
         ((-1, 20), (12, 20)),
         (-1, (12, 100)),
         ((99, 10), (12, 10)),
         ({"x": 20}, (4, 20)),
-    ],
-)
-def test_shards_are_whole_chunks(shards: Any, expected: tuple[int, ...]) -> None:
-    assert normalize_shards(shards, (4, 10), (10, 100), ("y", "x")) == expected
+    ]
+    for shards, expected in cases:
+        assert normalize_shards(shards, (4, 10), (10, 100), ("y", "x")) == expected, shards
 
 
 def test_shards_that_cut_chunks_are_refused() -> None:
@@ -169,16 +163,14 @@ def test_names_of_dimensions_are_references_in_nczarr(extra: dict[str, Any]) -> 
     assert dimension_names(zarr.open_array(MemoryStore(objects))) == ("y", "x")
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
+def test_dimensions_may_have_no_names() -> None:
+    cases: list[dict[str, Any]] = [
         {},
         {"dimension_names": (None, None)},
         {"zarr_format": 2},
         {"zarr_format": 2, "attributes": {"_ARRAY_DIMENSIONS": ["x"]}},
         {"zarr_format": 2, "attributes": {"_ARRAY_DIMENSIONS": "xy"}},
         {"zarr_format": 2, "attributes": {"_ARRAY_DIMENSIONS": [1, 2]}},
-    ],
-)
-def test_dimensions_may_have_no_names(given: dict[str, Any]) -> None:
-    assert dimension_names(create(**given)) is None
+    ]
+    for options in cases:
+        assert dimension_names(create(**options)) is None, options

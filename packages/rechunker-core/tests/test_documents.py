@@ -137,12 +137,12 @@ def test_a_copy_of_an_unstable_dtype_is_made_without_a_warning() -> None:
     assert target_document(source, (6, 1), PLAIN)["data_type"]["name"] == "fixed_length_utf32"
 
 
-@pytest.mark.parametrize("fill", ["0x7fc00001", "0xffc00000", "NaN", "-Infinity", 1.5])
-def test_v3_fill_values_keep_their_bits(fill: Any) -> None:
-    source = put(create(dtype="f4"), fill_value=fill)
-    document = target_document(source, (6, 1), PLAIN)
-    assert document["fill_value"] == fill
-    assert json.loads(metadata_files(document)["zarr.json"])["fill_value"] == fill
+def test_v3_fill_values_keep_their_bits() -> None:
+    for fill in ("0x7fc00001", "0xffc00000", "NaN", "-Infinity", 1.5):
+        source = put(create(dtype="f4"), fill_value=fill)
+        document = target_document(source, (6, 1), PLAIN)
+        assert document["fill_value"] == fill
+        assert json.loads(metadata_files(document)["zarr.json"])["fill_value"] == fill
 
 
 def test_a_complex_fill_value_keeps_the_bits_of_its_parts() -> None:
@@ -151,10 +151,10 @@ def test_a_complex_fill_value_keeps_the_bits_of_its_parts() -> None:
     assert document["fill_value"] == ["0x7fc00001", -0.0]
 
 
-@pytest.mark.parametrize("fill", [None, 0, 7])
-def test_v2_keeps_a_fill_value_and_its_absence(fill: Any) -> None:
-    source = create(zarr_format=2, fill_value=fill)
-    assert target_document(source, (6, 1), PLAIN)["fill_value"] == fill
+def test_v2_keeps_a_fill_value_and_its_absence() -> None:
+    for fill in (None, 0, 7):
+        source = create(zarr_format=2, fill_value=fill)
+        assert target_document(source, (6, 1), PLAIN)["fill_value"] == fill
 
 
 DTYPES = [
@@ -165,13 +165,13 @@ DTYPES = [
 ]
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("zarr_format", [2, 3])
-def test_every_kind_of_dtype_stays(dtype: Any, zarr_format: Any) -> None:
-    source = create(dtype=dtype, zarr_format=zarr_format)
-    document = target_document(source, (1, 4), PLAIN)
-    assert text(document, *GRID) == text(document_of(source), *GRID)
-    assert array_from_document(document).dtype == source.dtype
+def test_every_kind_of_dtype_stays(zarr_format: Any) -> None:
+    for dtype in DTYPES:
+        source = create(dtype=dtype, zarr_format=zarr_format)
+        document = target_document(source, (1, 4), PLAIN)
+        assert text(document, *GRID) == text(document_of(source), *GRID), dtype
+        assert array_from_document(document).dtype == source.dtype, dtype
 
 
 def test_structures_stay() -> None:

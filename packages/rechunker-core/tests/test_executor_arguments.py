@@ -35,7 +35,7 @@ def test_numbers_that_are_not_given_are_not_checked() -> None:
 
 
 def test_unknown_keywords_are_named_with_those_that_are_known() -> None:
-    expected = r"the dask executor has no 'a', 'b'; execute\(\) takes retries"
+    expected = r"the dask executor takes no a, b; execute\(\) takes retries"
     with pytest.raises(TypeError, match=expected):
         refuse_keywords("dask", {"b": 1, "a": 2}, ["retries"])
 

@@ -9,6 +9,7 @@ import numcodecs
 import numpy as np
 import pytest
 import zarr
+from cases import about
 from hypothesis import given, settings
 from zarr.codecs import BloscCodec, BytesCodec
 from zarr.dtype import VariableLengthBytes
@@ -63,18 +64,20 @@ def document(array: zarr.Array[Any]) -> dict[str, Any]:
 
 
 @ALL
-@pytest.mark.parametrize("temp", [None, {}], ids=["direct", "temp"])
 @pytest.mark.parametrize("zarr_format", [2, 3])
 @pytest.mark.parametrize("dtype", STABLE + UNSTABLE + STRINGS, ids=str)
-def test_dtype(dtype: Any, zarr_format: Any, temp: Any) -> None:
+def test_dtype(dtype: Any, zarr_format: Any) -> None:
     source = zarr.create_array(
         {}, shape=(13, 7), chunks=(4, 7), dtype=dtype, zarr_format=zarr_format
     )
     source[...] = values(source.dtype, source.shape)
-    target = rechunk(source, (13, 2), temp_store=temp, max_mem=40000)
-    assert_same(source, target)
-    assert document(source) == document(target)
-    assert target.chunks == (13, 2)
+    stores: dict[str, Any] = {"direct": None, "temp": {}}
+    for name, temp in stores.items():
+        with about(name):
+            target = rechunk(source, (13, 2), temp_store=temp, max_mem=40000)
+            assert_same(source, target)
+            assert document(source) == document(target)
+            assert target.chunks == (13, 2)
 
 
 @ALL
@@ -96,16 +99,16 @@ def test_strings_of_any_length_through_temp(dtype: Any, zarr_format: Any) -> Non
     assert_same(source, target)
 
 
-@pytest.mark.parametrize("fill", [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5])
 @pytest.mark.parametrize("zarr_format", [2, 3])
-def test_fill_value(fill: float, zarr_format: Any) -> None:
-    source = zarr.create_array(
-        {}, shape=(9,), chunks=(3,), dtype="f8", fill_value=fill, zarr_format=zarr_format
-    )
-    source[:4] = [0.0, -0.0, np.nan, 7.0]
-    target = rechunk(source, (2,))
-    assert_same(source, target)
-    assert document(source) == document(target)
+def test_fill_value(zarr_format: Any) -> None:
+    given: dict[str, Any] = {"shape": (9,), "chunks": (3,), "dtype": "f8"}
+    for fill in (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5):
+        source = zarr.create_array({}, fill_value=fill, zarr_format=zarr_format, **given)
+        source[:4] = [0.0, -0.0, np.nan, 7.0]
+        target = rechunk(source, (2,))
+        with about(fill):
+            assert_same(source, target)
+            assert document(source) == document(target)
 
 
 def test_no_fill_value_in_v2() -> None:

@@ -72,6 +72,12 @@ def make_source(path: Path, **options: Any) -> zarr.Array[Any]:
     return array
 
 
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory: pytest.TempPathFactory) -> zarr.Array[Any]:
+    """The usual source, written once; nothing changes it."""
+    return make_source(tmp_path_factory.mktemp("noise") / "s")
+
+
 def measure(source: Any, chunks: Any, tmp_path: Path, factor: float, **options: Any) -> Any:
     executor = MeasuringExecutor(options.pop("threads", 2))
     settings = {"target_store": tmp_path / "t", "temp_store": tmp_path / "x", **options}
@@ -90,9 +96,10 @@ def measure(source: Any, chunks: Any, tmp_path: Path, factor: float, **options: 
 
 @pytest.mark.parametrize("factor", [1.0, 1.5, 4.0])
 @pytest.mark.parametrize("threads", [1, 2, 4])
-def test_hops_and_direct_copies(tmp_path: Path, threads: int, factor: float) -> None:
-    source = make_source(tmp_path / "s")
-    measure(source, (1000, 20, 20), tmp_path, factor, threads=threads)
+def test_hops_and_direct_copies(
+    noise: zarr.Array[Any], tmp_path: Path, threads: int, factor: float
+) -> None:
+    measure(noise, (1000, 20, 20), tmp_path, factor, threads=threads)
 
 
 @pytest.mark.parametrize("compressor", [numcodecs.Blosc("lz4"), numcodecs.GZip(1), None])
@@ -101,14 +108,14 @@ def test_compressors(tmp_path: Path, compressor: Any) -> None:
     measure(source, (1000, 20, 20), tmp_path, 1.5)
 
 
-def test_compressed_temporary_objects(tmp_path: Path) -> None:
+def test_compressed_temporary_objects(noise: zarr.Array[Any], tmp_path: Path) -> None:
     options = {"temp_options": {"compressor": numcodecs.Blosc("lz4")}}
-    plan = measure(make_source(tmp_path / "s"), (1000, 20, 20), tmp_path, 1.3, **options)
+    plan = measure(noise, (1000, 20, 20), tmp_path, 1.3, **options)
     assert plan.intermediate is not None
 
 
-def test_chunks_cut_at_the_edge(tmp_path: Path) -> None:
-    measure(make_source(tmp_path / "s"), (700, 50, 70), tmp_path, 1.2)
+def test_chunks_cut_at_the_edge(noise: zarr.Array[Any], tmp_path: Path) -> None:
+    measure(noise, (700, 50, 70), tmp_path, 1.2)
 
 
 def test_columns(tmp_path: Path) -> None:
@@ -136,5 +143,5 @@ def test_filters(tmp_path: Path) -> None:
     measure(source, (1000, 20, 20), tmp_path, 1.2)
 
 
-def test_chunks_as_they_are(tmp_path: Path) -> None:
-    measure(make_source(tmp_path / "s"), None, tmp_path, 1.0)
+def test_chunks_as_they_are(noise: zarr.Array[Any], tmp_path: Path) -> None:
+    measure(noise, None, tmp_path, 1.0)

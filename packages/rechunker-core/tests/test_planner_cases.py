@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from plan_bounds import Widths, consolidated, evaluate, lower_bound
 
-from rechunker.planning import LOCAL, OBJECT_STORE, CostModel, RechunkPlan, plan_rechunk
+from rechunker.planning import LOCAL, OBJECT_STORE, RechunkPlan, plan_rechunk
 
 PRESETS = {"local": LOCAL, "object_store": OBJECT_STORE}
 
@@ -25,11 +27,6 @@ class Case(NamedTuple):
     itemsize: int
     max_mem: int
     limits: dict[str, float]
-
-    def plan(self, cost: CostModel) -> RechunkPlan:
-        return plan_rechunk(
-            self.shape, self.source, self.target, self.itemsize, self.max_mem, cost=cost
-        )
 
 
 def read_cases() -> dict[str, Case]:
@@ -49,7 +46,13 @@ def as_case(row: dict[str, str]) -> Case:
 CASES = read_cases()
 
 every_case = pytest.mark.parametrize("name", CASES)
-every_preset = pytest.mark.parametrize("preset", PRESETS)
+
+
+@cache
+def planned(name: str, preset: str, max_mem: int) -> RechunkPlan:
+    case = CASES[name]
+    array = (case.shape, case.source, case.target, case.itemsize)
+    return plan_rechunk(*array, max_mem, cost=PRESETS[preset])
 
 
 def test_all_cases_are_there() -> None:
@@ -57,50 +60,40 @@ def test_all_cases_are_there() -> None:
 
 
 @every_case
-@every_preset
-def test_cost_is_not_above_the_limit(name: str, preset: str) -> None:
-    plan = CASES[name].plan(PRESETS[preset])
-    assert plan.cost <= 1.001 * CASES[name].limits[preset]
+def test_cost_and_memory_stay_within_their_limits(name: str) -> None:
+    case = CASES[name]
+    for preset, cost in PRESETS.items():
+        plan = planned(name, preset, case.max_mem)
+        assert plan.peak_memory <= case.max_mem, f"{preset}: memory is above the limit"
+        assert plan.cost <= 1.001 * case.limits[preset], f"{preset}: cost is above the limit"
+        ratio = plan.cost / lower_bound(plan, cost)
+        assert ratio >= 1 - 1e-12, f"{preset}: cost is below the lower bound"
+        assert ratio < 2, f"{preset}: cost is at least twice the lower bound"
 
 
 @every_case
-@every_preset
-def test_memory_is_not_above_the_limit(name: str, preset: str) -> None:
-    assert CASES[name].plan(PRESETS[preset]).peak_memory <= CASES[name].max_mem
-
-
-@every_case
-@every_preset
-def test_cost_is_between_the_lower_bound_and_twice_that(name: str, preset: str) -> None:
-    cost = PRESETS[preset]
-    plan = CASES[name].plan(cost)
-    assert 1 - 1e-12 <= plan.cost / lower_bound(plan, cost) < 2
-
-
-@pytest.mark.parametrize("share", [1.0, 0.5, 0.35])
-@every_case
-@every_preset
-def test_no_worse_than_boxes_filled_axis_by_axis(name: str, preset: str, share: float) -> None:
-    case, cost = CASES[name], PRESETS[preset]
+def test_no_worse_than_boxes_filled_axis_by_axis(name: str) -> None:
+    case = CASES[name]
     array = (case.shape, case.source, case.target, case.itemsize)
-    grids = consolidated(*array[:3], case.max_mem * share / case.itemsize)
-    theirs, peak = evaluate(*array, grids, cost)
-    ours = plan_rechunk(*array, peak, cost=cost)
-    assert ours.cost <= 1.005 * theirs
+    for preset, share in product(PRESETS, (1.0, 0.5, 0.35)):
+        grids = consolidated(*array[:3], case.max_mem * share / case.itemsize)
+        theirs, peak = evaluate(*array, grids, PRESETS[preset])
+        ours = planned(name, preset, peak)
+        assert ours.cost <= 1.005 * theirs, f"{preset}: boxes fill {share} of the memory"
 
 
-@pytest.mark.parametrize(
-    ("array", "grids"),
-    [
-        # Few boxes: what fits at the ends of the axes decides.
-        (((45, 3864), (32, 4), (1, 1691), 1), [(32, 1316), (8, 5073)]),
-        # Boxes of half a source chunk, but for one element.
-        (((4931, 1745, 241), (26, 493, 25), (1272, 13, 241), 8), [(1272, 247, 241)]),
-    ],
-)
-@every_preset
-def test_no_worse_than_boxes_that_happen_to_fit(
-    array: tuple[Widths, Widths, Widths, int], grids: list[Widths], preset: str
-) -> None:
-    theirs, peak = evaluate(*array, grids, PRESETS[preset])
-    assert plan_rechunk(*array, peak, cost=PRESETS[preset]).cost <= 1.005 * theirs
+# Few boxes: what fits at the ends of the axes decides.
+FEW: tuple[Widths, Widths, Widths, int] = ((45, 3864), (32, 4), (1, 1691), 1)
+# Boxes of half a source chunk, but for one element.
+HALF: tuple[Widths, Widths, Widths, int] = ((4931, 1745, 241), (26, 493, 25), (1272, 13, 241), 8)
+
+
+def test_no_worse_than_boxes_that_happen_to_fit() -> None:
+    boxes: list[tuple[tuple[Widths, Widths, Widths, int], list[Widths]]] = [
+        (FEW, [(32, 1316), (8, 5073)]),
+        (HALF, [(1272, 247, 241)]),
+    ]
+    for (array, grids), (preset, cost) in product(boxes, PRESETS.items()):
+        theirs, peak = evaluate(*array, grids, cost)
+        ours = plan_rechunk(*array, peak, cost=cost)
+        assert ours.cost <= 1.005 * theirs, f"{preset}: {array}"

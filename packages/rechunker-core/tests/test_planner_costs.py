@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from cases import about
 
 from rechunker.planning import LOCAL, OBJECT_STORE, CostModel, plan_rechunk
 
@@ -23,10 +26,15 @@ def test_busiest_worker_counts() -> None:
     assert many.seconds(5.0, 50.0, 0.0) == MODEL.seconds(5.0, 50.0, 0.0) * 2 / 5
 
 
-@pytest.mark.parametrize("wrong", [{"request": -1.0}, {"workers": 0}, {"temp": -0.5}])
-def test_prices_below_zero_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="must be 0 or more and workers 1 or more"):
-        CostModel(**{"request": 1.0, "byte": 1.0, "task": 1.0, **wrong})  # type: ignore[arg-type]
+def test_prices_below_zero_are_refused() -> None:
+    cases: list[dict[str, Any]] = [{"request": -1.0}, {"workers": 0}, {"temp": -0.5}]
+    for wrong in cases:
+        prices = {"request": 1.0, "byte": 1.0, "task": 1.0, **wrong}
+        with (
+            about(wrong),
+            pytest.raises(ValueError, match="must be 0 or more and workers 1 or more"),
+        ):
+            CostModel(**prices)
 
 
 def test_cost_of_a_plan_is_the_sum_over_its_stages() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cases import about
 
 from rechunker.planning import Footprint, Layout, RechunkPlan, StagePlan, plan_rechunk
 
@@ -111,7 +112,10 @@ def test_later_stages_hold_no_source_units() -> None:
     assert plan.stages[1].memory < 1000
 
 
-@pytest.mark.parametrize("wrong", [{"read": -1}, {"concurrency": 0}, {"spill": -0.5}])
-def test_footprint_of_negative_sizes_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="must be 0 or more and concurrency 1 or more"):
-        Footprint(**{**vars(FOOTPRINT), **wrong})
+def test_footprint_of_negative_sizes_is_refused() -> None:
+    for wrong in ({"read": -1}, {"concurrency": 0}, {"spill": -0.5}):
+        with (
+            about(wrong),
+            pytest.raises(ValueError, match="0 or more and concurrency 1 or more"),
+        ):
+            Footprint(**{**vars(FOOTPRINT), **wrong})

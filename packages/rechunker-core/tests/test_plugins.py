@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
+from cases import about
 from pluggy import PluginValidationError
 
 from rechunker.executors.python import PythonExecutor
@@ -105,10 +107,12 @@ def test_an_executor_takes_no_arguments_any_more() -> None:
         get_executor(PythonExecutor(), speed=2)
 
 
-@pytest.mark.parametrize("thing", [PythonExecutor, 1, b"python"])
-def test_what_is_not_an_executor_is_refused(thing: object) -> None:
-    with pytest.raises(TypeError, match=r"must be a name \(.*python.*\) or an instance"):
-        get_executor(thing)  # type: ignore[arg-type]
+def test_what_is_not_an_executor_is_refused() -> None:
+    things: list[Any] = [PythonExecutor, 1, b"python"]
+    message = r"must be a name \(.*python.*\) or an instance"
+    for thing in things:
+        with about(thing), pytest.raises(TypeError, match=message):
+            get_executor(thing)
 
 
 def test_names_are_listed_in_order(install: Install) -> None:

@@ -86,7 +86,7 @@ def test_negative_retries_are_refused(source: zarr.Array[Any]) -> None:
 
 
 def test_unknown_keywords_are_an_error(source: zarr.Array[Any]) -> None:
-    with pytest.raises(TypeError, match="has no 'scheduler'; execute.* takes progress, retries"):
+    with pytest.raises(TypeError, match="takes no scheduler; execute.* takes progress, retries"):
         plan(source, {}).execute(scheduler="threads")
 
 

@@ -10,6 +10,7 @@ from rechunker.testing import ExecutorTests, Patient, Watched
 
 class TestPythonExecutor(ExecutorTests):
     executor = "python"
+    repeats = 2  # it runs one task after another
 
     @pytest.fixture
     def patient(self) -> Patient:

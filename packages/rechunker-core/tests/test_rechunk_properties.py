@@ -14,6 +14,7 @@ from numcodecs import Blosc, GZip
 
 import rechunker
 
+FIGURES = ("tasks", "gets", "puts", "bytes_read", "bytes_written")
 COMPRESSORS = [None, Blosc("lz4", shuffle=1), GZip(1)]
 
 
@@ -98,47 +99,23 @@ def test_target_equals_source(case: Case) -> None:
     np.testing.assert_array_equal(target[...], source[...])
 
 
-@settings(max_examples=100)
 @given(cases())
-def test_requests_are_those_predicted(case: Case) -> None:
-    stores = [CountingStore() for _ in range(3)]
-    source = make_source(case, stores[0])
-    rechunked = planned(case, source, stores[1], stores[2])
-    for store in stores:
+def test_an_execution_does_exactly_what_was_predicted(case: Case) -> None:
+    source, target, temp = (CountingStore() for _ in range(3))
+    rechunked = planned(case, make_source(case, source), target, temp)
+    for store in (source, target, temp):
         store.forget()
     rechunked.execute()
-    stages = rechunked.copy_plan[""].stages
-    gets = sum(objects(stores[0].gets).values()) + sum(stores[2].gets.values())
-    puts = sum(objects(stores[1].puts).values()) + sum(stores[2].puts.values())
-    assert gets == sum(stage.gets for stage in stages)
-    assert puts == sum(stage.puts for stage in stages)
-
-
-@settings(max_examples=100)
-@given(cases())
-def test_no_object_is_written_twice(case: Case) -> None:
-    target, temp = CountingStore(), CountingStore()
-    planned(case, make_source(case, {}), target, temp).execute()
-    assert max((target.puts + temp.puts).values()) == 1
-
-
-@settings(max_examples=100)
-@given(cases())
-def test_tasks_report_what_was_predicted(case: Case) -> None:
-    rechunked = planned(case, make_source(case, {}), {}, {})
-    rechunked.execute()
     done, stages = rechunked.traffic, rechunked.copy_plan[""].stages
-    assert done is not None
-    for name in ("tasks", "gets", "puts", "bytes_read", "bytes_written"):
-        assert getattr(done, name) == sum(getattr(stage, name) for stage in stages), name
-
-
-@settings(max_examples=100)
-@given(cases())
-def test_nothing_temporary_is_left(case: Case) -> None:
-    temp = CountingStore()
-    planned(case, make_source(case, {}), {}, temp).execute()
-    assert not temp._store._store_dict  # type: ignore[attr-defined]
+    predicted = {name: sum(getattr(stage, name) for stage in stages) for name in FIGURES}
+    gets = sum(objects(source.gets).values()) + sum(temp.gets.values())
+    puts = sum(objects(target.puts).values()) + sum(temp.puts.values())
+    assert gets == predicted["gets"], "the stores get other requests to read"
+    assert puts == predicted["puts"], "the stores get other requests to write"
+    reported = {name: getattr(done, name) for name in FIGURES}
+    assert reported == predicted, "tasks report something else"
+    assert max((target.puts + temp.puts).values()) == 1, "an object is written twice"
+    assert not temp._store._store_dict, "a temporary object is left"  # type: ignore[attr-defined]
 
 
 @settings(max_examples=50)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import zarr
+from cases import about
 from zarr.abc.store import Store
 from zarr.buffer.cpu import Buffer
 from zarr.storage import (
@@ -117,10 +118,11 @@ def test_a_store_of_obstore_may_be_bare() -> None:
     assert resolve_store(wrapped.store) == at(wrapped)
 
 
-@pytest.mark.parametrize("given", [3, None, ["a"], object()])
-def test_what_is_no_place_is_refused(given: Any) -> None:
-    with pytest.raises(TypeError, match="cannot use .* as a store; give a path, a URL"):
-        resolve_store(given)
+def test_what_is_no_place_is_refused() -> None:
+    message = "cannot use .* as a store; give a path, a URL"
+    for given in (3, None, ["a"], object()):
+        with about(given), pytest.raises(TypeError, match=message):
+            resolve_store(given)
 
 
 def test_an_array_is_no_place() -> None:
@@ -136,18 +138,19 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
         resolve_store(file)
 
 
-@pytest.mark.parametrize("given", ["data.zarr", {}, MemoryStore()])
-def test_storage_options_are_for_urls(given: Any) -> None:
-    with pytest.raises(TypeError, match="storage_options are for URLs such as 's3://bucket/key'"):
-        resolve_store(given, storage_options={"anon": True})
+def test_storage_options_are_for_urls() -> None:
+    message = "storage_options are for URLs such as 's3://bucket/key'"
+    places: list[Any] = ["data.zarr", {}, MemoryStore()]
+    for given in places:
+        with about(given), pytest.raises(TypeError, match=message):
+            resolve_store(given, storage_options={"anon": True})
 
 
 # Stores of one process.
 
 
-@pytest.mark.parametrize(
-    "store",
-    [
+def test_bytes_of_some_stores_live_in_one_process() -> None:
+    stores: list[Store] = [
         MemoryStore(),
         LoggingStore(MemoryStore()),
         WrapperStore(WrapperStore(MemoryStore())),
@@ -159,15 +162,12 @@ def test_storage_options_are_for_urls(given: Any) -> None:
         files("dir", inner=Files("memory")),
         FsspecStore(in_threads(Files("memory"))),
         objects("MemoryStore"),
-    ],
-)
-def test_bytes_of_some_stores_live_in_one_process(store: Store) -> None:
-    assert is_process_local(store)
+    ]
+    assert [store for store in stores if not is_process_local(store)] == []
 
 
-@pytest.mark.parametrize(
-    "store",
-    [
+def test_bytes_of_other_stores_are_everywhere() -> None:
+    stores: list[Store] = [
         LocalStore("data.zarr"),
         LoggingStore(LocalStore("data.zarr")),
         ZipStore("old.zip", mode="r"),
@@ -175,10 +175,8 @@ def test_bytes_of_some_stores_live_in_one_process(store: Store) -> None:
         files("reference", inner=Files("memory")),
         FsspecStore(in_threads(Files(("file", "local")))),
         objects("S3Store"),
-    ],
-)
-def test_bytes_of_other_stores_are_everywhere(store: Store) -> None:
-    assert not is_process_local(store)
+    ]
+    assert [store for store in stores if is_process_local(store)] == []
 
 
 # Comparing places.
@@ -189,9 +187,8 @@ S3 = ("s3", "s3a")
 BUCKET = {"bucket": "b", "region": "x"}
 
 
-@pytest.mark.parametrize(
-    ("a", "b"),
-    [
+def test_places_overlap_where_one_contains_the_other() -> None:
+    pairs = [
         (at(LocalStore("x")), at(LocalStore("x"))),
         (at(LocalStore("x")), at(LocalStore("x/y"))),
         (at(LocalStore("x"), "y/z"), at(LocalStore("x/y"))),
@@ -214,15 +211,12 @@ BUCKET = {"bucket": "b", "region": "x"}
         (at(objects("S3Store", config=BUCKET)), at(objects("S3Store", config=BUCKET, prefix="a"))),
         (at(objects("S3Store", config=BUCKET)), at(objects("S3Store", config={"bucket": "b"}))),
         (at(objects("HTTPStore", url="x")), at(objects("HTTPStore", url="x"), "a")),
-    ],
-)
-def test_places_overlap_where_one_contains_the_other(a: StorePath, b: StorePath) -> None:
-    assert overlap(a, b)
+    ]
+    assert [pair for pair in pairs if not overlap(*pair)] == []
 
 
-@pytest.mark.parametrize(
-    ("a", "b"),
-    [
+def test_places_are_apart_where_they_share_no_object() -> None:
+    pairs = [
         (at(LocalStore("x")), at(LocalStore("xy"))),
         (at(LocalStore("x"), "a/b"), at(LocalStore("x"), "a/bc")),
         (at(LocalStore("x"), "a"), at(LocalStore("x"), "b")),
@@ -239,10 +233,8 @@ def test_places_overlap_where_one_contains_the_other(a: StorePath, b: StorePath)
         (at(objects("S3Store", config=BUCKET)), at(objects("GCSStore", config=BUCKET))),
         (at(objects("MemoryStore", n=1)), at(objects("MemoryStore", n=2))),
         (at(objects("HTTPStore", url="x"), "a"), at(objects("HTTPStore", url="x"), "b")),
-    ],
-)
-def test_places_are_apart_where_they_share_no_object(a: StorePath, b: StorePath) -> None:
-    assert not overlap(a, b)
+    ]
+    assert [pair for pair in pairs if overlap(*pair)] == []
 
 
 def test_links_lead_to_one_place(tmp_path: Path) -> None:
@@ -283,18 +275,16 @@ def test_arrays_and_groups_are_told_apart(zarr_format: Any) -> None:
     store = MemoryStore()
     root = zarr.create_group(store, zarr_format=zarr_format)
     root.create_array("a", shape=(4,), chunks=(2,), dtype="i4")
-    root_node, array_node, nothing = (find_node(at(store, path)) for path in ("", "a", "b"))
-    assert root_node is not None
-    assert array_node is not None
-    assert nothing is None
-    assert root_node[:2] == ("group", zarr_format)
-    assert array_node[:2] == ("array", zarr_format)
+    found = [find_node(at(store, path)) for path in ("", "a", "b")]
+    kinds = [None if node is None else node[:2] for node in found]
+    assert kinds == [("group", zarr_format), ("array", zarr_format), None]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"node_type": "x"}', b"\xff"])
-def test_what_is_no_metadata_is_no_node(content: bytes) -> None:
-    place = at(MemoryStore({"zarr.json": Buffer.from_bytes(content)}))
-    assert find_node(place) is None
+def test_what_is_no_metadata_is_no_node() -> None:
+    for content in (b"", b"{", b"[]", b"{}", b'{"node_type": "x"}', b"\xff"):
+        place = at(MemoryStore({"zarr.json": Buffer.from_bytes(content)}))
+        with about(content):
+            assert find_node(place) is None
 
 
 @pytest.mark.parametrize("wrap", [lambda store: store, LoggingStore])

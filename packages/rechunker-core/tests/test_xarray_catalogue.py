@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from cases import about
 from xarray_catalogue import CATALOGUE
 
 from rechunker import rechunk
@@ -48,50 +49,45 @@ def rechunked(dataset: xr.Dataset, target: Path) -> None:
     chunks = dict.fromkeys(dataset.dims, 3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", xr.SerializationWarning)  # of integers without fill value
-        rechunk(dataset, chunks, "1MB", target).execute()
+        rechunk(dataset, chunks, "1MB", target, executor="python").execute()
 
 
-CASES = [
-    (name, way)
-    for name in CATALOGUE
-    for way in WAYS
-    if not (way == "memory" and name in CANNOT_BE_ENCODED)
-]
+def ways_of(name: str) -> list[str]:
+    return [way for way in WAYS if not (way == "memory" and name in CANNOT_BE_ENCODED)]
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
-@pytest.mark.parametrize(("name", "way"), CASES)
-def test_the_target_opens_as_the_source_does(
-    tmp_path: Path, name: str, zarr_format: int, way: str
-) -> None:
-    source, target = tmp_path / "source.zarr", tmp_path / "target.zarr"
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_a_dataset_comes_out_as_it_went_in(tmp_path: Path, name: str, zarr_format: int) -> None:
+    source = tmp_path / "source.zarr"
     store(CATALOGUE[name](), source, zarr_format)
+    for way in ways_of(name):
+        with about(f"{way}: the target opens as the source does"):
+            check_target(source, tmp_path / f"{way}.zarr", way)
+        if way != "memory":
+            with about(f"{way}: the target stores what the source stores"):
+                check_stored(source, tmp_path / f"{way}.zarr")
+            with about(f"{way}: no untouched variable is encoded anew"):
+                check_untouched(source, way)
+    with about("the target may have the other format"):
+        check_other_format(source, tmp_path / "other.zarr", 5 - zarr_format)
+
+
+def check_target(source: Path, target: Path, way: str) -> None:
     rechunked(opened(source, way), target)
     xr.testing.assert_identical(opened(source, way), opened(target, way))
-    if way != "memory":
-        check_stored(source, target)
 
 
-@pytest.mark.parametrize(("before", "after"), [(2, 3), (3, 2)])
-@pytest.mark.parametrize("name", CATALOGUE)
-def test_the_target_may_have_the_other_format(
-    tmp_path: Path, name: str, before: int, after: int
-) -> None:
-    source, target = tmp_path / "source.zarr", tmp_path / "target.zarr"
-    store(CATALOGUE[name](), source, before)
-    rechunk(opened(source, "lazy"), None, "1MB", target, {"zarr_format": after}).execute()
-    xr.testing.assert_identical(opened(source, "lazy"), opened(target, "lazy"))
-
-
-@pytest.mark.parametrize("zarr_format", [2, 3])
-@pytest.mark.parametrize(("name", "way"), [case for case in CASES if case[1] != "memory"])
-def test_no_untouched_variable_is_encoded_anew(
-    tmp_path: Path, name: str, zarr_format: int, way: str
-) -> None:
-    store(CATALOGUE[name](), tmp_path / "source.zarr", zarr_format)
-    hierarchy = hierarchy_of(opened(tmp_path / "source.zarr", way), None, None, None)
+def check_untouched(source: Path, way: str) -> None:
+    hierarchy = hierarchy_of(opened(source, way), None, None, None)
     others = [a.name for a in hierarchy.arrays if not isinstance(a.source.reader, ZarrReader)]
     assert others == []
+
+
+def check_other_format(source: Path, target: Path, zarr_format: int) -> None:
+    options = {"zarr_format": zarr_format}
+    rechunk(opened(source, "lazy"), None, "1MB", target, options, executor="python").execute()
+    xr.testing.assert_identical(opened(source, "lazy"), opened(target, "lazy"))
 
 
 def check_stored(source: Path, target: Path) -> None:

@@ -1,10 +1,7 @@
-"""Datasets: chunks, encodings, what is read and how, and what is refused."""
+"""Datasets: chunks, encodings, and what is refused."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,40 +11,11 @@ import pytest
 import xarray as xr
 import zarr
 import zarr.codecs
-from xarray.backends import BackendArray, BackendEntrypoint
-from xarray.core import indexing
+from xarray_climate import T, X, Y, climate, planned, reader_of, stored
 
-from rechunker import Rechunked, rechunk
-from rechunker.copying import ZarrReader
+from rechunker import rechunk
 from rechunker.planning import MemoryLimitError
-from rechunker.sources import hierarchy_of
 from rechunker.sources.dask import DaskReader
-
-T, Y, X = 24, 6, 10
-PACKED = {"dtype": "i2", "scale_factor": 0.5, "add_offset": 1.0, "_FillValue": -999}
-
-
-def climate() -> xr.Dataset:
-    values = np.random.default_rng(1).integers(0, 100, (T, Y, X)) / 2
-    times = np.datetime64("2001-01-01", "ns") + np.arange(T) * np.timedelta64(1, "h")
-    bounds = np.stack([times, times + np.timedelta64(1, "h")], axis=1)
-    data = xr.Dataset(
-        {
-            "air": (("time", "y", "x"), values, {"units": "K"}),
-            "height": (("y", "x"), values[0]),
-            "time_bnds": (("time", "bnds"), bounds),
-        },
-        {
-            "time": ("time", times, {"bounds": "time_bnds"}),
-            "x": np.arange(X),
-            "lat": (("y", "x"), values[1]),
-        },
-        {"title": "made up"},
-    )
-    data["air"].encoding = {**PACKED, "chunks": (4, Y, X)}
-    units = {"units": "hours since 2001-01-01 00:00:00", "dtype": "i8", "calendar": "standard"}
-    data["time"].encoding, data["time_bnds"].encoding = dict(units), dict(units)
-    return data
 
 
 @pytest.fixture
@@ -55,26 +23,10 @@ def place(tmp_path: Path) -> Path:
     return stored(climate(), tmp_path / "source.zarr")
 
 
-def stored(dataset: xr.Dataset, place: Path, zarr_format: int = 3, **kwargs: Any) -> Path:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that v3 does not specify what xarray writes
-        dataset.to_zarr(place, zarr_format=zarr_format, **kwargs)
-    return place
-
-
-def planned(source: xr.Dataset, chunks: Any, tmp_path: Path, **kwargs: Any) -> Rechunked:
-    return rechunk(source, chunks, kwargs.pop("max_mem", "1MB"), tmp_path / "target", **kwargs)
-
-
 def chunks_after(source: xr.Dataset, chunks: Any, tmp_path: Path) -> dict[str, Any]:
     group = planned(source, chunks, tmp_path).execute()
     assert isinstance(group, zarr.Group)
     return {name: array.chunks for name, array in group.arrays()}
-
-
-def reader_of(source: xr.Dataset, name: str, options: Any = None) -> Any:
-    arrays = hierarchy_of(source, {}, options, None).arrays
-    return next(array.source.reader for array in arrays if array.name == name)
 
 
 # Chunks
@@ -182,7 +134,7 @@ def test_the_other_format_keeps_packing_codecs_and_numbers(
 
 def test_the_format_of_a_group_is_that_of_the_target(place: Path, tmp_path: Path) -> None:
     group = zarr.create_group(tmp_path / "target", zarr_format=2)
-    target = rechunk(xr.open_zarr(place), {"time": 5}, "1MB", group).execute()
+    target = rechunk(xr.open_zarr(place), {"time": 5}, "1MB", group, executor="python").execute()
     assert target.metadata.zarr_format == 2
     xr.testing.assert_identical(xr.open_zarr(place), xr.open_zarr(tmp_path / "target"))
 
@@ -229,138 +181,6 @@ def test_an_existing_target_is_replaced_if_that_is_said(place: Path, tmp_path: P
         planned(source, {"time": 6}, tmp_path)
     target = planned(source, {"time": 6}, tmp_path, target_options={"overwrite": True}).execute()
     assert target["air"].chunks == (6, Y, X)
-
-
-# Raw copies
-
-
-def test_an_untouched_variable_is_copied_as_it_is_stored(place: Path, tmp_path: Path) -> None:
-    source = xr.open_zarr(place).drop_vars("lat").rename(air="wind").chunk(time=6)
-    source["wind"].attrs["units"] = "m/s"
-    assert isinstance(reader_of(source, "wind"), ZarrReader)
-    planned(source, {"x": 5}, tmp_path).execute()
-    xr.testing.assert_identical(source, xr.open_zarr(tmp_path / "target"))
-
-
-TOUCHED: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
-    "arithmetic": lambda data: data + 1,
-    "a selection": lambda data: data.isel(time=slice(2, None)),
-    "a step": lambda data: data.isel(x=slice(None, None, -1)),
-    "a turn": lambda data: data.transpose("x", "y", "time", ...),
-    "a mask": lambda data: data.where(data["x"] > 3),
-    "sorting": lambda data: data.sortby("x", ascending=False),
-    "a cast": lambda data: data.assign(air=data["air"].astype("f4")),
-    "loading": lambda data: data.compute(),
-}
-
-
-@pytest.mark.parametrize("chunks", [{}, None], ids=["dask", "lazy"])
-@pytest.mark.parametrize("change", TOUCHED)
-def test_what_was_changed_is_encoded_anew(
-    place: Path, tmp_path: Path, change: str, chunks: Any
-) -> None:
-    source = TOUCHED[change](xr.open_zarr(place, chunks=chunks)[["air"]].drop_vars("lat"))
-    source["air"].encoding = {"_FillValue": np.nan}
-    assert not isinstance(reader_of(source, "air"), ZarrReader)
-    planned(source, {"x": 5}, tmp_path).execute()
-    xr.testing.assert_identical(source.compute(), xr.open_zarr(tmp_path / "target").compute())
-
-
-@pytest.mark.parametrize("word", ["scale_factor", "add_offset", "_FillValue", "dtype"])
-def test_another_encoding_is_no_raw_copy(place: Path, word: str) -> None:
-    source = xr.open_zarr(place)
-    source["air"].encoding[word] = {"dtype": np.dtype("i4")}.get(word, -500)
-    assert not isinstance(reader_of(source, "air"), ZarrReader)
-
-
-@pytest.mark.parametrize("way", [{}, {"decode_cf": False}, {"chunks": None}])
-def test_bytes_with_a_fill_value_are_copied_as_they_are(tmp_path: Path, way: Any) -> None:
-    values = np.array([b"ab", b"--", b"cd"], "S2")
-    data = xr.Dataset({"v": ("x", values, {"_FillValue": b"--", "units": "none"})})
-    stored(data, tmp_path / "source", 2)  # in v3 xarray cannot read what it writes here
-    planned(xr.open_zarr(tmp_path / "source", **way), {"x": 2}, tmp_path).execute()
-    source, target = (xr.open_zarr(tmp_path / name, **way) for name in ("source", "target"))
-    xr.testing.assert_identical(source, target)
-
-
-# Files that are not Zarr
-
-
-@pytest.mark.parametrize("engine", ["scipy", "h5netcdf"])
-@pytest.mark.parametrize("way", [{"chunks": {"time": 5}}, {}, {"decode_cf": False}])
-def test_netcdf(tmp_path: Path, engine: Any, way: dict[str, Any]) -> None:
-    climate().to_netcdf(tmp_path / "source.nc", engine=engine)
-    with xr.open_dataset(tmp_path / "source.nc", engine=engine, **way) as source:
-        planned(source, {"time": T, "x": 1}, tmp_path).execute()
-        target = xr.open_zarr(tmp_path / "target", decode_cf=way.get("decode_cf", True))
-        xr.testing.assert_identical(source.compute(), target.compute())
-
-
-def test_a_file_of_scipy_s_own(tmp_path: Path) -> None:
-    path = str(files("scipy.io") / "tests/data/example_1.nc")
-    with xr.open_dataset(path, engine="scipy") as source:
-        planned(source, dict.fromkeys(source.dims, 2), tmp_path).execute()
-        xr.testing.assert_identical(source.compute(), xr.open_zarr(tmp_path / "target").compute())
-
-
-def test_xarray_s_own_test_data(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    for word in ("flaky", "network", "slow"):
-        request.config.addinivalue_line("markers", f"{word}: of xarray's own tests")
-    from xarray.tests import create_test_data
-
-    source = create_test_data(use_extension_array=False)
-    planned(source, {"time": 7, "dim2": 3}, tmp_path).execute()
-    xr.testing.assert_identical(source, xr.open_zarr(tmp_path / "target").compute())
-
-
-# Laziness
-
-
-class Counted(BackendArray):
-    """Numbers that know how many of them were asked for at a time."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape, self.dtype = shape, np.dtype("f8")
-        self.largest = self.total = 0
-
-    def __getitem__(self, key: Any) -> Any:
-        return indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.BASIC, self.read
-        )
-
-    def read(self, key: tuple[Any, ...]) -> Any:
-        rows = np.arange(self.shape[0])[key[0]]
-        part = np.broadcast_to(np.asarray(rows, "f8")[..., None], (*np.shape(rows), self.shape[1]))
-        part = part[..., key[1]]
-        self.largest, self.total = max(self.largest, part.size), self.total + part.size
-        return part.copy()
-
-
-class CountedBackend(BackendEntrypoint):
-    def open_dataset(self, filename_or_obj: Any, *, drop_variables: Any = None) -> xr.Dataset:
-        data = indexing.LazilyIndexedArray(filename_or_obj)
-        return xr.Dataset({"v": xr.Variable(("a", "b"), data)})
-
-
-def test_a_file_is_never_loaded_whole(tmp_path: Path) -> None:
-    counted = Counted((4000, 500))  # 16 MB
-    source = CountedBackend().open_dataset(counted)
-    rechunked = planned(
-        source, {"a": 4000, "b": 1}, tmp_path, max_mem="8MB", temp_store=tmp_path / "temp"
-    )
-    assert counted.total == 0
-    rechunked.execute()
-    assert counted.largest * 8 <= 2**20
-    assert counted.total == 4000 * 500
-    assert np.array_equal(xr.open_zarr(tmp_path / "target")["v"][:, 7], np.arange(4000))
-
-
-def test_decoded_elements_are_counted(tmp_path: Path) -> None:
-    values = np.zeros((100, 100), "i1")
-    data = xr.Dataset({"v": (("a", "b"), values, {"scale_factor": 0.1})})
-    place = stored(data, tmp_path / "source", encoding={"v": {"chunks": (100, 100)}})
-    rechunked = planned(xr.open_zarr(place) * 2, {"a": 10}, tmp_path)
-    assert rechunked.copy_plan["v"].footprint.read >= 8 * values.size
 
 
 # What is refused
@@ -430,14 +250,15 @@ def test_a_name_for_the_array_is_refused(place: Path, tmp_path: Path) -> None:
 
 def test_a_data_array_is_refused_with_advice(place: Path, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="to_dataset"):
-        rechunk(xr.open_zarr(place)["air"], {"x": 5}, "1MB", tmp_path / "target")
+        rechunk(xr.open_zarr(place)["air"], {"x": 5}, "1MB", tmp_path / "target", executor="python")
 
 
 def test_the_source_is_not_overwritten(place: Path) -> None:
     opened = xr.open_zarr(place)[["air"]].reset_coords(drop=True)
+    options: dict[str, Any] = {"target_options": {"overwrite": True}, "executor": "python"}
     for source in (opened, opened + 1, xr.open_zarr(place, chunks=None).isel(x=slice(3))):
         with pytest.raises(ValueError, match="never changed"):
-            rechunk(source, {"x": 5}, "1MB", place, target_options={"overwrite": True})
+            rechunk(source, {"x": 5}, "1MB", place, **options)
 
 
 def test_too_little_memory_is_told(place: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 import zarr
 
-from rechunker import rechunk
+from rechunker import Rechunked, rechunk
 from rechunker.copying import ZarrReader
 from rechunker.sources import hierarchy_of
 
@@ -38,8 +38,12 @@ def opened(place: Path, **kwargs: Any) -> xr.DataTree:
     return xr.open_datatree(place, engine="zarr", **kwargs)
 
 
+def planned(source: xr.DataTree, chunks: Any, tmp_path: Path, options: Any = None) -> Rechunked:
+    return rechunk(source, chunks, "1MB", tmp_path / "target", options, executor="python")
+
+
 def chunks_after(source: xr.DataTree, chunks: Any, tmp_path: Path) -> dict[str, Any]:
-    group = rechunk(source, chunks, "1MB", tmp_path / "target").execute()
+    group = planned(source, chunks, tmp_path).execute()
     return {
         name: node.chunks
         for name, node in group.members(max_depth=None)
@@ -49,12 +53,12 @@ def chunks_after(source: xr.DataTree, chunks: Any, tmp_path: Path) -> dict[str, 
 
 @pytest.mark.parametrize("way", [{"chunks": {}}, {}, {"chunks": {}, "decode_cf": False}])
 def test_the_target_opens_as_the_source_does(place: Path, tmp_path: Path, way: Any) -> None:
-    rechunk(opened(place, **way), {"time": 5}, "1MB", tmp_path / "target").execute()
+    planned(opened(place, **way), {"time": 5}, tmp_path).execute()
     xr.testing.assert_identical(opened(place, **way), opened(tmp_path / "target", **way))
 
 
 def test_a_tree_in_memory(tmp_path: Path) -> None:
-    rechunk(tree(), {"time": 5}, "1MB", tmp_path / "target").execute()
+    planned(tree(), {"time": 5}, tmp_path).execute()
     xr.testing.assert_identical(tree(), opened(tmp_path / "target"))
 
 
@@ -86,7 +90,7 @@ def test_untouched_variables_are_copied_as_they_are_stored(place: Path) -> None:
 
 def test_options_by_path(place: Path, tmp_path: Path) -> None:
     options = {"/a/coarse/fine": {"air": {"compressors": None}}, "zarr_format": 2}
-    rechunk(opened(place), {"time": 5}, "1MB", tmp_path / "target", options).execute()
+    planned(opened(place), {"time": 5}, tmp_path, options).execute()
     array = zarr.open_array(tmp_path / "target/a/coarse/fine/air", mode="r")
     assert (array.metadata.zarr_format, array.compressors) == (2, ())
     xr.testing.assert_identical(opened(place), opened(tmp_path / "target"))
@@ -94,7 +98,7 @@ def test_options_by_path(place: Path, tmp_path: Path) -> None:
 
 def test_a_branch_of_a_tree(place: Path, tmp_path: Path) -> None:
     (branch,) = (node for node in opened(place).subtree if node.name == "coarse")
-    rechunk(branch, {"time": 5}, "1MB", tmp_path / "target").execute()
+    planned(branch, {"time": 5}, tmp_path).execute()
     found = opened(tmp_path / "target").to_dict()
     assert sorted(found) == ["/", "/fine"]
     assert found["/"].equals(branch.to_dataset())
@@ -105,6 +109,7 @@ def test_a_branch_of_a_tree(place: Path, tmp_path: Path) -> None:
     [
         ({"/b": {"time": 4}}, None, "has no 'b'"),
         ({"z": 4}, None, "has no 'z'"),
+        ({"time": (2, 2)}, None, "'time' is a dimension; give one size"),
         ({"/a/coarse": {"z": 4}}, None, "has no 'z'"),
         ({"/a/coarse": {"time": 4}, "/a/coarse/air": (4, 4)}, None, "with those of the node"),
         ({}, {"/b": {}}, "has no 'b'"),
@@ -116,5 +121,5 @@ def test_nothing_is_written_where_something_is_wrong(
     place: Path, tmp_path: Path, chunks: Any, options: Any, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        rechunk(opened(place), chunks, "1MB", tmp_path / "target", options)
+        planned(opened(place), chunks, tmp_path, options)
     assert not (tmp_path / "target").exists()

@@ -1,4 +1,4 @@
-"""A cluster for all tests of this package."""
+"""Fixtures for all tests of this package: a cluster and a client."""
 
 from __future__ import annotations
 

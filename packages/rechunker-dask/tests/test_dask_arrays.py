@@ -1,4 +1,4 @@
-"""Dask arrays as sources, of which the cluster may hold the blocks."""
+"""Dask arrays as sources, with blocks that may be futures on the cluster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rechunker.plugins import get_executor
 
 
 def made() -> da.Array:
-    """Return an array that is not computed yet."""
+    """Return an array that is not computed."""
     return da.arange(1, 3001, chunks=50).reshape(60, 50) + 1
 
 
@@ -43,7 +43,7 @@ def test_persisted_arrays(client: Client, tmp_path: Path) -> None:
     check(made().persist(), tmp_path)
 
 
-def test_arrays_made_of_persisted_ones(client: Client, tmp_path: Path) -> None:
+def test_arrays_computed_from_persisted_arrays(client: Client, tmp_path: Path) -> None:
     check((made() - 1).persist() + 1, tmp_path)
 
 
@@ -54,7 +54,7 @@ def late(block: Any) -> Any:
 
 def test_arrays_that_are_being_computed(client: Client, tmp_path: Path) -> None:
     first = da.ones((20, 8), chunks=(1, 8)).map_blocks(late)
-    source = first.rechunk((20, 2)).persist()  # as many blocks as wait for all of the others
+    source = first.rechunk((20, 2)).persist()  # every block depends on all blocks of `first`
     target: Any = rechunk(source, (5, 8), "10kB", tmp_path / "t", executor="dask").execute()
     assert (target[...] == 1).all()
 

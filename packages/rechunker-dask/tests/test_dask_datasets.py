@@ -1,4 +1,4 @@
-"""Datasets of xarray as sources, rechunked by dask."""
+"""Xarray datasets as sources, rechunked by Dask."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rechunker import rechunk
 
 @pytest.fixture
 def maps(tmp_path: Path) -> xr.Dataset:
-    """Write packed numbers, times and names, and open them."""
+    """Write a dataset of packed numbers, times and strings, and open it."""
     shape = (48, 10, 12)
     made = xr.Dataset(
         {
@@ -53,7 +53,7 @@ def test_untouched_variables(maps: xr.Dataset, tmp_path: Path, scheduler: str) -
     np.testing.assert_array_equal(raw[0][...], raw[1][...])
 
 
-def test_variables_that_are_encoded(maps: xr.Dataset, tmp_path: Path) -> None:
+def test_variables_that_must_be_encoded(maps: xr.Dataset, tmp_path: Path) -> None:
     check(maps.assign(air=maps["air"].copy(data=maps["air"].data * 2)), tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The executor for dask passes the suite with threads and with a cluster."""
+"""`DaskExecutor` passes the suite with threads and with a cluster."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class DaskTests(ExecutorTests):
 
 
 class TestThreads(DaskTests):
-    """Without a client; this is the default."""
+    """The default: no client."""
 
 
 class TestOneProcess(DaskTests):
@@ -48,4 +48,4 @@ class TestCluster(DaskTests):
 
     @pytest.fixture(autouse=True)
     def on_the_cluster(self, client: Client) -> None:
-        """Let dask compute with the client."""
+        """Make the client the default scheduler of Dask."""

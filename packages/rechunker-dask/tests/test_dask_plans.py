@@ -1,4 +1,4 @@
-"""Plans are delayed objects: small, readable, and complete for those who compute them."""
+"""Plans are delayed objects: small, readable, and complete without `execute_plan`."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def million() -> list[CopySpec]:
     return [CopySpec("air-2m", tuple(stages))]
 
 
-def test_dask_is_the_default_where_it_is_installed() -> None:
+def test_dask_is_the_default_if_it_is_installed() -> None:
     assert isinstance(get_executor(), DaskExecutor)
 
 
-def test_documented_path_leads_here() -> None:
+def test_the_documented_import_path_works() -> None:
     from rechunker.executors.dask import DaskExecutor as Documented
 
     assert Documented is DaskExecutor
@@ -78,12 +78,12 @@ def test_a_large_cluster_gets_more_batches() -> None:
     assert len(DaskExecutor(workers=1000).prepare_plan(million()).dask) > 16_000
 
 
-def test_small_tasks_are_put_together() -> None:
+def test_small_tasks_share_batches() -> None:
     stage = Stage("a", 10_000, Nothing(), nbytes=10_000)
     assert len(DaskExecutor(workers=2).prepare_plan([CopySpec("a", (stage,))]).dask) < 200
 
 
-def test_large_tasks_are_not_put_together() -> None:
+def test_large_tasks_have_batches_of_their_own() -> None:
     stage = Stage("a", 100, Nothing(), nbytes=100 * 10**9)
     assert len(DaskExecutor(workers=2).prepare_plan([CopySpec("a", (stage,))]).dask) == 102
 
@@ -99,7 +99,7 @@ def test_two_plans_share_no_key() -> None:
     assert not keys[0] & keys[1]
 
 
-def test_what_tasks_did_is_all_that_is_handed_on() -> None:
+def test_the_value_of_a_plan_is_the_traffic_of_all_tasks() -> None:
     stages = tuple(Stage(name, 10, Nothing()) for name in "abc")
     assert DaskExecutor().prepare_plan([CopySpec("", stages)]).compute() == Traffic(tasks=30)
 

@@ -1,4 +1,4 @@
-"""Every scheduler of dask runs plans, and what dask users do with them works."""
+"""Plans run with every scheduler of Dask, and with its progress bars and retries."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def test_schedulers_of_one_machine(scheduler: str, source: zarr.Array[Any], tmp_
     np.testing.assert_array_equal(target[...], source[...])
 
 
-def test_the_scheduler_of_the_executor_goes_before_that_of_dask(
+def test_the_scheduler_of_the_executor_overrides_the_default_of_dask(
     source: zarr.Array[Any], tmp_path: Path
 ) -> None:
-    with dask.config.set(scheduler=lambda *args, **kwargs: pytest.fail("not this one")):
+    with dask.config.set(scheduler=lambda *args, **kwargs: pytest.fail("wrong scheduler")):
         target: Any = plan(source, tmp_path, DaskExecutor("threads")).execute()
     np.testing.assert_array_equal(target[...], source[...])
 
@@ -96,7 +96,7 @@ def test_stores_in_memory_with_a_scheduler_in_this_process(source: zarr.Array[An
     np.testing.assert_array_equal(target[...], source[...])
 
 
-def test_a_plan_for_this_process_runs_nowhere_else(
+def test_a_plan_for_this_process_fails_in_other_processes(
     client: Client, source: zarr.Array[Any], tmp_path: Path
 ) -> None:
     planned = plan(source, tmp_path, DaskExecutor("threads"), target_store={})
@@ -122,10 +122,10 @@ def tasks_of(nbytes: int) -> list[CopySpec]:
     return [CopySpec("a", (Stage("a", 3, Nothing(), memory=nbytes),))]
 
 
-def test_too_little_memory_of_workers_is_warned_of() -> None:
+def test_a_warning_if_workers_have_too_little_memory() -> None:
     sizes = {"threads_per_worker": 4, "memory_limit": 10**9, "dashboard_address": ":0"}
     with LocalCluster(n_workers=1, processes=False, **sizes) as cluster, Client(cluster):
-        with pytest.warns(WorkerMemoryWarning, match="give a max_mem of 200 MB"):
+        with pytest.warns(WorkerMemoryWarning, match="reduce max_mem to 200 MB"):
             DaskExecutor().prepare_plan(tasks_of(300 * 10**6))
         with warnings.catch_warnings():
             warnings.simplefilter("error")

@@ -1,4 +1,4 @@
-"""A worker that is killed takes no data with it; a task that kills every worker is an error."""
+"""A plan survives a killed worker; a task that kills every worker is an error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class TestKilledWorkers(KilledWorkerTests):
 
     @pytest.fixture(autouse=True)
     def workers(self) -> Iterator[None]:
-        """Start workers that no other test needs."""
+        """Start workers for this test only."""
         sizes = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
         with LocalCluster(**sizes) as cluster, Client(cluster):
             yield

@@ -1,4 +1,4 @@
-"""Servers of Prefect for all tests of this package, and a home that is no user's."""
+"""Fixtures for all tests of this package: Prefect servers, and a Prefect home of their own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ environment = pytest.MonkeyPatch()
 
 
 def pytest_configure() -> None:
-    # Prefect reads these when it is imported, and some of its threads never read them again.
+    # Prefect reads these variables on import, and some of its threads never read them again.
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         environment.delenv(name)
     environment.setenv("PREFECT_HOME", home.name)
@@ -47,7 +47,7 @@ def free_port() -> int:
 
 @contextmanager
 def serving(address: str, *options: str) -> Iterator[str]:
-    """Have a server at an address of an API."""
+    """Run a server at the address of an API."""
     port = httpx.URL(address).port
     database = f"sqlite+aiosqlite:///{home.name}/{port}.db"
     command = ["-m", "prefect", "server", "start", "--host=127.0.0.1", f"--port={port}", "--no-ui"]
@@ -68,8 +68,8 @@ def serving(address: str, *options: str) -> Iterator[str]:
 def await_health(process: subprocess.Popen[bytes], address: str) -> None:
     until = time.monotonic() + START_SECONDS
     while True:
-        assert process.poll() is None, "the server has ended"
-        assert time.monotonic() < until, "the server does not start"
+        assert process.poll() is None, "the Prefect server has ended"
+        assert time.monotonic() < until, f"no start in {START_SECONDS} seconds"
         try:
             if httpx.get(f"{address}/health").is_success:
                 return
@@ -79,7 +79,7 @@ def await_health(process: subprocess.Popen[bytes], address: str) -> None:
 
 @contextmanager
 def in_use(address: str) -> Iterator[str]:
-    """Have flows run with a server, and not wait a second for the end of their heartbeats."""
+    """Run flows with a server, without heartbeats: their end takes a second for each flow."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
     from prefect.settings import (
@@ -90,34 +90,34 @@ def in_use(address: str) -> Iterator[str]:
 
     with temporary_settings({PREFECT_API_URL: address, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield address
-        # These go on sending to the server that they began with.
+        # These threads keep sending to the server that they started with.
         EventsWorker.drain_all(timeout=60)
         APILogWorker.drain_all(timeout=60)
 
 
 @pytest.fixture(scope="session")
 def plain_server() -> Iterator[str]:
-    """Start a server that keeps no book of task runs, and so is quick."""
+    """Start a server without services, which does not record task runs and is fast."""
     with serving(os.environ["PREFECT_API_URL"], "--no-services") as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def full_server() -> Iterator[str]:
-    """Start a server as people do."""
+    """Start a server with all services, as users do."""
     with serving(f"http://127.0.0.1:{free_port()}/api") as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def plain(plain_server: str) -> Iterator[str]:
-    """Run flows with the quick server until the end of the module."""
+    """Run flows with the fast server until the end of the module."""
     with in_use(plain_server) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def full(full_server: str) -> Iterator[str]:
-    """Run flows with a server of all services until the end of the module."""
+    """Run flows with the server with all services until the end of the module."""
     with in_use(full_server) as address:
         yield address

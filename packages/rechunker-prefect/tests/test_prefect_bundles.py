@@ -1,4 +1,4 @@
-"""Task runs are few, named after what they do, and about as long as each other."""
+"""Task runs are few, have telling names, and take similar times."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_many_arrays_share_task_runs(nbytes: int) -> None:
     assert len(bundles([stage(f"a{i}", 50, nbytes) for i in range(1000)], workers=1)) == 32
 
 
-def test_what_is_put_together_takes_about_as_long() -> None:
+def test_bundles_take_similar_times() -> None:
     stages = [stage(f"a{i}", 1 + i % 90, i % 50 * GIGABYTE) for i in range(1000)]
     seconds = [bundle.seconds for bundle in bundles(stages, workers=1)]
     assert max(seconds) < 1.2 * sum(seconds) / len(seconds)
@@ -61,6 +61,6 @@ def test_task_runs_are_named_after_stage_and_tasks() -> None:
     assert names[:2] == ["air: read 0-99", "air: read 100-199"]
 
 
-def test_the_name_tells_how_many_batches_there_are() -> None:
+def test_names_contain_the_number_of_further_batches() -> None:
     made = bundles([stage(f"a{i}", 1) for i in range(64)], workers=1)
     assert [bundle.name for bundle in made[:2]] == ["a0 0 and 1 more", "a2 0 and 1 more"]

@@ -1,4 +1,4 @@
-"""The executor for Prefect passes the suite, one task at a time and with several."""
+"""`PrefectExecutor` passes the suite with one task at a time and with several."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PrefectTests(ExecutorTests):
 
 
 class TestOneTaskAtATime(PrefectTests):
-    """This is the default."""
+    """The default."""
 
     repeats = 1
 

@@ -1,4 +1,4 @@
-"""What people may ask of the executor, what they are refused, and what is known of Prefect."""
+"""Arguments of the executor, their errors, and the calls into Prefect of `engine`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rechunker_prefect.engine import flow_options, limit_of, patient_start
 LIMIT = PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS
 
 
-def test_documented_path_leads_here() -> None:
+def test_the_documented_import_path_works() -> None:
     from rechunker.executors.prefect import PrefectExecutor as Documented
 
     assert Documented is PrefectExecutor is type(get_executor("prefect"))
@@ -40,15 +40,15 @@ def test_workers_share_the_cores() -> None:
 
 
 @pytest.mark.parametrize("pool", [ThreadPoolTaskRunner, ProcessPoolTaskRunner])
-def test_a_pool_tells_how_many_tasks_run(pool: Any) -> None:
+def test_workers_are_taken_from_the_pool(pool: Any) -> None:
     assert PrefectExecutor(pool(max_workers=3)).workers == 3
     assert PrefectExecutor(pool(max_workers=3), workers=2).workers == 2
 
 
 @pytest.mark.parametrize("pool", [ThreadPoolTaskRunner, ProcessPoolTaskRunner])
-def test_limits_of_pools_are_where_they_are_looked_for(pool: Any) -> None:
+def test_the_private_limit_of_pools_exists(pool: Any) -> None:
     found = limit_of(pool(max_workers=3))
-    assert found == 3, f"{pool.__name__}._max_workers of prefect 3.8.8: {prefect.__version__}"
+    assert found == 3, f"{pool.__name__} of prefect {prefect.__version__} has no _max_workers"
 
 
 @pytest.mark.parametrize("pool", [ThreadPoolTaskRunner, ThreadPoolTaskRunner()])
@@ -56,7 +56,7 @@ def test_one_task_runs_in_a_pool_without_a_limit(pool: Any) -> None:
     assert PrefectExecutor(pool).workers == 1
 
 
-def test_the_limit_that_is_set_for_all_pools_holds() -> None:
+def test_the_limit_in_the_settings_of_prefect_counts() -> None:
     with temporary_settings({PREFECT_TASKS_RUNNER_THREAD_POOL_MAX_WORKERS: 5}):
         assert PrefectExecutor(ThreadPoolTaskRunner).workers == 5
 
@@ -80,23 +80,23 @@ def test_numbers_are_checked(bad: dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize("bad", ["threads", 4, dict])
-def test_what_is_no_task_runner_is_refused(bad: Any) -> None:
+def test_other_objects_than_task_runners_are_refused(bad: Any) -> None:
     with pytest.raises(TypeError, match="must be a task runner of Prefect"):
         PrefectExecutor(bad)
 
 
-def test_tasks_that_nothing_serves_are_refused() -> None:
-    with pytest.raises(TypeError, match="none serves those"):
+def test_the_task_runner_of_served_tasks_is_refused() -> None:
+    with pytest.raises(TypeError, match="no process serves the tasks of a plan"):
         PrefectExecutor(PrefectTaskRunner, workers=2)
 
 
-def test_unknown_keywords_are_named_with_those_that_exist() -> None:
+def test_unknown_keywords_are_an_error_that_lists_the_known_ones() -> None:
     executor = PrefectExecutor()
-    with pytest.raises(TypeError, match=r"no progress, speed; execute\(\) has .*timeout_seconds"):
+    with pytest.raises(TypeError, match=r"no progress, speed; execute\(\) takes .*timeout_seconds"):
         executor.execute_plan(executor.prepare_plan([]), speed=3, progress=True)
 
 
-def test_the_task_runner_is_named_before() -> None:
+def test_execute_takes_no_task_runner() -> None:
     executor = PrefectExecutor()
     with pytest.raises(TypeError, match=r"executor=PrefectExecutor\(task_runner\)"):
         executor.execute_plan(executor.prepare_plan([]), task_runner=ThreadPoolTaskRunner())
@@ -104,7 +104,7 @@ def test_the_task_runner_is_named_before() -> None:
 
 def test_retries_are_checked_before_anything_runs() -> None:
     executor = PrefectExecutor()
-    with pytest.raises(ValueError, match="retries=-1"):
+    with pytest.raises(ValueError, match="retries.*-1"):
         executor.execute_plan(executor.prepare_plan([]), retries=-1)
 
 
@@ -119,6 +119,6 @@ def test_a_server_has_time_to_start() -> None:
     assert LIMIT.value() == before == 20
 
 
-def test_a_limit_that_the_user_has_set_stays() -> None:
+def test_a_time_limit_of_the_user_is_kept() -> None:
     with temporary_settings({LIMIT: 30}), patient_start():
         assert LIMIT.value() == 30

@@ -1,4 +1,4 @@
-"""Plans are flows: small, bounded, and complete for those who call them."""
+"""Plans are flows: small, bounded, and complete without `execute_plan`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from rechunker_prefect import PrefectExecutor, progress
 
 pytestmark = pytest.mark.usefixtures("plain")
 
-LARGE = 10**12  # tasks of so many bytes are not put together
+LARGE = 10**12  # bytes of a stage so large that each task has its own batch
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def million() -> list[CopySpec]:
 
 @dataclass(frozen=True)
 class Crowd:
-    """Tasks that take a moment, and see how many of them there are."""
+    """Tasks that take a moment, and record how many of them run at a time."""
 
     seen: list[int]
     inside: set[int]
@@ -111,7 +111,9 @@ def test_a_plan_can_be_executed_in_a_flow(source: zarr.Array[Any], tmp_path: Pat
     check(source, tmp_path)
 
 
-def test_a_plan_can_be_called_where_a_loop_runs(source: zarr.Array[Any], tmp_path: Path) -> None:
+def test_a_plan_can_be_executed_inside_an_event_loop(
+    source: zarr.Array[Any], tmp_path: Path
+) -> None:
     rechunked = plan(source, tmp_path)
 
     async def notebook() -> None:
@@ -159,7 +161,7 @@ def test_no_more_tasks_run_than_the_plan_is_made_for(workers: int) -> None:
     assert max(seen) == workers
 
 
-def test_another_task_runner_runs_no_more_of_them() -> None:
+def test_another_task_runner_does_not_run_more_tasks() -> None:
     seen: list[int] = []
     made = PrefectExecutor(workers=2).prepare_plan(specs(24, Crowd(seen, set())))
     larger: Any = ThreadPoolTaskRunner(max_workers=20)
@@ -167,14 +169,14 @@ def test_another_task_runner_runs_no_more_of_them() -> None:
     assert max(seen) == 2
 
 
-def test_nothing_is_begun_after_a_failure(tmp_path: Path) -> None:
+def test_no_task_starts_after_a_failure(tmp_path: Path) -> None:
     executor = PrefectExecutor()
     with pytest.raises(OSError, match="task 1 fails"):
         executor.execute_plan(executor.prepare_plan(specs(30, Flaky(tmp_path, times=9))))
     assert {path.name for path in tmp_path.iterdir()} == {"flaky 0.0", "flaky 1.0"}
 
 
-def test_a_plan_has_as_much_time_as_is_asked() -> None:
+def test_the_timeout_of_a_flow_ends_a_plan() -> None:
     executor = PrefectExecutor()
     made = executor.prepare_plan(specs(3000, Crowd([], set())))
     with pytest.raises(TimeoutError):
@@ -205,7 +207,7 @@ def test_nothing_is_left_behind(
             [logger.handlers[:] for logger in loggers],
         ]
 
-    plan(source, tmp_path / "1").execute()  # what Prefect starts once goes on until the end
+    plan(source, tmp_path / "1").execute()  # starts threads of Prefect that run until exit
     before = state()
     threads = threading.active_count()
     plan(source, tmp_path / "2", executor=PrefectExecutor(workers=3)).execute()
@@ -222,7 +224,7 @@ def test_results_are_stored_nowhere(tmp_path: Path) -> None:
         assert executor.execute_plan(made) == executor.execute_plan(made) == Traffic(tasks=4)
         assert not any(tmp_path.rglob("*"))
         made.with_options(persist_result=True)()
-    assert len(list(tmp_path.rglob("*"))) == 1  # that of the flow, as is asked
+    assert len(list(tmp_path.rglob("*"))) == 1  # the result of the flow, as requested
 
 
 def test_artifacts_that_fail_do_no_harm(
@@ -240,7 +242,7 @@ def test_artifacts_that_fail_do_no_harm(
     assert len(asked) == 1
 
 
-def test_progress_is_shown_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_shown_from_time_to_time(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[tuple[float, str]] = []
     monkeypatch.setattr(
         progress,

@@ -1,4 +1,4 @@
-"""Task runs in other processes: those of a pool, and those of a dask cluster."""
+"""Task runs in other processes: in a process pool and on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def killing(file: Path) -> Killing:
 
 @dataclass(frozen=True)
 class FailingBesideSlow:
-    """Task 1 fails while task 0 has begun, and goes on for a while."""
+    """Task 1 fails while task 0 is running, which goes on for two seconds."""
 
     folder: Path
 
@@ -92,7 +92,7 @@ def test_a_killed_process_is_an_error(tmp_path: Path, pool: PrefectExecutor) -> 
         pool.execute_plan(pool.prepare_plan(specs(8, killing(tmp_path / "armed"))))
 
 
-def test_a_plan_for_this_process_runs_nowhere_else() -> None:
+def test_a_plan_for_this_process_fails_in_other_processes() -> None:
     made = PrefectExecutor().prepare_plan(specs(1, Nothing()))
     elsewhere: Any = ProcessPoolTaskRunner(max_workers=1)
     with pytest.raises(RuntimeError, match="plan anew"):
@@ -123,7 +123,7 @@ def test_retries_on_a_dask_cluster(tmp_path: Path, cluster: Any) -> None:
     assert cluster.execute_plan(made, retries=2).tasks == 3
 
 
-def test_what_a_killed_worker_of_dask_did_is_done_again(tmp_path: Path, cluster: Any) -> None:
+def test_tasks_of_a_killed_dask_worker_are_run_again(tmp_path: Path, cluster: Any) -> None:
     (tmp_path / "armed").touch()
     made = cluster.prepare_plan(specs(8, killing(tmp_path / "armed")))
     assert cluster.execute_plan(made) == Traffic(tasks=8)

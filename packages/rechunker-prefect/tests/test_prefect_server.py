@@ -1,4 +1,4 @@
-"""A server that people start shows runs by their names, how far they are, and why they failed."""
+"""A server shows the names of runs, their progress, and why they failed."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from rechunker.testing import Failing, Flaky
 from rechunker.types import CopySpec, Stage
 from rechunker_prefect import PrefectExecutor
 
-BREAK_OFF = 60
+LIMIT_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Api:
-    """Asks a server until it knows."""
+    """The API of a server, polled until it has an answer."""
 
     address: str
 
     def find(self, what: str, enough: Callable[[list[Any]], bool], **where: Any) -> list[Any]:
-        """Return what it has of a kind, once that is enough."""
-        until = time.monotonic() + BREAK_OFF
+        """Return all objects of a kind once they satisfy a condition."""
+        until = time.monotonic() + LIMIT_SECONDS
         while True:
             answer = httpx.post(f"{self.address}/{what}/filter", json=where).raise_for_status()
             found: list[Any] = answer.json()
@@ -39,7 +39,7 @@ class Api:
             time.sleep(0.2)
 
     def run(self, name: str) -> dict[str, Any]:
-        """Return the one flow run of a name, when it has ended."""
+        """Return the one flow run with a name, after it has ended."""
         where = {"flow_runs": {"name": {"any_": [name]}}}
 
         def ended(runs: list[Any]) -> bool:
@@ -91,7 +91,7 @@ def test_task_runs_are_named_after_stages(api: Api, copied: dict[str, Any]) -> N
     assert any(name.startswith("wind: write 0") for name in names)
 
 
-def test_a_progress_artifact_is_full_in_the_end(api: Api, copied: dict[str, Any]) -> None:
+def test_the_progress_artifact_ends_at_100_percent(api: Api, copied: dict[str, Any]) -> None:
     found = api.find("artifacts", lambda found: len(found) == 2, **of(copied))
     data = {artifact["key"]: artifact for artifact in found}
     assert data["rechunk-progress"]["type"] == "progress"
@@ -99,7 +99,7 @@ def test_a_progress_artifact_is_full_in_the_end(api: Api, copied: dict[str, Any]
     assert "tasks done" in data["rechunk-progress"]["description"]
 
 
-def test_a_table_tells_what_stages_did(api: Api, copied: dict[str, Any]) -> None:
+def test_a_table_shows_the_traffic_of_stages(api: Api, copied: dict[str, Any]) -> None:
     found = api.find("artifacts", lambda found: len(found) == 2, **of(copied))
     (table,) = (artifact["data"] for artifact in found if artifact["key"] == "rechunk-traffic")
     rows = table if isinstance(table, list) else httpx.Response(200, text=table).json()
@@ -107,7 +107,7 @@ def test_a_table_tells_what_stages_did(api: Api, copied: dict[str, Any]) -> None
     assert written["air: write"] == written["wind: write"] == 12_000
 
 
-def test_a_failed_run_tells_why(api: Api, tmp_path: Path) -> None:
+def test_a_failed_run_shows_the_error(api: Api, tmp_path: Path) -> None:
     (tmp_path / "broken").touch()
     executor = PrefectExecutor()
     failing = Stage("air: read", 9, Failing(tmp_path / "broken", 5))
@@ -125,7 +125,7 @@ def failed(run: dict[str, Any]) -> bool:
     return bool(run["state_type"] == "FAILED")
 
 
-def test_logs_of_a_run_tell_that_a_task_was_tried_again(api: Api, tmp_path: Path) -> None:
+def test_retries_are_in_the_logs_of_a_run(api: Api, tmp_path: Path) -> None:
     executor = PrefectExecutor(retries=1, workers=3)
     stages = (Stage("air: read", 6, Flaky(tmp_path, times=1)),)
     made = executor.prepare_plan([CopySpec("air", stages)])

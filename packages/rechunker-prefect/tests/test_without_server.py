@@ -1,4 +1,4 @@
-"""Nothing has to be set up: where no server is known, Prefect starts one, and stops it again."""
+"""No set-up is needed: if no API is configured, Prefect starts a server and stops it again."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_program_on_its_own(tmp_path: Path) -> None:
     array[...] = np.arange(3000).reshape(60, 50) + 1
     (tmp_path / "program.py").write_text(PROGRAM)
     settings = {k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"}
-    # Task runs are not begun anew, though this is asked for all tasks of other flows.
+    # Prefect must not repeat whole task runs, even if this setting makes it repeat others.
     settings["PREFECT_TASKS_DEFAULT_RETRIES"] = "3"
     done = subprocess.run(
         [sys.executable, "program.py"],

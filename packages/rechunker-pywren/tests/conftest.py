@@ -1,8 +1,7 @@
-"""Function executors that people may have, for all tests of this package."""
+"""Fixtures for all tests of this package: function executors of the user, and an empty home."""
 
 from __future__ import annotations
 
-import importlib
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,16 +10,15 @@ from typing import Any
 
 import pytest
 
-from rechunker_pywren.legacy import legacy_modules
-from rechunker_pywren.local import close
+from rechunker_pywren.local_calls import close, import_pywren
 
-# No job of pywren is cleaned by a further process that it would start, and not wait for.
+# With the data cleaner, pywren would start one more process for each job, and not await it.
 CONFIG = {"pywren": {"storage_bucket": "calls", "data_cleaner": False}}
 
 
 @pytest.fixture(scope="session")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pywren and lithops put their files, which they ask for when they are imported."""
+    """Return the folder for the files of pywren and lithops, which they look up on import."""
     return tmp_path_factory.mktemp("engines")
 
 
@@ -30,12 +28,11 @@ def pywren(places: Path) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(places))
         patch.setenv("HOME", str(places))
-        # Pywren imports what is deprecated, and has strings with escapes that are none.
-        with warnings.catch_warnings(action="ignore"), legacy_modules():
-            importlib.import_module("pywren_ibm_cloud.compute.backends.localhost")
-            module = importlib.import_module("pywren_ibm_cloud")
+        # Pywren imports deprecated modules, and has string literals with invalid escapes.
+        with warnings.catch_warnings(action="ignore"):
+            module = import_pywren()
     with pytest.MonkeyPatch.context() as patch:
-        # These are set when a function executor is made.
+        # Making a function executor sets these variables.
         patch.setenv("PYWREN_EXECUTION_ID", "tests")
         patch.setenv("PYWREN_TOTAL_EXECUTORS", "0")
         yield module
@@ -46,7 +43,7 @@ def make_functions(pywren: Any) -> Callable[[], Any]:
     """Return a function that makes a local executor of pywren with two processes."""
 
     def make() -> Any:
-        # From Python 3.12 on, a fork beside threads is warned of.
+        # Python 3.12 and later warn about a fork in a process with threads.
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
             return pywren.local_executor(CONFIG, workers=2)
 
@@ -63,7 +60,7 @@ def functions(make_functions: Callable[[], Any]) -> Iterator[Any]:
 
 @pytest.fixture
 def own_functions(make_functions: Callable[[], Any]) -> Iterator[Any]:
-    """Return a local executor that no other test needs."""
+    """Return a local executor for this test only."""
     function_executor = make_functions()
     yield function_executor
     close(function_executor)
@@ -71,7 +68,7 @@ def own_functions(make_functions: Callable[[], Any]) -> Iterator[Any]:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty folder, which is the user's home and the place of all temporary files."""
+    """Return an empty folder that is the home folder and holds all temporary files."""
     folder = tmp_path / "home"
     folder.mkdir()
     monkeypatch.setenv("HOME", str(folder))

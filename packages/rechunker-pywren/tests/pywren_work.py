@@ -17,14 +17,14 @@ LIMIT = 60.0
 
 @dataclass(frozen=True)
 class Exiting:
-    """Raise what is no `Exception`."""
+    """Raise a `SystemExit`, which is not an `Exception`."""
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         raise SystemExit("no more")
 
 
 class StubbornError(Exception):
-    """An error that pickles, and cannot be read again."""
+    """An error that pickles but does not unpickle."""
 
     def __init__(self, first: str, second: str) -> None:
         super().__init__(f"{first} and {second}")
@@ -39,12 +39,12 @@ class Stubborn:
 
 
 def processes(folder: Path) -> set[int]:
-    """Return the processes in which tasks have run that tell it in a folder, or below it."""
+    """Return the ids of the processes that left files of `Telling` in a folder or below it."""
     return {int(path.name.split()[1]) for path in folder.rglob("* *")}
 
 
 def is_running(process: int) -> bool:
-    """Say whether there is a process with a number."""
+    """Return whether a process with this id exists."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -53,7 +53,7 @@ def is_running(process: int) -> bool:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something is true."""
+    """Wait until a condition is true."""
     until = time.monotonic() + LIMIT
     while not condition():
         assert time.monotonic() < until

@@ -1,4 +1,4 @@
-"""Modules that Python no longer has are there for as long as pywren is imported."""
+"""Stand-ins for modules that Python removed exist only while pywren is imported."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from types import ModuleType
 
 import pytest
 
-from rechunker_pywren.legacy import legacy_modules
+from rechunker_pywren.legacy_modules import legacy_modules
 
 NAMES = ("imp", "distutils", "distutils.util")
 
 
 @pytest.fixture
 def absent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a Python without these modules, whatever it is."""
+    """Make any Python look like one without these modules."""
     for name in NAMES:
         monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.setattr("rechunker_pywren.legacy.find_spec", lambda name: None)
+    monkeypatch.setattr("rechunker_pywren.legacy_modules.find_spec", lambda name: None)
 
 
 @pytest.mark.usefixtures("absent")
-def test_modules_are_there_for_a_while() -> None:
+def test_modules_exist_within_the_context() -> None:
     with legacy_modules():
         assert [importlib.import_module(name).__name__ for name in NAMES] == list(NAMES)
     assert not set(NAMES) & set(sys.modules)
 
 
 @pytest.mark.usefixtures("absent")
-def test_modules_go_when_the_import_fails() -> None:
+def test_modules_are_removed_when_the_import_fails() -> None:
     with pytest.raises(ZeroDivisionError), legacy_modules():
         raise ZeroDivisionError
     assert not set(NAMES) & set(sys.modules)
 
 
-def test_modules_that_are_there_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_existing_modules_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {name: ModuleType(name) for name in NAMES}
     for name, module in found.items():
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setattr("rechunker_pywren.legacy.find_spec", found.get)
+    monkeypatch.setattr("rechunker_pywren.legacy_modules.find_spec", found.get)
     with legacy_modules():
         assert {name: sys.modules[name] for name in NAMES} == found
     assert {name: sys.modules[name] for name in NAMES} == found
@@ -54,8 +54,8 @@ def test_words_that_mean_yes_or_no(word: str, number: int) -> None:
 
 
 @pytest.mark.usefixtures("absent")
-def test_other_words() -> None:
-    with legacy_modules(), pytest.raises(ValueError, match="neither"):
+def test_other_words_are_an_error() -> None:
+    with legacy_modules(), pytest.raises(ValueError, match="must be one of .*yes, got 'perhaps'"):
         importlib.import_module("distutils.util").strtobool("perhaps")
 
 

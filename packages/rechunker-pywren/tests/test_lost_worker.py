@@ -1,4 +1,4 @@
-"""A worker process that dies is an error, or what it had is done by another one."""
+"""A worker process that dies is an error, or its calls are run again by another one."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class TestWithRetries(KilledWorkerTests):
         return PywrenExecutor(workers=2, retries=1)
 
 
-def test_the_error_names_what_ran(tmp_path: Path) -> None:
+def test_the_error_names_the_lost_calls(tmp_path: Path) -> None:
     executor = PywrenExecutor(workers=2)
     plan = executor.prepare_plan(specs_of(killing(tmp_path / "armed")))
     with pytest.raises(LostWorkerError, match=r"a: read, tasks \d+ to \d+.*max_mem.*retries"):
         plan()
 
 
-def test_the_process_of_pywren_may_die_as_well(tmp_path: Path) -> None:
+def test_the_child_process_may_die_as_well(tmp_path: Path) -> None:
     executor = PywrenExecutor(workers=1, retries=1)
     plan = executor.prepare_plan(specs_of(Telling(Nothing(), tmp_path, 0.1), tasks=8))
 
@@ -70,13 +70,13 @@ def parent_of(process: int) -> int:
     return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
-def test_what_is_no_exception_does_not_end_a_worker() -> None:
+def test_a_base_exception_does_not_end_a_worker() -> None:
     executor = PywrenExecutor(workers=2)
     with pytest.raises(RuntimeError, match=r"SystemExit\('no more'\)"):
         executor.prepare_plan(specs_of(Exiting()))()
 
 
-def test_a_given_executor_that_lost_a_worker_is_of_no_use(
+def test_a_user_executor_that_lost_a_worker_cannot_be_used(
     own_functions: Any, tmp_path: Path
 ) -> None:
     executor = PywrenExecutor(own_functions, retries=5)

@@ -136,7 +136,7 @@ def test_processes_end_with_the_one_that_started_them(
     wait_for(lambda: list(home.iterdir()) == [])
 
 
-def test_a_given_executor_stays_as_it_was(functions: Any, marks: Path) -> None:
+def test_a_user_executor_stays_as_it_was(functions: Any, marks: Path) -> None:
     executor = PywrenExecutor(functions, retries=1)
     plan = executor.prepare_plan([CopySpec("a", (Stage("a: read", 20, Nothing()),))])
     plan()

@@ -1,4 +1,4 @@
-"""The executor for pywren passes the suite, with the executor that it makes and with one given."""
+"""The executor for pywren passes the suite, by default and with a local executor of the user."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PywrenTests(ExecutorTests):
 
 
 class TestDefault(PywrenTests):
-    """Starts pywren anew for each plan; this takes longest."""
+    """A new child process for each plan, which takes longest."""
 
     repeats = 1
 
@@ -26,7 +26,7 @@ class TestDefault(PywrenTests):
         return PywrenExecutor(workers=2)
 
 
-class TestGivenLocalExecutor(PywrenTests):
+class TestUserLocalExecutor(PywrenTests):
     """Two processes for all plans."""
 
     repeats = 20

@@ -1,4 +1,4 @@
-"""What is used of pywren beside its published methods is there, in the release it was found in."""
+"""The internal and private names of pywren that the package uses exist in the installed release."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pytest
 from rechunker.testing import Nothing
 from rechunker.types import Stage, Traffic
 from rechunker_pywren.calls import Call
-from rechunker_pywren.local import LocalCalls, is_local
+from rechunker_pywren.local_calls import LocalCalls, is_local
 
-WRITTEN_FOR = "1.7.3"
+LOOKED_UP_IN = "1.7.3"
 
 OF_AN_EXECUTOR = [
     "config",
@@ -48,8 +48,10 @@ def futures(functions: Any) -> list[Any]:
     return local._futures
 
 
-def test_this_release_was_looked_into(pywren: Any) -> None:
-    assert pywren.__version__ == WRITTEN_FOR, "go through all that local.py says of pywren again"
+def test_names_were_looked_up_in_this_release(pywren: Any) -> None:
+    assert pywren.__version__ == LOOKED_UP_IN, (
+        "go through all that local_calls.py says of pywren again"
+    )
 
 
 @pytest.mark.parametrize("name", OF_AN_EXECUTOR)
@@ -67,12 +69,12 @@ def test_names_of_a_future(futures: list[Any], name: str) -> None:
     attrgetter(name)(futures[0])
 
 
-def test_places_of_files(pywren: Any, places: Path) -> None:
+def test_paths_of_files(pywren: Any, places: Path) -> None:
     config = sys.modules["pywren_ibm_cloud.config"]
     found = {"storage": config.STORAGE_FOLDER, "jobs": config.JOBS_PREFIX}
     assert found == {"storage": str(places / "pywren-data"), "jobs": "pywren.jobs"}
 
 
-def test_a_local_executor_is_known(functions: Any) -> None:
+def test_local_executors_are_recognized(functions: Any) -> None:
     assert is_local(functions)
     assert not is_local(object())

@@ -64,7 +64,7 @@ def test_plans_can_be_pickled(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(plan))() == Traffic(tasks=3)
 
 
-def test_plans_for_a_given_local_executor_cannot_be_pickled(functions: Any) -> None:
+def test_plans_for_a_local_executor_of_the_user_cannot_be_pickled(functions: Any) -> None:
     with pytest.raises(TypeError, match="do not pickle"):
         pickle.dumps(PywrenExecutor(functions).prepare_plan([]))
 
@@ -107,7 +107,7 @@ def test_there_is_a_worker_for_each_core() -> None:
     assert repr(PywrenExecutor(workers=3)) == "PywrenExecutor(retries=0, workers=3)"
 
 
-def test_an_error_tells_where_the_task_was(tmp_path: Path) -> None:
+def test_an_error_has_the_traceback_of_the_worker(tmp_path: Path) -> None:
     (tmp_path / "broken").touch()
     specs = [CopySpec("a", (Stage("a: read", 9, Failing(tmp_path / "broken", 5)),))]
     with pytest.raises(ValueError, match="task 5 fails on purpose") as failure:
@@ -130,19 +130,19 @@ def test_numbers_are_checked(bad: dict[str, int]) -> None:
 def test_retries_are_checked_before_anything_is_run(tmp_path: Path) -> None:
     stage = Stage("a", 3, Telling(Nothing(), tmp_path))
     executor = PywrenExecutor(workers=1)
-    with pytest.raises(ValueError, match="retries=-1"):
+    with pytest.raises(ValueError, match="retries.*-1"):
         executor.execute_plan(executor.prepare_plan([CopySpec("a", (stage,))]), retries=-1)
     assert not any(tmp_path.iterdir())
 
 
 def test_unknown_keywords_are_named(source: zarr.Array[Any], tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="no speed, bar; execute\\(\\) has retries"):
+    with pytest.raises(TypeError, match="no speed, bar; execute\\(\\) takes retries"):
         plan(source, tmp_path).execute(speed=2, bar=True)
     assert not (tmp_path / "target").exists()
 
 
 @pytest.mark.parametrize("bad", ["lithops", dict, object(), {"pywren": {}}])
-def test_what_is_no_function_executor_is_refused(bad: Any) -> None:
+def test_other_objects_than_function_executors_are_refused(bad: Any) -> None:
     with pytest.raises(TypeError, match="must be a FunctionExecutor"):
         PywrenExecutor(bad)
 

@@ -1,4 +1,4 @@
-"""Runs plans of Rechunker with several tasks at a time, in threads of this process."""
+"""Run plans of Rechunker with several tasks at a time, in threads of this process."""
 
 from rechunker_threads.executor import ThreadsExecutor
 

@@ -1,13 +1,12 @@
-"""An executor whose tasks run in threads."""
+"""`ThreadsExecutor`, which runs several tasks at a time in threads."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
-from rechunker.running import batches
+from rechunker.running import available_cores, batches, refuse_keywords
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 
 __all__ = ["ThreadsExecutor"]
@@ -15,40 +14,53 @@ __all__ = ["ThreadsExecutor"]
 Plan = Sequence[Sequence[Stage]]
 Report = Callable[[Traffic], object]
 
-# Seconds that a thread pool takes over a call.
+# Seconds of overhead of a thread pool per call.
 OVERHEAD = 2e-5
 
 
 class ThreadsExecutor(Executor[Plan]):
-    """Run several tasks at a time, in threads.
+    """Run several tasks at a time, in threads of this process.
 
     Parameters
     ----------
     workers
-        How many, each of which may hold `max_mem`; by default as many as there are processors.
+        Number of tasks that run at a time; each may hold `max_mem`. By default the number of
+        processors.
     """
 
     shares_memory = True
 
     def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or available_cores()
 
     def prepare_plan(self, specs: Iterable[CopySpec]) -> Plan:
-        """Return the stages of each round, as they are."""
+        """Return the stages of each round.
+
+        Parameters
+        ----------
+        specs
+            Copy specs of the plan.
+        """
         return rounds(specs)
 
     def execute_plan(self, plan: Plan, *, report: Report | None = None, **kwargs: Any) -> Traffic:
-        """Run all rounds, one after another.
+        """Run all rounds, one after another, and return the traffic of all tasks.
 
         Parameters
         ----------
         plan
-            What `prepare_plan` returned.
+            Plan that `prepare_plan` returned.
         report
-            Called with what has been done so far, time and again.
+            Function that is called with the traffic so far, whenever some tasks are done.
+
+        Raises
+        ------
+        TypeError
+            If there are other keyword arguments.
+        Exception
+            The error of a task that failed.
         """
-        if kwargs:
-            raise TypeError(f"execute() has report, but no {', '.join(kwargs)}")
+        refuse_keywords("threads", kwargs, ("report",))
         total = Traffic()
         with ThreadPoolExecutor(self.workers) as pool:
             try:
@@ -58,10 +70,10 @@ class ThreadsExecutor(Executor[Plan]):
                         for stage in stages
                         for tasks in batches(stage, overhead=OVERHEAD, workers=self.workers)
                     ]
-                    for call in as_completed(calls):  # all of them: this is the barrier
+                    for call in as_completed(calls):  # waits for all calls: this is the barrier
                         total += call.result()
                         if report is not None:
                             report(total)
             finally:
-                pool.shutdown(cancel_futures=True)  # after a failure, nothing that waits is begun
+                pool.shutdown(cancel_futures=True)  # after a failure, start no more calls
         return total

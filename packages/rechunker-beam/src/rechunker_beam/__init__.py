@@ -1,4 +1,4 @@
-"""Runs plans of Rechunker with Apache Beam."""
+"""Run plans of Rechunker with Apache Beam."""
 
 from rechunker_beam.executor import BeamExecutor
 from rechunker_beam.transform import RechunkTransform

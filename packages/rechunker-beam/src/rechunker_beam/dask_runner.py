@@ -1,4 +1,4 @@
-"""What Beam's runner for dask needs to be told, and what it leaves behind."""
+"""Special treatment of Beam's `DaskRunner`: its partitions, its result and its client."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from rechunker.types import Traffic
 __all__ = ["close", "count", "spread"]
 
 MODULE = "apache_beam.runners.dask.dask_runner"
-# Of the batches of a round, for each worker. Between two rounds each of them sends to each.
+# Partitions of a round's batches per worker. Few, since every partition of one round sends data to
+# every partition of the next.
 PARTITIONS = 4
 
 
 def spread(pipeline: beam.Pipeline, workers: int) -> None:
-    """Have the runner put the batches of a round into some partitions for each worker.
+    """Make `DaskRunner` split the batches of a round into several partitions per worker.
 
-    It would make one of all, and work on it in one task, unless options say otherwise.
+    By default it puts all batches into one partition, which a single Dask task works on. Options
+    that set the number or the size of partitions are kept.
 
     Parameters
     ----------
     pipeline
-        A pipeline of any runner; with others nothing is done.
+        The pipeline; unchanged if its runner is not a `DaskRunner`.
     workers
-        How many tasks are expected to run at a time.
+        Number of batches that are expected to run at a time.
     """
     module = _module()
     if module is None or not isinstance(pipeline.runner, module.DaskRunner):
@@ -38,7 +40,18 @@ def spread(pipeline: beam.Pipeline, workers: int) -> None:
 
 
 def count(result: PipelineResult) -> Traffic | None:
-    """Return what the last step of a pipeline has yielded; None with other runners."""
+    """Return the traffic that the last step of a pipeline yielded.
+
+    Parameters
+    ----------
+    result
+        Result of a pipeline that is one plan.
+
+    Returns
+    -------
+    Traffic or None
+        None if the runner is not a `DaskRunner`.
+    """
     module = _module()
     if module is None or not isinstance(result, module.DaskRunnerResult):
         return None
@@ -48,12 +61,18 @@ def count(result: PipelineResult) -> Traffic | None:
 
 
 def close(result: PipelineResult) -> None:
-    """Close the client that the runner has made; with other runners nothing is done."""
+    """Close the Dask client that `DaskRunner` made; do nothing for other runners.
+
+    Parameters
+    ----------
+    result
+        Result of a pipeline.
+    """
     module = _module()
     if module is not None and isinstance(result, module.DaskRunnerResult):
         result.client.close()
 
 
 def _module() -> ModuleType | None:
-    # Where it is not imported the runner is another one, and dask may be absent.
+    # If the module is not imported, the pipeline has another runner, and Dask may not be installed.
     return sys.modules.get(MODULE)

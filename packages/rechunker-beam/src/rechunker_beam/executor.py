@@ -1,4 +1,4 @@
-"""The executor whose plans are transforms of Beam."""
+"""`BeamExecutor`, whose plans are Beam transforms."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from rechunker.running import BatchRunner, available_cores, check_numbers
+from rechunker.running import BatchRunner, available_cores, check_numbers, refuse_keywords
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 from rechunker_beam import dask_runner
 from rechunker_beam.results import await_result, explained
@@ -25,37 +25,37 @@ __all__ = ["BeamExecutor"]
 
 
 class BeamExecutor(Executor[RechunkTransform]):
-    """Run tasks with Apache Beam: in this process, or on any runner of Beam.
+    """Run tasks with Apache Beam: in this process, or with any Beam runner.
 
-    A plan is one `apache_beam.PTransform`, which people may also make part of a pipeline of their
-    own: ``pipeline | rechunked.plan`` does all that `execute_plan` does.
+    A plan is one `apache_beam.PTransform`. It can also be applied to a pipeline without
+    `execute_plan`: ``pipeline | rechunked.plan`` does the same work.
 
     Parameters
     ----------
     runner
-        What runs the plans, as `apache_beam.Pipeline` takes it. By default the runner that
-        `options` name, otherwise Beam's for one machine, "FnApiRunner", which runs one batch at a
-        time in this process.
+        Runner of the pipelines: a name or a `PipelineRunner`, as `apache_beam.Pipeline` takes it.
+        By default the runner named in `options`, or else "FnApiRunner", Beam's runner for one
+        machine, which runs one batch at a time in this process.
     options
-        Options of pipelines: Beam's `PipelineOptions`, a mapping
+        Options of the pipelines: Beam's `PipelineOptions`, a mapping
         (``{"direct_running_mode": "multi_processing", "direct_num_workers": 2}``), or a list of
-        flags. Those with which this process was started are not looked at.
+        flags. Command line arguments of this process are ignored.
     retries
-        How many times more a task is run after it has failed, with any runner.
+        Number of times to retry a failed task. Works with every runner.
     workers
-        How many tasks plans are made for, *each* of which may hold `max_mem`. By default as many
-        as the options tell of: ``direct_num_workers`` with a runner for one machine, otherwise
-        ``max_num_workers`` or ``num_workers``, or one.
+        Number of tasks that are expected to run at a time; *each* may hold `max_mem`. By default
+        taken from the options: ``direct_num_workers`` with a runner for one machine, otherwise
+        ``max_num_workers`` or ``num_workers``; 1 if these are not set.
     threads
-        How many reads or writes of one task may be in flight at a time. By default each task
-        has its share of the processors, with a runner for one machine; otherwise one.
+        Maximum number of reads or writes that one task has in flight. By default the number of
+        cores divided by `workers` with a runner for one machine, and 1 with other runners.
 
     Raises
     ------
     TypeError
-        If `runner` or `options` are nothing that Beam takes.
+        If `runner` is neither a name nor a `PipelineRunner`, or `options` are none of the above.
     ValueError
-        If one of the numbers is too small.
+        If `retries` is negative, or `workers` or `threads` is less than 1.
 
     Examples
     --------
@@ -90,7 +90,13 @@ class BeamExecutor(Executor[RechunkTransform]):
         )
 
     def prepare_plan(self, specs: Iterable[CopySpec]) -> RechunkTransform:
-        """Return one transform, which yields a `rechunker.types.Traffic`."""
+        """Return one transform that yields a `rechunker.types.Traffic`.
+
+        Parameters
+        ----------
+        specs
+            Copy specs of the plan.
+        """
         return RechunkTransform(rounds(specs), BatchRunner(self.retries), self.workers)
 
     def execute_plan(
@@ -102,36 +108,36 @@ class BeamExecutor(Executor[RechunkTransform]):
         retries: int | None = None,
         **kwargs: Any,
     ) -> Traffic | None:
-        """Run a pipeline with the plan alone, and wait for it.
+        """Run a pipeline that consists of the plan, and wait until it ends.
 
         Parameters
         ----------
         plan
-            What `prepare_plan` returned.
-        runner, options
-            Those of the pipeline; by default what the executor was told. Options that are given
-            take the place of all others.
+            Transform that `prepare_plan` returned.
+        runner
+            Runner of the pipeline; by default the executor's.
+        options
+            Options of the pipeline; by default the executor's. They replace the executor's options
+            as a whole.
         retries
-            How many times more a task is run after it has failed; by default as the executor was
-            told.
+            Number of times to retry a failed task; by default the executor's.
 
         Returns
         -------
         Traffic or None
-            What was counted; None with runners that do not tell.
+            Traffic of all tasks; None if the runner reports no metrics.
 
         Raises
         ------
         TypeError
-            If there are other keyword arguments.
+            If there are other keyword arguments, or `runner` or `options` has a wrong type.
+        ValueError
+            If `retries` is negative.
         RuntimeError
-            If the pipeline comes to another end than that all is done.
+            If the pipeline ends in a state other than DONE. Most runners raise the error of a
+            failed task first.
         """
-        if kwargs:
-            raise TypeError(
-                f"the beam executor takes no {', '.join(kwargs)}; execute() has runner, options "
-                "and retries"
-            )
+        refuse_keywords("beam", kwargs, ("runner", "options", "retries"))
         given = make_options(self.options if options is None else options)
         chosen = choose_runner(self.runner if runner is None else runner, given)
         pipeline = beam.Pipeline(runner=chosen, options=given)

@@ -1,4 +1,4 @@
-"""The end of a pipeline: waiting for it, and what was counted."""
+"""Waiting for a pipeline to end, and reading the traffic from its result."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from rechunker_beam.steps import TOTAL
 
 __all__ = ["await_result", "explained"]
 
-# What Beam says where one of its processes on this machine is no longer there.
+# Beam's message when one of its worker processes on this machine has died.
 LOST = "Channel closed prematurely"
 ADVICE = (
-    "A process of Beam has ended in the middle of its work, killed by the system perhaps for want "
-    "of memory. Each of direct_num_workers may hold max_mem; execute() may be called again."
+    "A worker process of Beam has died, perhaps killed by the system because memory ran out. Each "
+    "of the direct_num_workers processes may hold max_mem: reduce one of the two and call "
+    "execute() again."
 )
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Add to errors that Beam raises what they mean."""
+    """Add a note to the error that Beam raises when a worker process has died."""
     try:
         yield
     except RuntimeError as error:
@@ -35,30 +36,30 @@ def explained() -> Iterator[None]:
 
 
 def await_result(result: PipelineResult) -> Traffic | None:
-    """Wait for the end of a pipeline that is one plan, and return what its tasks did.
+    """Wait until a pipeline that is one plan ends, and return the traffic of its tasks.
 
     Parameters
     ----------
     result
-        What `apache_beam.Pipeline.run` returned.
+        Result that `apache_beam.Pipeline.run` returned.
 
     Returns
     -------
     Traffic or None
-        What the last step has counted; None if the runner does not tell.
+        Traffic that the last step counted; None if the runner reports no metrics.
 
     Raises
     ------
     RuntimeError
-        If the pipeline comes to another end than that all is done. Most runners raise an error
-        of their own before.
+        If the pipeline ends in a state other than DONE. Most runners raise an error of their own
+        first.
     """
     try:
         result.wait_until_finish()
         if result.state != PipelineState.DONE:
             raise RuntimeError(
-                f"the pipeline has ended as {result.state}: see what its runner says of it, and "
-                "call execute() again"
+                f"the pipeline must end in state DONE, but ended in state {result.state}: see the "
+                "logs of its runner, and call execute() again"
             )
         return _counted(result)
     finally:
@@ -71,6 +72,7 @@ def _counted(result: PipelineResult) -> Traffic | None:
     except NotImplementedError:
         return dask_runner.count(result)
     counters = metrics.query(MetricsFilter().with_namespace(TOTAL))[MetricResults.COUNTERS]
-    # Not every runner tells what was committed; the last step has a single element.
+    # `counter.result` is the committed count, or the attempted one with runners that report no
+    # committed counts. The latter is right too, as the last step has a single element.
     counts = {counter.key.metric.name: counter.result for counter in counters}
     return Traffic(**counts) if counts else None

@@ -1,4 +1,4 @@
-"""What people give to name a runner and its options, and what that says."""
+"""Runner and pipeline options: their defaults, their checks, and the workers they imply."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ __all__ = ["Options", "Runner", "choose_runner", "count_workers", "is_local", "m
 Runner: TypeAlias = str | PipelineRunner
 Options: TypeAlias = PipelineOptions | Mapping[str, Any] | Sequence[str]
 
-# Beam's own default would first look for a program to download, at every pipeline.
+# Beam's own default, DirectRunner, looks for a program to download at the start of every pipeline.
 DEFAULT = "FnApiRunner"
 LOCAL = ("bundlebaseddirect", "direct", "fnapi", "switchingdirect")
 
 
 def make_options(options: object) -> PipelineOptions:
-    """Return options as Beam takes them; what this process was called with is never looked at.
+    """Return Beam's `PipelineOptions`, without any command line arguments of this process.
 
     Parameters
     ----------
     options
-        Beam's own, a mapping (``{"direct_num_workers": 2}``), or a list of flags
-        (``["--direct_num_workers=2"]``).
+        `PipelineOptions`, a mapping (``{"direct_num_workers": 2}``), a list of flags
+        (``["--direct_num_workers=2"]``), or None for Beam's defaults.
 
     Raises
     ------
     TypeError
-        If they are anything else.
+        If `options` are anything else.
 
     Examples
     --------
@@ -51,39 +51,42 @@ def make_options(options: object) -> PipelineOptions:
     if isinstance(flags, list | tuple) and all(isinstance(flag, str) for flag in flags):
         return PipelineOptions(list(flags))
     raise TypeError(
-        f"options={options!r}: they are PipelineOptions, a mapping as {{'direct_num_workers': 2}}, "
-        "or a list of flags as ['--direct_num_workers=2']"
+        "options must be PipelineOptions, a mapping such as {'direct_num_workers': 2} or a list "
+        f"of flags such as ['--direct_num_workers=2'], got {options!r}"
     )
 
 
 def choose_runner(runner: object, options: PipelineOptions) -> Runner:
-    """Return the runner that is named, by itself or in the options, or that of this process.
+    """Return the given runner, or else the one named in the options, or else "FnApiRunner".
 
     Parameters
     ----------
     runner
-        As `apache_beam.Pipeline` takes it.
+        A name or a `PipelineRunner`, as `apache_beam.Pipeline` takes it; None to use the options.
     options
-        Those of the pipeline.
+        Options of the pipeline.
 
     Raises
     ------
     TypeError
-        If the runner is neither a name nor one of Beam's.
+        If the runner is neither a name nor a `PipelineRunner`.
     """
     chosen = runner or options.view_as(StandardOptions).runner or DEFAULT
     if not isinstance(chosen, str | PipelineRunner):
-        raise TypeError(f"runner={chosen!r}: it is a name, as 'FnApiRunner', or a runner of Beam")
+        raise TypeError(
+            "runner must be a name such as 'FnApiRunner' or an instance of a PipelineRunner, "
+            f"got {chosen!r}"
+        )
     return chosen
 
 
 def is_local(runner: Runner) -> bool:
-    """Say whether a runner is one of those that Beam has for one machine.
+    """Return whether a runner is one of Beam's runners for one machine.
 
     Parameters
     ----------
     runner
-        As `apache_beam.Pipeline` takes it.
+        A name or a `PipelineRunner`, as `apache_beam.Pipeline` takes it.
 
     Examples
     --------
@@ -95,15 +98,16 @@ def is_local(runner: Runner) -> bool:
 
 
 def count_workers(runner: Runner, options: PipelineOptions) -> int:
-    """Return how many batches a runner works on at a time, as far as options tell; otherwise 1.
+    """Return the number of batches that a runner works on at a time, according to its options.
 
     Parameters
     ----------
     runner
-        As `apache_beam.Pipeline` takes it.
+        A name or a `PipelineRunner`, as `apache_beam.Pipeline` takes it.
     options
-        Those of the pipeline: for a local runner ``direct_num_workers`` (0 stands for all
-        processors), for another one ``max_num_workers``, or ``num_workers``.
+        Options of the pipeline. With a runner for one machine, ``direct_num_workers`` counts (0
+        means all cores); with other runners ``max_num_workers``, or else ``num_workers``. 1 if
+        none is set.
 
     Examples
     --------

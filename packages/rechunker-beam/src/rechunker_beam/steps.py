@@ -1,4 +1,4 @@
-"""What the steps of a round do with its elements: batches that wait, and counts of what is done."""
+"""Functions of the Beam steps: they run batches and add up the traffic of the tasks."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from rechunker.types import Stage, Traffic
 __all__ = ["NOTHING", "TOTAL", "Batch", "Element", "Finish", "RunStages", "begin"]
 
 Batch = tuple[int, int, int]
-"""Number of a stage within its round, and the range of its tasks."""
+"""Index of a stage within its round, and the first task and the one after the last."""
 
 Element = tuple[int, Batch | Traffic]
-"""A batch under a number of its own, or what was done, which always has the same key."""
+"""A key and a value: a batch under a key of its own, or traffic under the key `DONE`."""
 
 DONE = -1
 NOTHING: Element = DONE, Traffic()
-# Of the counters of steps. Where bundles are run again, some runners count that as well.
+# Namespace of the counters of each step. Some runners also count bundles that they run again.
 NAMESPACE = "rechunker"
-# Of the counters of the last step, which tells what is in the end.
+# Namespace of the counters of the last step: the traffic of the whole plan, counted once.
 TOTAL = "rechunker total"
 
 
 class RunStages(beam.DoFn):  # type: ignore[misc]
-    """Runs the batches of some stages of a round, and hands on those of all others.
+    """Run the batches of some stages of a round, and pass on all other elements.
 
     Parameters
     ----------
     first
-        Number of the first of these stages within the round; the others follow.
+        Index of the first of these stages within the round.
     stages
-        The stages. They travel with this object, once for each worker, and not with batches.
+        Consecutive stages of the round. Beam sends them to each worker once, with this object, and
+        not with every batch.
     runner
-        Runs the batches.
+        Runs the batches, and retries failed tasks.
     """
 
     def __init__(self, first: int, stages: Sequence[Stage], runner: BatchRunner) -> None:
@@ -58,7 +59,7 @@ class RunStages(beam.DoFn):  # type: ignore[misc]
 
 
 class Finish(beam.DoFn):  # type: ignore[misc]
-    """Sums up all that was done."""
+    """Add up the traffic of all tasks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,13 +73,7 @@ class Finish(beam.DoFn):  # type: ignore[misc]
 
 
 class _Counters:
-    """Shows in Beam what is done.
-
-    Parameters
-    ----------
-    namespace
-        Of the counters; their names are those of the parts of `rechunker.types.Traffic`.
-    """
+    """Beam counters with the names of the fields of `Traffic`."""
 
     def __init__(self, namespace: str) -> None:
         names = (field.name for field in fields(Traffic))
@@ -90,7 +85,15 @@ class _Counters:
 
 
 def begin(key: int, values: Iterable[Batch | Traffic]) -> Iterator[Element]:
-    """Yield what has come together under a key: one batch, or the sum of all that is done."""
+    """Yield the elements of one group: a batch, or the sum of all traffic under the key `DONE`.
+
+    Parameters
+    ----------
+    key
+        Key of the group.
+    values
+        All values of the group.
+    """
     if key == DONE:
         values = [sum((value for value in values if isinstance(value, Traffic)), Traffic())]
     for value in values:

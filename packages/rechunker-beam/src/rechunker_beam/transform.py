@@ -1,4 +1,4 @@
-"""The transform that is a plan: a round of steps for each round of stages."""
+"""`RechunkTransform`, a plan as a Beam transform: one nested transform for each round."""
 
 from __future__ import annotations
 
@@ -17,37 +17,38 @@ from rechunker_beam.steps import NOTHING, Batch, Element, Finish, RunStages, beg
 
 __all__ = ["RechunkTransform"]
 
-# What Beam takes over a batch in one process, measured.
+# Measured overhead of Beam per batch in one process.
 BATCH_SECONDS = 1e-4
-# Steps that a round has at most. Each takes Beam ten milliseconds, and they are nested calls to it:
-# with three hundred of them a worker has no stack left.
+# Maximum number of steps in a round. Each step takes Beam ten milliseconds, and the steps call each
+# other: with three hundred of them a worker's stack overflows.
 STEPS = 32
 
 Group = tuple[int, Sequence[Stage]]
 
 
 class RechunkTransform(beam.PTransform):  # type: ignore[misc]
-    """All that a plan does, as a transform for any pipeline.
+    """A whole plan as a transform that can be applied to any pipeline.
 
-    It is applied to a pipeline, and yields one `rechunker.types.Traffic` when all is done, which
-    other steps can wait for. With a second one in the same pipeline, give each a label, as usual:
+    Apply it to a pipeline. When all tasks are done it yields one `rechunker.types.Traffic`, which
+    later steps can wait for. If one pipeline has several plans, give each a label as usual in Beam:
     ``pipeline | "Rechunk air" >> rechunked.plan``.
 
     Parameters
     ----------
     rounds
-        Stages that may run side by side; each round waits for the one before.
+        Rounds in order, each a sequence of stages that may run side by side. A round starts when
+        all tasks of the previous round are done.
     runner
-        Runs the batches of tasks.
+        Runs the batches, and retries failed tasks.
     workers
-        How many batches are expected to run at a time, unless the options of the pipeline speak
-        of more.
+        Number of batches that are expected to run at a time. The number in the options of the
+        pipeline counts instead if it is larger.
 
     Notes
     -----
-    Between two rounds lies a `GroupByKey` of the batches to come *and* of what was done. No group
-    leaves it before all of its input is there, so it is a barrier for every runner, and at once
-    what spreads batches over workers.
+    Between two rounds there is a `GroupByKey` of the batches of the next round *and* of the traffic
+    of the previous one. It passes on no group before all of its input has arrived, so it is a
+    barrier with every runner. It also spreads the batches over the workers.
 
     Examples
     --------
@@ -66,21 +67,31 @@ class RechunkTransform(beam.PTransform):  # type: ignore[misc]
         self._workers = workers
 
     def trying_again(self, retries: int) -> RechunkTransform:
-        """Return the plan with another number of retries.
+        """Return a copy of the plan with another number of retries.
 
         Parameters
         ----------
         retries
-            How many times more a task is run after it has failed.
+            Number of times to retry a failed task.
+
+        Raises
+        ------
+        ValueError
+            If `retries` is negative.
         """
         return RechunkTransform(self._rounds, BatchRunner(retries), self._workers)
 
     def __ror__(self, left: Any, label: str | None = None) -> Any:
-        # Beam binds a transform to the first pipeline that it is applied to; this one is free.
+        # Apply a copy: Beam binds a transform to the first pipeline that it is applied to.
         return super(RechunkTransform, copy(self)).__ror__(left, label)
 
     def expand(self, pbegin: PBegin) -> PCollection[Traffic]:
         """Add the steps of all rounds to a pipeline.
+
+        Parameters
+        ----------
+        pbegin
+            Start of the pipeline, which Beam passes when the transform is applied.
 
         Raises
         ------
@@ -88,7 +99,10 @@ class RechunkTransform(beam.PTransform):  # type: ignore[misc]
             If the transform is applied to anything but a pipeline.
         """
         if not isinstance(pbegin, PBegin):
-            raise TypeError(f"a plan of Rechunker is applied to a pipeline, not to {pbegin}")
+            raise TypeError(
+                f"a plan of Rechunker must be applied to a pipeline, got {pbegin!r}; write "
+                "pipeline | plan"
+            )
         pipeline = pbegin.pipeline
         workers = max(self._workers, count_workers(pipeline.runner, pipeline.options))
         done = pbegin | "begin" >> beam.Create([NOTHING], reshuffle=False)
@@ -98,10 +112,11 @@ class RechunkTransform(beam.PTransform):  # type: ignore[misc]
 
 
 class _Round(beam.PTransform):  # type: ignore[misc]
-    """Runs the stages of one round side by side, when all that it is applied to is done.
+    """Run the stages of one round side by side, after all tasks of its input are done.
 
-    The steps, one for each stage, are in a row: a batch passes those of other stages. With a branch
-    for each, `DaskRunner` would have that many times more partitions after every round.
+    The steps of the stages form a chain, and each step passes on the batches of the others. With
+    parallel branches instead, `DaskRunner` would multiply its partitions by the number of branches
+    in every round.
     """
 
     def __init__(self, stages: Sequence[Stage], runner: BatchRunner, workers: int) -> None:
@@ -129,7 +144,7 @@ class _Round(beam.PTransform):  # type: ignore[misc]
                 yield number, tasks.start, tasks.stop
 
     def _steps(self) -> dict[str, Group]:
-        """Return stages that follow each other, and the number of the first, by label."""
+        """Return the stages of each step and the index of the first of them, by step label."""
         stages, most = self._stages, min(len(self._stages), STEPS)
         bounds = [i * len(stages) // most for i in range(most + 1)]
         steps: dict[str, Group] = {}
@@ -145,6 +160,6 @@ def _label(stages: Sequence[Stage]) -> str:
 
 
 def _unused(label: str, used: Container[str]) -> str:
-    """Return a label that no step has yet."""
+    """Return the label, with a number if a step already has it."""
     labels = chain([label], (f"{label} ({i})" for i in count(2)))
     return next(chosen for chosen in labels if chosen not in used)

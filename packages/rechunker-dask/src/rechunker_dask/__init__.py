@@ -1,4 +1,4 @@
-"""Runs plans of Rechunker with dask."""
+"""Run plans of Rechunker with Dask."""
 
 from rechunker_dask.executor import DaskExecutor, WorkerMemoryWarning
 

@@ -1,4 +1,4 @@
-"""Blocks of a dask array that dask brings to the tasks: those that are futures on a cluster."""
+"""Blocks of a Dask array that are futures on a cluster and reach the tasks through Dask."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Index = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class BlockReader(Reader):
-    """Hands out blocks that are there.
+    """Read blocks that are already in this process.
 
     Parameters
     ----------
     shape
-        Of the array.
+        Shape of the array in elements.
     sizes
         Sizes of its blocks along every axis.
     kind
-        Dtype of the elements.
+        Dtype of the array.
     blocks
-        Those that a task needs, by index.
+        Computed blocks that one task reads, by block index; empty until `with_blocks` sets them.
     """
 
     shape: tuple[int, ...]
@@ -60,16 +60,16 @@ class BlockReader(Reader):
 
 @dataclass(frozen=True)
 class HeldBlocks:
-    """A stage that reads blocks of a dask array, and which of them its tasks need.
+    """A stage whose source is a Dask array with blocks held by a cluster.
 
     Parameters
     ----------
     stage
         The stage.
     work
-        Its work.
+        Work of the stage, as `CopyWork`.
     reader
-        What it reads with.
+        Reader of the work, as `DaskReader`.
     """
 
     stage: Stage
@@ -78,7 +78,13 @@ class HeldBlocks:
 
     @classmethod
     def of(cls, stage: Stage) -> HeldBlocks | None:
-        """Return what a stage needs of a cluster; None if that is nothing."""
+        """Return the held blocks of a stage, or None if it reads no futures.
+
+        Parameters
+        ----------
+        stage
+            Any stage of a copy spec.
+        """
         work = stage.work
         if not isinstance(work, CopyWork) or not isinstance(work.reader, DaskReader):
             return None
@@ -86,23 +92,37 @@ class HeldBlocks:
 
     @property
     def graph(self) -> Any:
-        """The graph of the array."""
+        """Dask graph of the array."""
         return self.reader.array.__dask_graph__()
 
     def needs(self, task: int) -> dict[Index, tuple[str | int, ...]]:
-        """Return indices and keys of the blocks that a task reads."""
+        """Return the Dask keys of the blocks that a task reads, by block index.
+
+        Parameters
+        ----------
+        task
+            Number of the task.
+        """
         shape, grid = self.work.shape, self.reader.grid
         box = task_box(shape, self.work.grid, task)
         return {index: self.reader.key(index) for index in blocks_meeting(shape, grid, box)}
 
     def without_array(self) -> Stage:
-        """Return the stage as it is sent to workers."""
+        """Return the stage without the Dask array, ready to be sent to workers."""
         reader = BlockReader(self.work.shape, self.reader.grid, self.reader.dtype, {})
         return replace(self.stage, work=replace(self.work, reader=reader))
 
 
 def with_blocks(stage: Stage, blocks: Mapping[Index, Any]) -> Stage:
-    """Return a stage that reads these blocks."""
+    """Return a copy of a stage that reads computed blocks.
+
+    Parameters
+    ----------
+    stage
+        A stage made by `HeldBlocks.without_array`.
+    blocks
+        Computed blocks by block index.
+    """
     assert isinstance(stage.work, CopyWork)
     assert isinstance(stage.work.reader, BlockReader)
     reader = replace(stage.work.reader, blocks=blocks)

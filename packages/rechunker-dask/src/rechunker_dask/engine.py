@@ -1,4 +1,4 @@
-"""What dask would compute a graph with, as far as that is known before it does."""
+"""Questions to Dask about the scheduler that will compute a graph, and about its workers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ LOCAL = ("threads", "threading", *SYNCHRONOUS)
 
 
 def is_local(scheduler: Any) -> bool:
-    """Say whether a scheduler, as `dask.compute` takes it, runs tasks in this process alone.
+    """Return whether a scheduler runs all tasks in this process.
+
+    Parameters
+    ----------
+    scheduler
+        Anything that `dask.compute` takes as `scheduler`.
 
     Examples
     --------
@@ -26,12 +31,12 @@ def is_local(scheduler: Any) -> bool:
 
 
 def count_workers(scheduler: Any = None) -> int:
-    """Return how many tasks a scheduler runs at a time.
+    """Return the number of tasks that a scheduler runs at a time.
 
     Parameters
     ----------
     scheduler
-        As `dask.compute` takes it; None for the one in force.
+        Anything that `dask.compute` takes as `scheduler`; None for Dask's current default.
 
     Examples
     --------
@@ -47,15 +52,21 @@ def count_workers(scheduler: Any = None) -> int:
 
 
 def worker_limits(scheduler: Any = None) -> list[tuple[int, int]]:
-    """Return threads, and bytes of memory, of workers of a cluster; without one there are none.
+    """Return the threads and the memory limit of workers of a cluster.
 
     Parameters
     ----------
     scheduler
-        As `dask.compute` takes it; None for the one in force.
+        Anything that `dask.compute` takes as `scheduler`; None for Dask's current default.
+
+    Returns
+    -------
+    list of tuple
+        Number of threads and memory limit in bytes of each worker that has a limit; empty without
+        a cluster.
     """
     client = _client(_chosen(scheduler))
-    # Some versions tell of no more than five workers, which do for a look at their sizes.
+    # Some versions of distributed report at most five workers, which is enough to see their sizes.
     workers = client.scheduler_info()["workers"].values() if client else ()
     return [(w["nthreads"], w["memory_limit"]) for w in workers if w["memory_limit"]]
 
@@ -65,8 +76,8 @@ def _chosen(scheduler: Any) -> Any:
 
 
 def _client(scheduler: Any) -> Any:
-    """Return the client that a graph would be computed with; None if there is none to be asked."""
-    distributed = sys.modules.get("distributed")  # without it there is no client
+    """Return the client that will compute a graph; None if there is none, or it is asynchronous."""
+    distributed = sys.modules.get("distributed")  # nobody has made a client without importing it
     if distributed is None:
         return None
     client = scheduler

@@ -1,4 +1,4 @@
-"""The executor whose plans are delayed objects of dask."""
+"""`DaskExecutor`, whose plans are Dask delayed objects."""
 
 from __future__ import annotations
 
@@ -18,36 +18,42 @@ from rechunker_dask.graph import build, renew
 
 __all__ = ["DaskExecutor", "WorkerMemoryWarning"]
 
-# A worker of dask.distributed that holds more of its memory takes no further task.
+# dask.distributed pauses a worker that uses more than this share of its memory limit.
 PAUSE = 0.8
 
 
 class WorkerMemoryWarning(UserWarning):
-    """The tasks that a worker runs at a time may hold more memory than it has."""
+    """The tasks that run at the same time on one Dask worker may exceed its memory limit."""
 
 
 class DaskExecutor(Executor[Delayed]):
-    """Run tasks with dask: on a client's cluster if there is one, otherwise in threads.
+    """Run tasks with Dask: on the cluster of the current client, or in threads without a client.
 
-    A plan is one `dask.delayed.Delayed`, small for any number of tasks, that people may also
-    compute themselves: ``plan.compute()`` or ``client.compute(plan)`` do all that `execute_plan`
-    does.
+    A plan is one `dask.delayed.Delayed`. It stays small for any number of tasks, and can also be
+    computed without `execute_plan`: ``plan.compute()`` and ``client.compute(plan)`` do the same
+    work.
 
     Parameters
     ----------
     scheduler
-        What runs the plans, as `dask.compute` takes it: "threads", "synchronous", "processes" or a
-        client of dask.distributed. By default what dask chooses when the plan is executed. With
-        one of the first two, stores in the memory of this process can be read and written.
+        Scheduler that runs the plans: anything that `dask.compute` takes, such as "threads",
+        "synchronous", "processes" or a `distributed.Client`. By default Dask chooses it when the
+        plan is executed. With "threads" or "synchronous", stores in the memory of this process
+        can be read and written.
     retries
-        How many times more a task is run after it has failed, with any scheduler.
+        Number of times to retry a failed task. Works with every scheduler.
     workers
-        How many tasks plans are made for. By default as many as can run when a plan is made: the
-        threads of all workers of the cluster, or the cores of this machine. *Each* of them may hold
-        `max_mem`, so a worker with four threads may hold four times as much.
+        Number of tasks that are expected to run at a time. By default the number of threads of
+        the cluster, or of cores of this machine, when a plan is made. *Each* task may hold
+        `max_mem`, so a Dask worker with four threads may hold four times as much.
     threads
-        How many reads or writes of one task may be in flight at a time. More than one is of use
-        where stores are far away and workers have few threads.
+        Maximum number of reads or writes that one task has in flight. Values above 1 help with
+        remote stores and Dask workers that have few threads.
+
+    Raises
+    ------
+    ValueError
+        If `retries` is negative, or `workers` or `threads` is less than 1.
 
     Examples
     --------
@@ -77,7 +83,7 @@ class DaskExecutor(Executor[Delayed]):
 
     @property
     def workers(self) -> int:
-        """How many tasks are expected to run at a time."""
+        """Number of tasks that are expected to run at a time."""
         return self._workers or count_workers(self.scheduler)
 
     @workers.setter
@@ -85,35 +91,53 @@ class DaskExecutor(Executor[Delayed]):
         self._workers = value
 
     def prepare_plan(self, specs: Iterable[CopySpec]) -> Delayed:
-        """Return one delayed object, whose value is a `rechunker.types.Traffic`."""
+        """Return one delayed object whose value is a `rechunker.types.Traffic`.
+
+        Parameters
+        ----------
+        specs
+            Copy specs of the plan.
+
+        Warns
+        -----
+        WorkerMemoryWarning
+            If the tasks that one worker of the cluster runs at a time may exceed 80 % of its
+            memory limit.
+        """
         stages = rounds(specs)
         _check_memory(stages, worker_limits(self.scheduler))
         return build(stages, self._runner(self.retries), self.workers)
 
     def execute_plan(self, plan: Delayed, *, retries: int | None = None, **kwargs: Any) -> Traffic:
-        """Compute the plan.
+        """Compute a plan and return the traffic of all its tasks.
 
         Parameters
         ----------
         plan
-            What `prepare_plan` returned.
+            Delayed object that `prepare_plan` returned.
         retries
-            How many times more a task is run after it has failed; by default as the executor was
-            told. Unlike that of `dask.compute` this one works with every scheduler.
+            Number of times to retry a failed task; by default the executor's. Unlike the `retries`
+            of `dask.compute`, it works with every scheduler.
         **kwargs
-            For `dask.compute`: `scheduler`, `num_workers`, `resources`, `priority` and so on.
+            Keyword arguments of `dask.compute`: `scheduler`, `num_workers`, `resources`,
+            `priority` and so on.
 
         Raises
         ------
         TypeError
-            If `progress` is asked for, which dask shows in its own way.
+            If `progress` is given: Dask has progress bars of its own.
+        ValueError
+            If `retries` is negative.
+        Exception
+            The error of a task that failed after all its retries.
         """
         if "progress" in kwargs:
             raise TypeError(
-                "progress is not for dask, which has bars of its own: dask.diagnostics.ProgressBar "
-                "around execute(), or distributed.progress(client.compute(rechunked.plan))"
+                f"the dask executor takes no progress, got progress={kwargs['progress']!r}; use "
+                "dask.diagnostics.ProgressBar around execute(), or "
+                "distributed.progress(client.compute(rechunked.plan))"
             )
-        # With the keys of tasks that have failed a cluster would fail at once.
+        # New keys: a cluster still knows the keys of tasks that failed, and would fail at once.
         plan = renew(plan, None if retries is None else self._runner(retries))
         if self.scheduler is not None:
             kwargs.setdefault("scheduler", self.scheduler)
@@ -126,14 +150,15 @@ class DaskExecutor(Executor[Delayed]):
 
 
 def _check_memory(stages: Sequence[Sequence[Stage]], limits: Sequence[tuple[int, int]]) -> None:
-    """Warn where a worker is likely to stop for want of memory."""
+    """Warn if a worker is likely to be paused because its tasks take too much memory."""
     largest = max((stage.memory for together in stages for stage in together), default=0)
     for threads, limit in limits:
         if limit and threads * largest > PAUSE * limit:
             warnings.warn(
-                f"a task holds up to {format_bytes(largest)}, and a worker with {threads} threads "
-                f"and {format_bytes(limit)} runs as many tasks at a time: give a max_mem of "
-                f"{format_bytes(int(PAUSE * limit / threads))}, or workers fewer threads",
+                f"a task holds up to {format_bytes(largest)} and a Dask worker with {threads} "
+                f"threads and a memory limit of {format_bytes(limit)} runs {threads} tasks at a "
+                f"time: reduce max_mem to {format_bytes(int(PAUSE * limit / threads))}, or start "
+                "workers with fewer threads",
                 WorkerMemoryWarning,
                 stacklevel=4,
             )

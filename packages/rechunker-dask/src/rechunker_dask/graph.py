@@ -1,4 +1,4 @@
-"""The graph of a plan: a task for each batch, and one between each round and the next."""
+"""The Dask graph of a plan: one Dask task for each batch, and a barrier after each round."""
 
 from __future__ import annotations
 
@@ -20,29 +20,30 @@ __all__ = ["build", "renew"]
 
 RUNNER = "rechunk-runner"
 BARRIER = "rechunk-barrier"
-# What dask.distributed takes over a task, measured; local schedulers take less.
+# Measured overhead of dask.distributed per Dask task; local schedulers take less.
 TASK_SECONDS = 0.004
 
 Layer = Mapping[Any, Any]
 
 
 def build(rounds: Sequence[Sequence[Stage]], runner: BatchRunner, workers: int) -> Delayed:
-    """Return a plan as one delayed object, whose value is the traffic of all tasks.
+    """Return a plan as one delayed object whose value is the traffic of all tasks.
 
     Parameters
     ----------
     rounds
-        Stages that may run side by side; each round waits for the one before.
+        Rounds in order, each a sequence of stages that may run side by side. A round starts when
+        all tasks of the previous round are done.
     runner
-        What holds for all tasks.
+        Runs the batches of all stages, and retries failed tasks.
     workers
-        How many batches are expected to run at a time.
+        Number of batches that are expected to run at a time.
 
     Notes
     -----
-    Stages travel with each batch, as they are small, and a round hands the next one nothing but
-    counts. A worker that is lost takes with it the counts of batches that it has run; dask runs
-    these again, which does no harm.
+    Each batch carries its stage, which is small. A round passes only counts to the next round. If
+    Dask loses a worker, it loses the counts of the batches that the worker ran and runs these
+    batches again, which is harmless.
     """
     graph = _Graph(runner, workers)
     for stages in rounds or [()]:
@@ -51,7 +52,7 @@ def build(rounds: Sequence[Sequence[Stage]], runner: BatchRunner, workers: int) 
 
 
 class _Graph:
-    """The layers of a plan, one round after another."""
+    """Collects the layers of a plan, round by round."""
 
     def __init__(self, runner: BatchRunner, workers: int) -> None:
         self._token = uuid4().hex
@@ -60,10 +61,10 @@ class _Graph:
         first = f"{RUNNER}-{self._token}"
         self._layers: dict[str, Layer] = {first: {first: DataNode(first, runner)}}
         self._needs: dict[str, set[str]] = {first: set()}
-        self._awaited = [first]  # each task depends on these: the runner, and the last barrier
+        self._awaited = [first]  # every task depends on these: the runner and the last barrier
 
     def add(self, stages: Sequence[Stage]) -> None:
-        """Add the tasks of a round, and one that waits for them."""
+        """Add the tasks of a round, and the barrier that waits for them."""
         place = f"{self._token}-{self._rounds}"
         names = [f"{_label(stage)}-{place}-{i}" for i, stage in enumerate(stages)]
         for name, stage in zip(names, stages, strict=True):
@@ -89,7 +90,7 @@ class _Graph:
             self._needs[name].add(held.reader.array.name)
 
     def delayed(self) -> Delayed:
-        """Return an object whose value is that of the last task."""
+        """Return a delayed object with the value of the last barrier."""
         return _delayed(self._awaited[-1], self._layers, self._needs)
 
 
@@ -113,7 +114,10 @@ def _batches(
 def _with_blocks(
     name: str, held: HeldBlocks, before: Sequence[TaskRef]
 ) -> Iterator[tuple[Any, Task]]:
-    """Yield tasks that depend on the blocks they read; dask holds these beside `max_mem`."""
+    """Yield Dask tasks that depend on the blocks they read.
+
+    Dask holds these blocks itself: they do not count towards `max_mem`.
+    """
     sealed, (runner, *waits) = Sealed(held.without_array()), before
     for number in range(held.stage.tasks):
         key, blocks = (name, number), held.needs(number)
@@ -122,19 +126,19 @@ def _with_blocks(
 
 
 def _label(stage: Stage) -> str:
-    """Return a name that dask shows whole: it cuts off what follows a dash."""
+    """Return a name without dashes: Dask's dashboard cuts off what follows a dash."""
     return stage.name.replace("-", "_")
 
 
 def renew(plan: Delayed, runner: BatchRunner | None = None) -> Delayed:
-    """Return a plan with keys that are in no use yet.
+    """Return a copy of a plan with new keys.
 
     Parameters
     ----------
     plan
-        What `build` returned.
+        Delayed object that `build` returned.
     runner
-        What is to hold for all tasks, if not what did.
+        Replaces the runner of the plan; by default the plan keeps its own.
     """
     old, new = _token(plan), uuid4().hex
     graph = plan.dask
@@ -157,7 +161,7 @@ def renew(plan: Delayed, runner: BatchRunner | None = None) -> Delayed:
 
 
 def _token(plan: Delayed) -> str:
-    """Return the part of all names by which a plan differs from others."""
+    """Return the token that the layer names and keys of a plan contain."""
     (name,) = (name for name in plan.dask.layers if name.startswith(f"{RUNNER}-"))
     return str(name.removeprefix(f"{RUNNER}-"))
 

@@ -1,4 +1,4 @@
-"""What the tasks of a graph do."""
+"""Functions that the Dask tasks of a graph call on the workers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["Sealed", "run_batch", "run_with_blocks", "total"]
 
 
 class Sealed:
-    """A stage that is unpickled where it runs, and not by schedulers on the way.
+    """A stage that is unpickled only on the worker that runs it, not by the scheduler.
 
     Parameters
     ----------
     content
-        A stage, or a pickled one.
+        A stage, or the bytes of a pickled stage.
     """
 
     def __init__(self, content: Stage | bytes) -> None:
@@ -39,16 +39,23 @@ class Sealed:
 
 
 def run_batch(sealed: Sealed, tasks: range, runner: BatchRunner, *before: Traffic) -> Traffic:
-    """Run some tasks of a stage, one after another.
+    """Run a batch: some tasks of a stage, one after another.
 
     Parameters
     ----------
-    sealed, tasks
-        A stage and which of its tasks are run.
+    sealed
+        The stage.
+    tasks
+        Numbers of the tasks.
     runner
-        Runs them.
-    before
-        What the stages before did; without use, but for being waited for.
+        Runs the tasks, and retries those that fail.
+    *before
+        Traffic of earlier rounds. Not used: it makes Dask wait for these rounds.
+
+    Returns
+    -------
+    Traffic
+        Traffic of these tasks.
     """
     return runner(sealed.open(), tasks)
 
@@ -56,23 +63,30 @@ def run_batch(sealed: Sealed, tasks: range, runner: BatchRunner, *before: Traffi
 def run_with_blocks(
     sealed: Sealed, task: int, runner: BatchRunner, indices: tuple[Index, ...], *values: Any
 ) -> Traffic:
-    """Run one task of a stage that reads blocks which dask has brought here.
+    """Run one task of a stage that reads blocks which Dask has brought to this worker.
 
     Parameters
     ----------
-    sealed, task
-        A stage and which of its tasks is run.
+    sealed
+        The stage.
+    task
+        Number of the task.
     runner
-        Runs them.
+        Runs the task, and retries it if it fails.
     indices
-        Of the blocks.
-    values
-        What the stages before did, and after that the blocks.
+        Block indices of the blocks.
+    *values
+        Traffic of earlier rounds, followed by the blocks in the order of `indices`.
+
+    Returns
+    -------
+    Traffic
+        Traffic of the task.
     """
     blocks = dict(zip(indices, values[len(values) - len(indices) :], strict=True))
     return runner(with_blocks(sealed.open(), blocks), range(task, task + 1))
 
 
 def total(*parts: Traffic) -> Traffic:
-    """Return what all batches of a round, and the rounds before, did."""
+    """Return the sum of the traffic of a round's batches and of the rounds before."""
     return sum(parts, Traffic())

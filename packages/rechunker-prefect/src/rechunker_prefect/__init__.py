@@ -1,4 +1,4 @@
-"""Runs plans of Rechunker with Prefect."""
+"""Run plans of Rechunker with Prefect."""
 
 from rechunker_prefect.executor import PrefectExecutor
 

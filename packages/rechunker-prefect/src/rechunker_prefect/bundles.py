@@ -1,4 +1,4 @@
-"""What the task runs of a round do: a few bundles, each of one batch or of several."""
+"""Bundles: the batches that one Prefect task run works on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from rechunker.types import Stage
 
 __all__ = ["Batch", "Bundle", "bundles"]
 
-# What Prefect takes over a task run, measured: 4 ms here, the rest in the server.
+# Measured overhead of Prefect per task run: 4 ms in this process, the rest in the server.
 RUN_SECONDS = 0.02
-# Task runs for each stage, and for each round; more than eight for each worker are allowed.
+# Maximum number of task runs for one stage, and for one round; with more than four workers, eight
+# task runs for each worker are allowed.
 MOST = 32
 
 
@@ -23,8 +24,10 @@ class Batch:
 
     Parameters
     ----------
-    stage, tasks
-        A stage and which of its tasks are run.
+    stage
+        The stage.
+    tasks
+        Numbers of the tasks.
     """
 
     stage: Stage
@@ -32,25 +35,25 @@ class Batch:
 
     @property
     def seconds(self) -> float:
-        """A low estimate of what the tasks take."""
+        """Low estimate of the run time of the tasks."""
         return least_seconds(self.stage, len(self.tasks))
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """What one task run does, one batch after another.
+    """The batches that one task run works on, one after another.
 
     Parameters
     ----------
     batches
-        One at least; more than one where the arrays of a plan are many and small.
+        One batch or more. More than one only if a plan has many small arrays.
     """
 
     batches: tuple[Batch, ...]
 
     @property
     def seconds(self) -> float:
-        """A low estimate of what it takes."""
+        """Low estimate of the run time of all batches."""
         return sum(batch.seconds for batch in self.batches)
 
     @property
@@ -60,7 +63,7 @@ class Bundle:
 
     @property
     def name(self) -> str:
-        """A name for people, such as ``air: read 0-499``."""
+        """Name of the task run in Prefect's UI, such as ``air: read 0-499``."""
         tasks = self.batches[0].tasks
         last = f"-{tasks[-1]}" if len(tasks) > 1 else ""
         more = f" and {len(self.batches) - 1} more" if len(self.batches) > 1 else ""
@@ -68,19 +71,19 @@ class Bundle:
 
 
 def bundles(stages: Iterable[Stage], workers: int) -> tuple[Bundle, ...]:
-    """Split the tasks of a round into what task runs do.
+    """Split the tasks of a round into bundles.
 
     Parameters
     ----------
     stages
-        Stages that may run side by side.
+        Stages of the round.
     workers
-        How many task runs there are at a time.
+        Number of task runs that are active at a time.
 
     Returns
     -------
     tuple of Bundle
-        At most 32, or eight for each worker, however many stages there are.
+        At most 32 bundles, or eight for each worker if that is more, for any number of stages.
 
     Examples
     --------
@@ -100,7 +103,7 @@ def bundles(stages: Iterable[Stage], workers: int) -> tuple[Bundle, ...]:
 
 
 def _packed(every: Sequence[Batch], most: int) -> tuple[Bundle, ...]:
-    """Put batches that follow each other together, so that bundles take about as long."""
+    """Join consecutive batches into at most `most` bundles of similar run time."""
     share = sum(batch.seconds for batch in every) / most
     before = 0.0
     places = []

@@ -1,52 +1,54 @@
-"""The executor whose plans are flows of Prefect."""
+"""`PrefectExecutor`, whose plans are Prefect flows."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from prefect.task_runners import PrefectTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
-from rechunker.running import BatchRunner, available_cores, check_numbers
+from rechunker.running import BatchRunner, available_cores, check_numbers, refuse_keywords
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 from rechunker_prefect.engine import flow_options, limit_of, patient_start
 from rechunker_prefect.flow import RechunkFlow, build
 
 __all__ = ["PrefectExecutor"]
 
-# Arrays that the name of a flow run tells.
+# Number of arrays that the name of a flow run lists.
 NAMED = 3
 
 
 class PrefectExecutor(Executor[RechunkFlow]):
-    """Run tasks with Prefect: in threads, or where a task runner has them run.
+    """Run tasks with Prefect: in threads, or wherever a task runner runs them.
 
-    A plan is a `prefect.Flow`, small for any number of tasks, that people may also call
-    themselves, alone or in flows of their own, and that does all that `execute_plan` does.
+    A plan is a `prefect.Flow`. It stays small for any number of tasks, and can also be called
+    without `execute_plan`, alone or in another flow; that does the same work.
 
     Parameters
     ----------
     task_runner
-        What runs the tasks: a thread pool (the default), a process pool, a ``DaskTaskRunner``.
-        With threads, stores in the memory of this process can be read and written.
+        Task runner of the flow, as an instance or a class: ``ThreadPoolTaskRunner`` (the default),
+        ``ProcessPoolTaskRunner``, ``DaskTaskRunner``. With threads, stores in the memory of this
+        process can be read and written.
     retries
-        How many times more a task is run after it has failed.
+        Number of times to retry a failed task.
     workers
-        How many tasks run at a time, *each* of which may hold `max_mem`: there are no more,
-        whatever the task runner would do. By default as many as the pool has threads or
-        processes, and one if it sets no limit: this process then holds `max_mem`, and is as
-        fast.
+        Maximum number of tasks that run at a time, even if the task runner would run more; *each*
+        may hold `max_mem`. By default the number of threads or processes of the pool. 1 if a
+        thread pool has no limit: then this process holds one `max_mem`, and is just as fast, as
+        one task uses all cores.
     threads
-        How many reads or writes of one task may be in flight at a time; by default so many
-        that the cores which this process may use are shared among the workers.
+        Maximum number of reads or writes that one task has in flight. By default the number of
+        cores that this process may use, divided by `workers`.
 
     Raises
     ------
     ValueError
-        If a number is too small, or `workers` is needed since the task runner does not tell it.
+        If `retries` is negative, or `workers` or `threads` is less than 1, or if `workers` is not
+        given and the task runner does not tell how many tasks it runs at a time.
     TypeError
-        If `task_runner` is something else.
+        If `task_runner` is not a task runner of Prefect, or is a `PrefectTaskRunner`.
 
     Examples
     --------
@@ -76,8 +78,8 @@ class PrefectExecutor(Executor[RechunkFlow]):
         if limit is None and not self.shares_memory:
             name = type(self.task_runner).__name__
             raise ValueError(
-                f"{name} does not tell how many tasks it runs at a time, each of which may hold "
-                f"max_mem: name a number, as in PrefectExecutor({name}(...), workers=8)"
+                f"{name} does not tell how many tasks it runs at a time, and each task may hold "
+                f"max_mem; give the number, as in PrefectExecutor({name}(...), workers=8)"
             )
         return limit or 1
 
@@ -88,9 +90,14 @@ class PrefectExecutor(Executor[RechunkFlow]):
         )
 
     def prepare_plan(self, specs: Iterable[CopySpec]) -> RechunkFlow:
-        """Return a flow, whose result is a `rechunker.types.Traffic`.
+        """Return a flow whose result is a `rechunker.types.Traffic`.
 
-        Its one parameter, `retries`, is that of `execute_plan`.
+        The flow has one parameter, `retries`, with the meaning that it has in `execute_plan`.
+
+        Parameters
+        ----------
+        specs
+            Copy specs of the plan.
         """
         every = tuple(specs)
         return build(
@@ -104,28 +111,30 @@ class PrefectExecutor(Executor[RechunkFlow]):
     def execute_plan(
         self, plan: RechunkFlow, *, retries: int | None = None, **kwargs: Any
     ) -> Traffic:
-        """Call the flow.
+        """Call the flow and return the traffic of all its tasks.
 
-        Where no API is configured, Prefect starts a server, and is given three minutes for that.
+        If no Prefect API is configured, Prefect starts a temporary server; it gets three minutes to
+        start.
 
         Parameters
         ----------
         plan
-            What `prepare_plan` returned.
+            Flow that `prepare_plan` returned.
         retries
-            How many times more a task is run after it has failed; by default as the executor was
-            told.
+            Number of times to retry a failed task; by default the executor's.
         **kwargs
-            Options of the flow, as `prefect.Flow.with_options` takes them: `flow_run_name`,
+            Options of `prefect.Flow.with_options` except `task_runner`: `flow_run_name`,
             `timeout_seconds`, `on_failure` and so on.
 
         Raises
         ------
         TypeError
-            If there are other keyword arguments, or a task runner is named: plans are made for
-            one.
+            If there are other keyword arguments, or a `task_runner`: the plan was made for the task
+            runner of the executor.
         ValueError
             If `retries` is negative.
+        Exception
+            The error of a task that failed after all its retries.
         """
         _check_options(kwargs)
         check_numbers(retries=retries)
@@ -138,34 +147,31 @@ def _checked(task_runner: TaskRunner[Any] | type[TaskRunner[Any]]) -> TaskRunner
     made = task_runner() if isinstance(task_runner, type) else task_runner
     if not isinstance(made, TaskRunner):
         raise TypeError(
-            f"task_runner must be a task runner of Prefect, such as "
+            "task_runner must be a task runner of Prefect such as "
             f"ThreadPoolTaskRunner(max_workers=4), got {task_runner!r}"
         )
     if isinstance(made, PrefectTaskRunner):
         raise TypeError(
-            "PrefectTaskRunner leaves tasks to processes that serve them, and none serves those "
-            "of a plan: use ThreadPoolTaskRunner, ProcessPoolTaskRunner or DaskTaskRunner"
+            "task_runner must run tasks itself, got PrefectTaskRunner, which leaves them to worker "
+            "processes that serve them, and no process serves the tasks of a plan; use "
+            "ThreadPoolTaskRunner, ProcessPoolTaskRunner or DaskTaskRunner"
         )
     return made
 
 
-def _check_options(named: Iterable[str]) -> None:
+def _check_options(options: Mapping[str, Any]) -> None:
     known = flow_options() - {"task_runner"}
-    unknown = sorted(set(named) - known)
-    if "task_runner" in unknown:
+    if "task_runner" in options:
         raise TypeError(
-            "plans are made for one task runner: name it before, "
-            "as in rechunk(..., executor=PrefectExecutor(task_runner))"
+            "execute() takes no task_runner, since a plan is made for one task runner; give it "
+            "earlier, as in rechunk(..., executor=PrefectExecutor(task_runner))"
         )
-    if unknown:
-        raise TypeError(
-            f"the prefect executor takes no {', '.join(unknown)}; "
-            f"execute() has {', '.join(sorted(known))}"
-        )
+    unknown = {name: value for name, value in options.items() if name not in known}
+    refuse_keywords("prefect", unknown, [*sorted(known), "retries"])
 
 
 def _title(names: Sequence[str]) -> str:
-    """Return the name of a flow run, which tells a few arrays."""
+    """Return the name of a flow run, which lists the first few arrays."""
     told = ", ".join(names[:NAMED]) or "an array"
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"rechunk {told}{more}"

@@ -1,4 +1,4 @@
-"""The flow that a plan is: rounds one after another, a few task runs at a time."""
+"""The Prefect flow of a plan: it runs the rounds in order, a few task runs at a time."""
 
 from __future__ import annotations
 
@@ -32,18 +32,20 @@ def build(
     task_runner: TaskRunner[Any],
     title: str,
 ) -> RechunkFlow:
-    """Return a plan as a flow, whose result is the traffic of all tasks.
+    """Return a plan as a flow whose result is the traffic of all tasks.
 
     Parameters
     ----------
     rounds
-        Stages that may run side by side; each round waits for the one before.
+        Rounds in order, each a sequence of stages that may run side by side. A round starts when
+        all tasks of the previous round are done.
     runner
-        What holds for all tasks, unless the flow is called with other `retries`.
+        Runs the batches, and retries failed tasks; the flow's parameter `retries` overrides its
+        number of retries.
     workers
-        How many task runs there are at a time, whatever runs them.
+        Maximum number of task runs that are active at a time, with any task runner.
     task_runner
-        Runs them.
+        Task runner of the flow.
     title
         Name of the flow run.
     """
@@ -60,7 +62,7 @@ def build(
     return Flow(
         rechunk,
         name="rechunk",
-        description="Turns the chunks of Zarr arrays from one shape into another.",
+        description="Change the chunks of Zarr arrays from one shape to another.",
         flow_run_name=literal(title),
         task_runner=task_runner,
         persist_result=False,
@@ -69,25 +71,25 @@ def build(
 
 
 def literal(name: str) -> str:
-    """Return a template that stands for a name, which may have braces."""
+    """Return a Prefect name template for a name: braces are doubled."""
     return name.replace("{", "{{").replace("}", "}}")
 
 
 @dataclass(frozen=True)
 class Window:
-    """Has a few bundles run at a time, and begins the next one when one is done.
+    """Runs bundles, at most `workers` at a time, and starts the next one when one is done.
 
-    That memory stays within its bound is seen to here, since task runners may run all that they
-    are given at once. And after a failure there is nothing to be taken back.
+    A task runner may run all submitted bundles at once, which would exceed the memory limit. And
+    after a failure, no submitted bundle has to be cancelled.
 
     Parameters
     ----------
     runner
-        Runs the tasks.
+        Runs the batches, and retries failed tasks.
     workers
-        How many bundles are run at a time.
+        Maximum number of bundles that run at a time.
     progress
-        Is told of each bundle that is done.
+        Receives the traffic of each bundle that is done.
     """
 
     runner: BatchRunner
@@ -95,12 +97,17 @@ class Window:
     progress: Progress
 
     def run(self, every: Sequence[Bundle]) -> None:
-        """Run bundles; when it ends, in whatever way, none of them is running.
+        """Run bundles, and return or raise only when none of them is running.
+
+        Parameters
+        ----------
+        every
+            The bundles of a round.
 
         Raises
         ------
         Exception
-            That of the first task that failed. Bundles that were not begun are not run then.
+            The error of the first task that failed. Bundles that have not started are not run.
         """
         done: SimpleQueue[tuple[Bundle, Future]] = SimpleQueue()
         waiting = iter(every)

@@ -1,4 +1,4 @@
-"""Offers the executor to Rechunker."""
+"""Plugin module that offers `PrefectExecutor` to Rechunker."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ __all__ = ["rechunker_executors"]
 
 @hookimpl
 def rechunker_executors() -> Mapping[str, type[Executor[Any]]]:
-    """Offer the executor ``"prefect"``."""
+    """Return the executor class under the name ``"prefect"``."""
     return {"prefect": PrefectExecutor}

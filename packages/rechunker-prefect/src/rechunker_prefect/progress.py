@@ -1,4 +1,4 @@
-"""What the pages of Prefect show of a plan: how far it is, and what it did."""
+"""Prefect artifacts that show the progress of a plan and its traffic."""
 
 from __future__ import annotations
 
@@ -24,21 +24,22 @@ __all__ = ["Progress"]
 
 PROGRESS_KEY = "rechunk-progress"
 TRAFFIC_KEY = "rechunk-traffic"
-# Between two calls of the API.
+# Minimum number of seconds between two updates through the API.
 PAUSE = 2.0
 
 T = TypeVar("T")
 
 
 class Progress:
-    """Adds up what is done, and shows it as artifacts of the flow run that it is made in.
+    """Adds up the traffic of a plan, and shows it as artifacts of the current flow run.
 
-    An API that cannot be reached, or does not want artifacts, ends the showing and nothing else.
+    If the API cannot be reached or refuses an artifact, no more artifacts are made, and the plan
+    goes on.
 
     Parameters
     ----------
     rounds
-        All that is to be done.
+        All bundles of the plan, round by round.
     """
 
     def __init__(self, rounds: Iterable[Sequence[Bundle]]) -> None:
@@ -53,11 +54,19 @@ class Progress:
 
     @property
     def traffic(self) -> Traffic:
-        """What was done so far."""
+        """Traffic of all bundles that are done."""
         return sum(self._of_stages.values(), Traffic())
 
     def add(self, bundle: Bundle, did: Sequence[Traffic]) -> None:
-        """Take down what a bundle did, and show it if the last time is a while ago."""
+        """Add the traffic of a bundle; update the artifact if the last update is 2 seconds old.
+
+        Parameters
+        ----------
+        bundle
+            The bundle that is done.
+        did
+            Traffic of each of its batches.
+        """
         self._done += bundle.seconds
         for batch, traffic in zip(bundle.batches, did, strict=True):
             self._of_stages[batch.stage.name] += traffic
@@ -65,7 +74,7 @@ class Progress:
             self._update(100 * self._done / self._seconds, bundle.stage)
 
     def finish(self) -> None:
-        """Show that all is done, and what each stage did."""
+        """Show that the plan is finished, and the traffic of each stage in a table."""
         self._update(100.0, "finished")
         rows = [{"stage": name, **asdict(done)} for name, done in self._of_stages.items()]
         self._call(lambda: create_table_artifact(rows, key=TRAFFIC_KEY))
@@ -84,5 +93,7 @@ class Progress:
             return call()
         except (httpx.HTTPError, PrefectException) as error:
             self._shows = False
-            get_run_logger().warning("no artifact shows the progress of this run: %r", error)
+            get_run_logger().warning(
+                "cannot show the progress of this run as an artifact, the run goes on: %r", error
+            )
             return None

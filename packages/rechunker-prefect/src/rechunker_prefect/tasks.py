@@ -1,4 +1,4 @@
-"""What a task run does, and how its warnings get into the logs of the run."""
+"""The Prefect task that runs a bundle, and logs retries in the logs of its run."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from rechunker_prefect.bundles import Bundle
 
 __all__ = ["Job", "run_job"]
 
-# Where it is logged that a task is tried again.
+# `BatchRunner` logs each retry here.
 LOGGER = logging.getLogger("rechunker.running")
 
 
 class Job:
-    """A bundle, and what runs it.
+    """A bundle and its runner: the argument of one task run.
 
-    This is no dataclass, nor in Prefect's `quote`: dataclasses are looked through for results of
-    other tasks, and `quote` does not survive the way to a dask cluster.
+    Not a dataclass, since Prefect searches dataclasses for results of other tasks. Not wrapped in
+    Prefect's `quote` either, which does not survive the way to a Dask cluster.
 
     Parameters
     ----------
     bundle
-        Batches of tasks.
+        The bundle.
     runner
-        Runs them.
+        Runs the batches of the bundle, and retries failed tasks.
     """
 
     def __init__(self, bundle: Bundle, runner: BatchRunner) -> None:
@@ -40,19 +40,25 @@ class Job:
         self.runner = runner
 
 
-# Retries are those of the runner, for single tasks: Prefect's would begin the job anew.
+# No retries by Prefect: they would repeat the whole bundle. The runner retries single tasks.
 @task(name="rechunk", cache_policy=NO_CACHE, persist_result=False, retries=0)
 def run_job(job: Job) -> tuple[Traffic, ...]:
-    """Run batches of tasks, one after another, and return what each batch did."""
+    """Run the batches of a bundle, one after another, and return the traffic of each.
+
+    Parameters
+    ----------
+    job
+        The bundle and its runner.
+    """
     with logged_in_run(LOGGER):
         return tuple(job.runner(batch.stage, batch.tasks) for batch in job.bundle.batches)
 
 
 @contextmanager
 def logged_in_run(logger: logging.Logger) -> Iterator[None]:
-    """Send what a logger is given in this thread to the logs of the run as well."""
+    """Send records that this thread gives to a logger to the logs of the run as well."""
     thread = get_ident()
-    handler = APILogHandler()  # which finds out by itself what run it is in
+    handler = APILogHandler()  # finds the current run by itself
     handler.addFilter(lambda record: record.thread == thread)
     logger.addHandler(handler)
     try:

@@ -1,4 +1,4 @@
-"""What the engines run: calls of one function, each on a range of the tasks of a stage."""
+"""Calls, the unit of work of all engines: one call runs one batch of tasks."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from rechunker.types import Stage, Traffic
 
 __all__ = ["Arguments", "Call", "Engine", "LostWorkerError", "Run", "in_parts", "run_batch"]
 
-# Pywren and lithops refuse to take more than 4 MiB at a time.
+# Bytes of pickled stages in one `map`: half of the 4 MiB that pywren and lithops accept at most.
 PART_BYTES = 2**21
 
 Arguments = tuple[bytes, int, int, int]
 
 
 class LostWorkerError(RuntimeError):
-    """A process that ran tasks has ended before they were done."""
+    """A process that ran tasks has died before they were done."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """Some tasks of a stage, to be run one after another.
+    """Some tasks of a stage that one function call runs, one after another.
 
     Parameters
     ----------
     name
-        Of the stage, for people.
+        Name of the stage, for messages.
     stage
-        The stage, pickled; all calls of a stage share these bytes.
+        The pickled stage. All calls of a stage share these bytes.
     tasks
-        Which tasks.
+        Numbers of the tasks.
     retries
-        How many times more a task is run after it has failed.
+        Number of times to retry a failed task.
     """
 
     name: str
@@ -49,67 +49,85 @@ class Call:
 
     @property
     def arguments(self) -> Arguments:
-        """What `run_batch` is called with."""
+        """Arguments of `run_batch`."""
         return self.stage, self.tasks.start, self.tasks.stop, self.retries
 
 
-# Runs calls, all of them to their end, and yields what each did, in any order; raises the error of
-# the first one that is found to have failed.
+# Function that runs all calls to their end and yields the traffic of each, in any order. It raises
+# the error of the first call that it finds to have failed.
 Run = Callable[[Sequence[Call]], Iterable[Traffic]]
 
 
 class Engine(Protocol):
-    """Something that runs calls."""
+    """Protocol of the classes that run calls."""
 
     def split(self, stage: Stage, workers: int) -> tuple[range, ...]:
-        """Return the tasks of a stage in ranges that are worth a call each.
+        """Split the tasks of a stage into batches, each for one call.
 
         Parameters
         ----------
         stage
             The stage.
         workers
-            How many calls are expected to run at a time.
+            Number of calls that are expected to run at a time.
         """
 
     def start(self, retries: int) -> AbstractContextManager[Run]:
-        """Make the engine ready, for as long as the context lasts.
+        """Start the engine; the context yields a function that runs calls, and ends the engine.
 
         Parameters
         ----------
         retries
-            How many times more a call is run when the process that ran it is lost, if the engine
-            can tell.
+            Number of times to run a call again when the process that ran it has died, with engines
+            that can do this.
         """
 
 
 def run_batch(stage: bytes, start: int, stop: int, retries: int) -> Traffic:
-    """Run some tasks of a stage, one after another; this is the function that is mapped.
+    """Run a batch of tasks on a worker; this is the function that engines map over arguments.
 
     Parameters
     ----------
     stage
         A pickled stage.
-    start, stop
-        The first of the tasks, and the one after the last.
+    start
+        Number of the first task.
+    stop
+        Number of the task after the last.
     retries
-        How many times more a task is run after it has failed.
+        Number of times to retry a failed task.
+
+    Returns
+    -------
+    Traffic
+        Traffic of these tasks.
 
     Raises
     ------
     RuntimeError
-        If a task ends with something that is not an `Exception`, which no engine hands on.
+        If a task raises a `BaseException` that is not an `Exception`: no engine passes it on.
+    Exception
+        The error of a task that failed after all its retries.
     """
     try:
         return BatchRunner(retries)(pickle.loads(stage), range(start, stop))
     except Exception:
         raise
     except BaseException as error:
-        raise RuntimeError(f"a task was ended by {error!r}") from error
+        raise RuntimeError(
+            f"a task raised {error!r}, which is not an Exception and would end the worker; raise "
+            "an Exception instead"
+        ) from error
 
 
 def in_parts(calls: Iterable[Call]) -> Iterator[list[Call]]:
-    """Yield calls in lists, each of which is small enough to be handed over at once."""
+    """Yield calls in lists that are small enough for one `map`.
+
+    Parameters
+    ----------
+    calls
+        The calls, in order.
+    """
     part: list[Call] = []
     nbytes = 0
     for call in calls:

@@ -1,4 +1,4 @@
-"""The executor whose plans are functions that call pywren."""
+"""`PywrenExecutor`, whose plans are functions that run tasks with pywren or lithops."""
 
 from __future__ import annotations
 
@@ -7,48 +7,49 @@ import pickle
 from collections.abc import Iterable
 from typing import Any
 
-from rechunker.running import available_cores, check_numbers
+from rechunker.running import available_cores, check_numbers, refuse_keywords
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 from rechunker_pywren.calls import Engine
-from rechunker_pywren.given import GivenEngine, count_workers
-from rechunker_pywren.hosted import HostedEngine
-from rechunker_pywren.local import LocalEngine, is_local
+from rechunker_pywren.child_process import ChildProcessEngine
+from rechunker_pywren.local_calls import LocalExecutorEngine, is_local
 from rechunker_pywren.plans import Batches, Plan
+from rechunker_pywren.user_executor import UserExecutorEngine, count_workers
 
 __all__ = ["PywrenExecutor"]
 
 
 class PywrenExecutor(Executor[Plan]):
-    """Run tasks as functions that pywren calls, or lithops.
+    """Run tasks as functions that pywren or lithops calls.
 
-    A plan is a function of no arguments that does it all: ``plan()`` is what `execute_plan` does.
+    A plan is a function without required arguments: ``plan()`` does the same work as
+    `execute_plan`.
 
     Parameters
     ----------
     pywren_function_executor
-        What calls the functions: a `FunctionExecutor` of pywren or lithops, or an object with the
-        same `map` and `get_result`. It is used for all plans and never closed. By default, a
-        local executor of pywren is made for each execution of a plan, in a new process, and ended
-        after it; no configuration of pywren is read.
+        A `FunctionExecutor` of pywren or lithops, or an object with the same methods `map` and
+        `get_result`. It is used for all plans and never closed. By default, each execution of a
+        plan starts a child process that makes a local executor of pywren, and ends it afterwards;
+        no configuration of pywren is read.
     retries
-        How many times more a task is run after it has failed. With the default local executor,
-        this holds for calls that were lost with a worker process as well.
+        Number of times to retry a failed task. With the default local executor, also the number of
+        times to run a call again when its worker process has died.
     workers
-        How many tasks run at a time, *each* of which may hold `max_mem`. By default as many as
-        this process may use cores; with a function executor, what its configuration says. There
-        the number only tells what to plan for.
+        Number of tasks that run at a time; *each* may hold `max_mem`. By default the number of
+        cores that this process may use. With a function executor, the number that plans are made
+        for, by default taken from its configuration.
     threads
-        How many reads or writes of one task may be in flight at a time. More than one is of use
-        where stores are far away.
+        Maximum number of reads or writes that one task has in flight. Values above 1 help with
+        remote stores.
 
     Raises
     ------
     TypeError
-        If `pywren_function_executor` is something else.
+        If `pywren_function_executor` does not have the methods `map` and `get_result`.
     ValueError
-        If one of the numbers is too small.
+        If `retries` is negative, or `workers` or `threads` is less than 1.
     OSError
-        If there is no function executor, on a system that cannot fork processes.
+        If no function executor is given on a system that cannot fork processes.
 
     Examples
     --------
@@ -72,14 +73,20 @@ class PywrenExecutor(Executor[Plan]):
         self.threads = threads
 
     def __repr__(self) -> str:
-        given = self.pywren_function_executor
-        name = "" if given is None else f"{type(given).__name__}(), "
+        chosen = self.pywren_function_executor
+        name = "" if chosen is None else f"{type(chosen).__name__}(), "
         return f"{type(self).__name__}({name}retries={self.retries}, workers={self.workers})"
 
     def prepare_plan(self, specs: Iterable[CopySpec]) -> Plan:
-        """Return a function that does it all, and returns what was done.
+        """Return a function that runs all tasks and returns a `rechunker.types.Traffic`.
 
-        Its one argument, `retries`, is that of `execute_plan`.
+        The function has one optional argument, `retries`, with the meaning that it has in
+        `execute_plan`.
+
+        Parameters
+        ----------
+        specs
+            Copy specs of the plan.
         """
         engine = self._engine()
 
@@ -91,47 +98,48 @@ class PywrenExecutor(Executor[Plan]):
         return Plan(engine, split_rounds, self.retries)
 
     def execute_plan(self, plan: Plan, *, retries: int | None = None, **kwargs: Any) -> Traffic:
-        """Call the plan.
+        """Call the plan and return the traffic of all its tasks.
 
         Parameters
         ----------
         plan
-            What `prepare_plan` returned.
+            Plan that `prepare_plan` returned.
         retries
-            How many times more a task is run after it has failed; by default as the executor was
-            told.
+            Number of times to retry a failed task; by default the executor's.
 
         Raises
         ------
         TypeError
             If there are other keyword arguments.
+        ValueError
+            If `retries` is negative.
         LostWorkerError
-            If a worker process of a local executor has died.
+            If a worker process of a local executor has died, or a function executor has lost calls.
+        Exception
+            The error of a task that failed after all its retries.
         """
-        if kwargs:
-            raise TypeError(
-                f"the pywren executor takes no {', '.join(kwargs)}; execute() has retries"
-            )
+        refuse_keywords("pywren", kwargs, ("retries",))
         return plan(retries)
 
     def _engine(self) -> Engine:
-        given = self.pywren_function_executor
-        if given is None:
-            return HostedEngine(self.workers)
-        return LocalEngine(given) if is_local(given) else GivenEngine(given)
+        chosen = self.pywren_function_executor
+        if chosen is None:
+            return ChildProcessEngine(self.workers)
+        return LocalExecutorEngine(chosen) if is_local(chosen) else UserExecutorEngine(chosen)
 
 
 def _check(function_executor: Any) -> None:
     if function_executor is None:
         if os.name != "posix":
             raise OSError(
-                "pywren's local executor needs processes that can be forked: give a function "
-                "executor of another kind, or use another executor of rechunker"
+                f"pywren's local executor needs an operating system that can fork processes, got "
+                f"os.name={os.name!r}; give a function executor of a service, or use another "
+                "executor of rechunker"
             )
         return
     absent = [n for n in ("map", "get_result") if not callable(getattr(function_executor, n, None))]
     if absent or isinstance(function_executor, type):
         raise TypeError(
-            f"pywren_function_executor must be a FunctionExecutor, an object with the methods map "
-            f"and get_result, got {function_executor!r}"
+            "pywren_function_executor must be a FunctionExecutor of pywren or lithops, or an "
+            f"object with the methods map and get_result, got {function_executor!r}"
         )

@@ -1,4 +1,4 @@
-"""The plan: a function of no arguments that runs all rounds on an engine."""
+"""`Plan`, a callable object that runs all rounds of a plan on an engine."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ __all__ = ["Batches", "Plan"]
 
 @dataclass(frozen=True)
 class Batches:
-    """A stage as workers get it, and the ranges of its tasks.
+    """A pickled stage and its batches of tasks.
 
     Parameters
     ----------
     name
-        Of the stage.
+        Name of the stage.
     stage
-        The stage, pickled.
+        The pickled stage.
     ranges
-        All tasks; there is one call for each range.
+        Numbers of the tasks of each batch; together all tasks of the stage. One call runs one
+        batch.
     """
 
     name: str
@@ -31,22 +32,29 @@ class Batches:
     ranges: tuple[range, ...]
 
     def calls(self, retries: int) -> Iterator[Call]:
-        """Yield all calls."""
+        """Return an iterator over the calls, one for each batch.
+
+        Parameters
+        ----------
+        retries
+            Number of times to retry a failed task.
+        """
         return (Call(self.name, self.stage, tasks, retries) for tasks in self.ranges)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Call it to run all rounds, one after another.
+    """A plan that runs all rounds, one after another, when it is called.
 
     Parameters
     ----------
     engine
-        What runs the calls.
+        Runs the calls.
     rounds
-        Stages that may run side by side; each round waits for the one before.
+        Rounds in order, each a sequence of stages that may run side by side. A round starts when
+        all tasks of the previous round are done.
     retries
-        How many times more a task is run after it has failed, unless the call says otherwise.
+        Number of times to retry a failed task, unless `__call__` is given another number.
     """
 
     engine: Engine
@@ -54,14 +62,21 @@ class Plan:
     retries: int = 0
 
     def __call__(self, retries: int | None = None) -> Traffic:
-        """Run the plan and return what its tasks did.
+        """Run the plan and return the traffic of all its tasks.
+
+        Parameters
+        ----------
+        retries
+            Number of times to retry a failed task; by default the plan's.
 
         Raises
         ------
         ValueError
             If `retries` is negative.
+        LostWorkerError
+            If a worker process of a local executor has died, or a function executor has lost calls.
         Exception
-            That of a task, when it was tried often enough.
+            The error of a task that failed after all its retries.
         """
         check_numbers(retries=retries)
         tries = self.retries if retries is None else retries

@@ -213,7 +213,7 @@ class TempReader(Reader):
             yield cell.start, self._encoded(objects.codec, task, layout, cell, lane)
 
     def _raw(self, task: int, layout: CellLayout, cell: Box, lane: Lane) -> Iterator[Piece]:
-        """Yield a cell in slabs along its first axis; check it when all of it was read."""
+        """Yield a cell in slabs along its first axis; check it before the last of them."""
         objects = self.objects
         item, checksums = objects.dtype.itemsize, objects.checksums
         rows, *others = cell.shape or (1,)
@@ -223,12 +223,13 @@ class TempReader(Reader):
         lane.count(gets=1, stored_read=cell.size * item + CHECKSUM_BYTES)
         checksum = checksums.start(task, layout.position(cell))
         start = layout.byte_offset(cell, item)
-        parts = self._parts(task, start, [*sizes, CHECKSUM_BYTES], lane)
-        for number, slab in enumerate(parts):
-            if number == len(sizes):
-                checksums.check(checksum, slab.tobytes())
-                return
+        sizes[-1] += CHECKSUM_BYTES
+        for number, part in enumerate(self._parts(task, start, sizes, lane)):
+            is_last = number == len(sizes) - 1
+            slab = part[:-CHECKSUM_BYTES] if is_last else part
             checksum = checksums.extend(checksum, slab)
+            if is_last:
+                checksums.check(checksum, part[-CHECKSUM_BYTES:].tobytes())
             shape = (slab.size // row, *others) if cell.shape else ()
             first = (cell.start[0] + number * step, *cell.start[1:]) if cell.shape else ()
             yield first, slab.view(objects.dtype).reshape(shape)

@@ -70,10 +70,10 @@ def refuse_keywords(executor: str, keywords: Mapping[str, Any], known: Iterable[
     --------
     >>> refuse_keywords("beam", {"speed": 2}, ["options", "retries", "runner"])
     Traceback (most recent call last):
-    TypeError: the beam executor has no 'speed'; execute() takes options, retries, runner
+    TypeError: the beam executor takes no speed; execute() takes options, retries, runner
     """
     if keywords:
-        names = ", ".join(map(repr, sorted(keywords)))
         raise TypeError(
-            f"the {executor} executor has no {names}; execute() takes {', '.join(known)}"
+            f"the {executor} executor takes no {', '.join(sorted(keywords))}; "
+            f"execute() takes {', '.join(known)}"
         )

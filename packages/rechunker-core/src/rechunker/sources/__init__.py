@@ -1,4 +1,4 @@
-"""Sources: what can be rechunked, each kind on its own, as a hierarchy of requested arrays."""
+"""Sources: everything that can be rechunked, turned into a hierarchy of array requests."""
 
 from __future__ import annotations
 

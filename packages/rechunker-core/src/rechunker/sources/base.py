@@ -1,4 +1,4 @@
-"""What every kind of source tells about an array."""
+"""What a source of any kind becomes: requests of arrays, and the groups around them."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ __all__ = ["ArrayRequest", "Hierarchy", "SourceArray"]
 
 @dataclass(frozen=True)
 class SourceArray:
-    """An array to read from.
+    """What the planner and the tasks need to know about an array that is read.
 
     Parameters
     ----------
     reader
-        Reads its units; travels to the workers.
+        Reader of the units; it is sent to the workers.
     shape
-        Elements along every axis.
+        Shape of the array.
     itemsize
-        Bytes of one decoded element.
+        Bytes of one decoded element; an estimate for elements of variable length.
     grid
-        Units that can only be read as a whole.
+        Grid of the units, each of which can only be read as a whole.
     read_bytes
-        What reading one unit holds, in bytes.
+        Peak memory to read one unit, in bytes.
     unit_bytes
-        What a decoded unit takes, in bytes; None where it is not decoded at once.
+        Bytes of a decoded unit; None if a unit is not decoded at once.
     stored_ratio
-        Stored bytes per decoded byte, as far as is known.
+        Stored bytes per decoded byte; 1.0 if unknown.
     """
 
     reader: Reader
@@ -48,18 +48,18 @@ class SourceArray:
 
 @dataclass(frozen=True)
 class ArrayRequest:
-    """One array of the target.
+    """Request to write one array of the target.
 
     Parameters
     ----------
     name
-        Path within the target, "" if the target is an array.
+        Path of the array within the target; "" if the target itself is an array.
     source
-        What is read.
+        Array to read.
     document
         Metadata of the target array.
     write_empty
-        Whether chunks that hold nothing but the fill value are stored.
+        Whether to write chunks that hold nothing but the fill value.
     """
 
     name: str
@@ -70,24 +70,24 @@ class ArrayRequest:
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """All that a source becomes.
+    """All arrays and groups of a target.
 
     Parameters
     ----------
     arrays
-        The arrays; one of name "" if the target is an array.
+        Requests of the arrays; a single one with the name "" if the target is an array.
     groups
-        Attributes of the groups, by path; "" is the root. None if the target is an array.
+        Attributes of the groups by path; "" is the root. None if the target is an array.
     zarr_format
-        Of all nodes.
+        Zarr format of all arrays and groups.
     overwrite
-        Paths of nodes that may be replaced; "" is the whole target.
+        Paths of arrays and groups that may be replaced; "" stands for the whole target.
     consolidated
-        Whether metadata are consolidated.
+        Whether to write consolidated metadata.
     origins
-        Places of the Zarr arrays, or of the group, that are read.
+        Places of the Zarr arrays and groups that are read.
     plain_temp
-        Whether elements of temporary objects are stored as they are, whatever the options.
+        Whether to ignore the options of temporary objects and store their elements as they are.
     """
 
     arrays: tuple[ArrayRequest, ...]

@@ -1,4 +1,4 @@
-"""How many bytes the elements of an array take that refer to memory of their own."""
+"""Memory of elements that lie outside the array's own buffer: strings, bytes and objects."""
 
 from __future__ import annotations
 
@@ -10,24 +10,35 @@ __all__ = ["average_bytes", "with_margin"]
 
 
 def average_bytes(values: npt.NDArray[Any]) -> int:
-    """Return the average bytes that elements of any length take besides 16 for the element.
+    """Return the average memory of variable-length elements, beyond 16 bytes for each.
 
     Parameters
     ----------
     values
-        Some of the elements.
+        Sample of the elements.
+
+    Returns
+    -------
+    int
+        Bytes per element.
 
     Notes
     -----
-    An object of Python takes about 50 bytes and a reference to it 8; a string of numpy takes 16,
-    and more than that if it has over 15 bytes.
+    A Python object takes about 50 bytes, and a reference to it takes 8. An element of NumPy's
+    `StringDType` takes 16 bytes in the array, and more outside it if it has over 15 bytes.
     """
     flat = values.reshape(-1)
     return sum(map(_bytes_of, flat)) // max(1, flat.size)
 
 
 def with_margin(average: int) -> int:
-    """Return what to count for an element of this average, of which others may be longer."""
+    """Return the bytes to count per element, with a margin for elements longer than the sample.
+
+    Parameters
+    ----------
+    average
+        Result of `average_bytes`.
+    """
     return 16 + average + average // 4
 
 

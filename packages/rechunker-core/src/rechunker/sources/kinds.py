@@ -1,4 +1,4 @@
-"""Which kind of source something is, and what becomes of it."""
+"""Kinds of sources: finds the kind of a source, and returns its hierarchy."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ __all__ = ["hierarchy_of"]
 def hierarchy_of(
     source: Any, chunks: Any, options: Mapping[str, Any] | None, zarr_format: int | None
 ) -> Hierarchy:
-    """Return what a source becomes.
+    """Return the arrays and groups that a source becomes.
 
     Parameters
     ----------
     source
-        Anything that can be rechunked.
+        Zarr array or group, Dask array, or Xarray dataset or tree.
     chunks, options
         `target_chunks` and `target_options` of `rechunker.rechunk`.
     zarr_format
-        Of the group that is to hold the target; None if it is in no group.
+        Zarr format of the group that will hold the target; None if there is no such group.
 
     Raises
     ------
     TypeError
-        If the source cannot be rechunked.
+        If the source is of another type, or an argument has the wrong type.
+    ValueError
+        If the source cannot be rechunked, or an argument has a value that is not allowed.
     """
     if isinstance(source, zarr.Array):
         return array_hierarchy(source, chunks, options, zarr_format)
@@ -46,7 +48,7 @@ def hierarchy_of(
     if kind_of_xarray(source) == "DataTree":
         return datatree_hierarchy(source, chunks, options, zarr_format)
     raise TypeError(
-        f"cannot rechunk {type(source).__module__}.{type(source).__qualname__}: give a "
-        "zarr.Array or a zarr.Group, as zarr.open(path) returns them, a dask array, or a "
-        "Dataset or DataTree of xarray (of a DataArray its to_dataset(name=...))"
+        f"cannot rechunk {type(source).__module__}.{type(source).__qualname__}: the source must "
+        "be a zarr.Array or zarr.Group (open a path with zarr.open), a dask.array.Array, an "
+        "xarray.Dataset (convert a DataArray with to_dataset(name=...)) or an xarray.DataTree"
     )

@@ -1,4 +1,4 @@
-"""Numpy arrays as sources: values of a dataset that are in memory."""
+"""NumPy arrays as sources: the variables of a dataset that are in memory."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["NumpyReader", "numpy_source"]
 
 @dataclass(frozen=True, eq=False)
 class NumpyReader(Reader):
-    """Gives parts of an array in memory; the values travel to the workers with it.
+    """Reads units of an array in memory; its values are sent to the workers.
 
     Parameters
     ----------
     values
-        The array.
+        Array to read.
     sizes
         Sizes of the units along every axis.
     """
@@ -39,13 +39,13 @@ class NumpyReader(Reader):
 
     @cached_property
     def _digest(self) -> str:
-        """What tells these values from others."""
+        """Dtype, shape and hash of the values."""
         values = self.values
         if is_variable_length(values.dtype):
             content = hashlib.sha256(repr(values.tolist()).encode())
         else:
-            raw = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-            content = hashlib.sha256(raw.data)
+            flat = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+            content = hashlib.sha256(flat.data)
         return f"{values.dtype} {values.shape} {content.hexdigest()}"
 
     @property
@@ -68,14 +68,14 @@ class NumpyReader(Reader):
 
 
 def numpy_source(values: npt.NDArray[Any], unit: tuple[int, ...]) -> SourceArray:
-    """Return what the planner and the tasks need to know of an array in memory.
+    """Return the source array of values in memory.
 
     Parameters
     ----------
     values
-        The array, which is in memory anyway and so not counted.
+        Array to read. It is in memory already, so tasks do not count it.
     unit
-        In what parts to read it; best those in which it is written.
+        Shape of the units to read; best is that of the units to write.
     """
     itemsize = values.dtype.itemsize
     if is_variable_length(values.dtype):
@@ -86,5 +86,5 @@ def numpy_source(values: npt.NDArray[Any], unit: tuple[int, ...]) -> SourceArray
         itemsize=max(1, itemsize),
         grid=unit,
         read_bytes=0,
-        unit_bytes=None,  # the box is a copy, so that cut-off units have room for their padding
+        unit_bytes=None,  # tasks copy into a buffer, so units at the edge have room for padding
     )

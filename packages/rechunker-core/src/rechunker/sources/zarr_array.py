@@ -28,19 +28,19 @@ from rechunker.stores import access, node_digest
 
 __all__ = ["array_hierarchy", "request_array", "zarr_source"]
 
-# Number of stored objects whose sizes are sampled, and of chunks of variable-length elements.
+# Number of stored objects to sample for their size, or for the length of their elements.
 _SAMPLED = 3
 
 
 def zarr_source(array: zarr.Array[Any], document: Document) -> SourceArray:
-    """Describe a Zarr array to the planner and to the tasks.
+    """Return the source array of a Zarr array.
 
     Parameters
     ----------
     array
-        A Zarr array of any format and dtype, sharded or not.
+        Zarr array of any format and dtype, sharded or not.
     document
-        Its metadata.
+        Metadata of the array.
     """
     shapes = chunk_shapes(document)
     if shapes.chunks is None:
@@ -63,7 +63,7 @@ def zarr_source(array: zarr.Array[Any], document: Document) -> SourceArray:
 
 
 def _stored_ratio(stored: StoredArray) -> float:
-    """Return stored bytes per decoded byte, from the sizes of a few objects."""
+    """Return the stored bytes per decoded byte of a few objects."""
     if 0 in stored.shape:
         return 1.0
     sizes = [
@@ -78,8 +78,8 @@ def _sample(shape: Shape, unit: Shape) -> list[tuple[int, ...]]:
     """Return the grid indices of a few units, among them the first and the last."""
     last = [(n - 1) // width for n, width in zip(shape, unit, strict=True)]
     parts = range(_SAMPLED)
-    found = (tuple(index * part // (_SAMPLED - 1) for index in last) for part in parts)
-    return list(dict.fromkeys(found))
+    indices = (tuple(index * part // (_SAMPLED - 1) for index in last) for part in parts)
+    return list(dict.fromkeys(indices))
 
 
 def _irregular_source(array: zarr.Array[Any]) -> SourceArray:
@@ -92,11 +92,11 @@ def _irregular_source(array: zarr.Array[Any]) -> SourceArray:
 
 
 def _chunk_sizes(array: Any) -> Any:
-    return array.read_chunk_sizes  # exists since zarr 3.2, the first that opens irregular grids
+    return array.read_chunk_sizes  # new in Zarr 3.2, the first version with irregular grids
 
 
 def _element_bytes(array: zarr.Array[Any], unit: Shape) -> int:
-    """Return the bytes of one element: an estimate from a few units if their length varies."""
+    """Return the bytes of one element; estimate variable-length elements from a few units."""
     if not is_variable_length(array.dtype):
         return int(array.dtype.itemsize)
     if 0 in array.shape:
@@ -112,18 +112,23 @@ def _element_bytes(array: zarr.Array[Any], unit: Shape) -> int:
 def array_hierarchy(
     array: zarr.Array[Any], chunks: Any, options: Mapping[str, Any] | None, zarr_format: Any
 ) -> Hierarchy:
-    """Return what an array becomes.
+    """Return the hierarchy of a Zarr array: a single array.
 
     Parameters
     ----------
     array
         Any Zarr array.
     chunks
-        Its target chunks.
+        Target chunks: one size per axis, or sizes by dimension name; None keeps them.
     options
-        Keywords of zarr's array creation.
+        Keywords of `zarr.create_array` that differ from the source.
     zarr_format
-        Of the group that is to hold it; None if it is in no group.
+        Zarr format of the group that will hold the target; None if there is no such group.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the chunks or the options are not allowed for this array.
     """
     parsed = parse_options(options).in_group(zarr_format)
     request = request_array("", array, chunks, parsed)
@@ -139,26 +144,36 @@ def array_hierarchy(
 def request_array(
     name: str, array: zarr.Array[Any], chunks: Any, options: ArrayOptions
 ) -> ArrayRequest:
-    """Return one array of a target.
+    """Return the request to rechunk one Zarr array.
 
     Parameters
     ----------
     name
-        Its path within the target.
+        Path of the target array within the target; "" if the target is an array.
     array
-        Its source.
+        Zarr array to read.
     chunks
-        Its target chunks.
+        Target chunks: one size per axis, or sizes by dimension name; None keeps them.
     options
-        What is to differ from the source.
+        Options that differ from the source.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the chunks or the options are not allowed for this array.
     """
     what = f"target_chunks[{name!r}]" if name else "target_chunks"
     source = document_of(array)
     default = chunk_shapes(source).chunks
     if default is None and (chunks is None or isinstance(chunks, Mapping)):
-        raise ValueError(f"{what}: the source's chunks differ in size; give one size per axis")
-    wanted = normalize_chunks(chunks, array.shape, dimension_names(array), default, what=what)
-    document = target_document(array, None if chunks is None else wanted, options)
+        raise ValueError(
+            f"{what}={chunks!r}: the chunks of the source differ in size, so none can be kept; "
+            "give a tuple with one size per axis"
+        )
+    target_chunks = normalize_chunks(
+        chunks, array.shape, dimension_names(array), default, what=what
+    )
+    document = target_document(array, None if chunks is None else target_chunks, options)
     return ArrayRequest(
         name, zarr_source(array, source), document, bool(options.write_empty_chunks)
     )

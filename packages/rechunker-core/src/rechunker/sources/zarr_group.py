@@ -1,4 +1,4 @@
-"""Zarr groups as sources: the arrays that are named, in the groups they are in."""
+"""Zarr groups as sources: the selected arrays, and all groups."""
 
 from __future__ import annotations
 
@@ -17,50 +17,56 @@ __all__ = ["group_hierarchy"]
 def group_hierarchy(
     group: zarr.Group, chunks: Any, options: Mapping[str, Any] | None, zarr_format: Any
 ) -> Hierarchy:
-    """Return what a group becomes.
+    """Return the hierarchy of a Zarr group.
 
     Parameters
     ----------
     group
-        With groups in it, and so on.
+        Group of arrays and groups.
     chunks
-        Target chunks by path of the array; arrays that are not named are left out.
+        Target chunks by path of an array; arrays without an entry are left out.
     options
-        Options by path of the array; besides ``overwrite``, for the whole target.
+        Options by path of an array, and ``overwrite`` for the whole target.
     zarr_format
-        Of the group that is to hold the arrays; None if there is none yet.
+        Zarr format of the group that will hold the target; None if there is no such group.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `chunks` or `options` is not a dict by path of an array, or an entry is not allowed.
     """
     fresh = zarr.open_group(group.store_path, mode="r", use_consolidated=False)
     members = dict(fresh.members(max_depth=None))
     arrays = {name: node for name, node in members.items() if isinstance(node, zarr.Array)}
-    _check_names(chunks, arrays, "target_chunks")
+    _check_mapping(chunks, arrays, "target_chunks")
+    _check_mapping(options or {}, arrays, "target_options")
     per_array = dict(options or {})
-    everything = isinstance(per_array.get("overwrite"), bool) and per_array.pop("overwrite")
-    _check_names(per_array, arrays, "target_options")
-    wanted = zarr_format or fresh.metadata.zarr_format
-    parsed = {
-        name: parse_options(per_array.get(name), where=f"target_options[{name!r}]").in_group(wanted)
-        for name in chunks
-    }
+    overwrite_all = isinstance(per_array.get("overwrite"), bool) and per_array.pop("overwrite")
+    check_names(chunks, arrays, "target_chunks")
+    check_names(per_array, arrays, "target_options")
+    target_format = zarr_format or fresh.metadata.zarr_format
+    parsed = {}
+    for name in chunks:
+        where = f"target_options[{name!r}]"
+        parsed[name] = parse_options(per_array.get(name), where=where).in_group(target_format)
     groups = {name: node for name, node in members.items() if isinstance(node, zarr.Group)}
     return Hierarchy(
         arrays=tuple(
             request_array(name, arrays[name], chunks[name], parsed[name]) for name in chunks
         ),
         groups={"": dict(fresh.attrs), **{name: dict(node.attrs) for name, node in groups.items()}},
-        zarr_format=wanted,
+        zarr_format=target_format,
         overwrite=frozenset(
-            [name for name in chunks if parsed[name].overwrite] + ([""] if everything else [])
+            [name for name in chunks if parsed[name].overwrite] + ([""] if overwrite_all else [])
         ),
         consolidated=group.metadata.consolidated_metadata is not None,
         origins=(group.store_path,),
     )
 
 
-def _check_names(given: Any, arrays: Mapping[str, Any], what: str) -> None:
-    if not isinstance(given, Mapping):
+def _check_mapping(by_path: Any, arrays: Mapping[str, Any], what: str) -> None:
+    if not isinstance(by_path, Mapping):
         raise TypeError(
-            f"{what}={given!r}: the source is a group, so give a dict by path of its arrays: "
-            f"{', '.join(sorted(arrays)) or 'it has none'}"
+            f"{what} must be a dict by path of an array, as the source is a group, "
+            f"got {by_path!r}; its arrays are {', '.join(sorted(arrays)) or 'none'}"
         )
-    check_names(given, arrays, what)

@@ -1,4 +1,4 @@
-"""Dask arrays as sources."""
+"""Dask arrays as sources: each task computes the blocks that it reads."""
 
 from __future__ import annotations
 

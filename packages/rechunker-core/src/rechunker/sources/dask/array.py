@@ -1,4 +1,4 @@
-"""Dask arrays as sources."""
+"""Source arrays and hierarchies of Dask arrays."""
 
 from __future__ import annotations
 
@@ -37,36 +37,44 @@ __all__ = [
     "regular_blocks",
 ]
 
-# What is assumed to be held while a block is computed, in blocks of the largest array on the way:
-# a chunk as stored and as read, two operands, or the pieces and the whole of a new block.
-_HELD = 4
-# From this size on it is worth the time to give memory back to the system after each block.
-_LARGE = 1 << 23
+# Estimate of the memory to compute a block, in blocks of the largest array in the graph: a chunk
+# both encoded and decoded, two operands, or the pieces and the whole of a rechunked block.
+_BLOCKS_HELD = 4
+# Bytes per block from which returning freed memory to the system is worth its time.
+_LARGE_BLOCK = 1 << 23
 
 
 def is_dask_array(source: Any) -> bool:
-    """Say whether this is a dask array; dask is not imported to find out."""
+    """Return whether an object is a Dask array, without importing Dask.
+
+    Parameters
+    ----------
+    source
+        Any object.
+    """
     dask = sys.modules.get("dask.array")
     return dask is not None and isinstance(source, dask.Array)
 
 
 def dask_source(array: Any) -> SourceArray:
-    """Return what the planner and the tasks need to know of a dask array.
+    """Return the source array of a Dask array.
 
     Parameters
     ----------
     array
-        A dask array.
+        Dask array.
 
     Raises
     ------
-    ValueError, TypeError
-        If its blocks cannot be copied one by one.
+    ValueError
+        If the sizes of the blocks are unknown.
+    TypeError
+        If the blocks are not NumPy arrays.
 
     Notes
     -----
-    Computing a block is taken to hold the block and four times the largest block of any array
-    that the graph tells of.
+    The memory to compute a block is estimated as the block itself, plus four times the largest
+    block of all arrays in the graph whose block size is known.
     """
     _check_blocks(array)
     reader = DaskReader(array, _holds_futures(array))
@@ -74,40 +82,40 @@ def dask_source(array: Any) -> SourceArray:
     widest = tuple(map(axis_widest, array.shape, reader.grid))
     nbytes = prod(widest) * itemsize
     cut = any(n % max(1, width) for n, width in zip(array.shape, widest, strict=True))
-    read_bytes = nbytes + _HELD * max(nbytes, *block_sizes(array), 0)
+    read_bytes = nbytes + _BLOCKS_HELD * max(nbytes, *block_sizes(array), 0)
     return SourceArray(
-        reader=replace(reader, is_large=read_bytes >= _LARGE),
+        reader=replace(reader, is_large=read_bytes >= _LARGE_BLOCK),
         shape=tuple(array.shape),
         itemsize=itemsize,
         grid=reader.grid,
         read_bytes=read_bytes,
-        unit_bytes=(2 if cut else 1) * nbytes,  # a block that is cut off is copied to be padded
+        unit_bytes=(2 if cut else 1) * nbytes,  # a block at the edge is copied, to pad it
     )
 
 
 def _check_blocks(array: Any) -> None:
     if any(math.isnan(n) for sizes in array.chunks for n in sizes):
         raise ValueError(
-            f"the sizes of the chunks of {array} are not known; call its compute_chunk_sizes(), "
-            "which computes the array once, and give what it returns"
+            f"the chunk sizes of {array} are unknown; call its compute_chunk_sizes(), "
+            "which computes the array once, and use the array it returns"
         )
     kind = foreign_block_type(array)
     if kind is not None:
         raise TypeError(
-            f"the blocks of {array} are of type {kind.__module__}.{kind.__qualname__}; "
-            "give one of numpy arrays, such as dask.array.ma.filled(array) or "
-            "array.map_blocks(numpy.asarray)"
+            f"the blocks of {array} must be numpy.ndarray, "
+            f"got {kind.__module__}.{kind.__qualname__}; convert them, for example with "
+            "dask.array.ma.filled(array) or array.map_blocks(numpy.asarray)"
         )
 
 
 def _holds_futures(array: Any) -> bool:
-    """Say whether blocks are futures; without distributed there are none."""
+    """Return whether blocks are futures on a cluster; there are none without distributed."""
     distributed = sys.modules.get("distributed")
     return distributed is not None and bool(distributed.futures_of(array))
 
 
 def _element_bytes(reader: DaskReader) -> int:
-    """Return the bytes of one element; of any length, an estimate from the first block."""
+    """Return the bytes of one element; estimate variable-length elements from the first block."""
     if not is_variable_length(reader.dtype):
         return max(1, reader.dtype.itemsize)
     if reader.holds_futures or 0 in reader.array.shape:
@@ -116,12 +124,12 @@ def _element_bytes(reader: DaskReader) -> int:
 
 
 def regular_blocks(array: Any) -> tuple[int, ...] | None:
-    """Return the chunks of a dask array as Zarr has them, or None if they differ in size.
+    """Return the blocks of a Dask array as a Zarr chunk shape, or None if they are irregular.
 
     Parameters
     ----------
     array
-        A dask array.
+        Dask array.
     """
     axes = [tuple(n for n in sizes if n) for sizes in array.chunks]
     return regular_grid(tuple(map(simplify_axis, array.shape, axes)))
@@ -130,30 +138,36 @@ def regular_blocks(array: Any) -> tuple[int, ...] | None:
 def dask_hierarchy(
     array: Any, chunks: Any, options: Mapping[str, Any] | None, zarr_format: Any
 ) -> Hierarchy:
-    """Return what a dask array becomes.
+    """Return the hierarchy of a Dask array: a single array.
 
     Parameters
     ----------
     array
-        A dask array.
+        Dask array.
     chunks
-        Its target chunks.
+        Target chunks: one size per axis, or sizes by name in ``dimension_names``; None keeps them.
     options
-        Keywords of zarr's array creation.
+        Keywords of `zarr.create_array`.
     zarr_format
-        Of the group that is to hold it; None if it is in no group.
+        Zarr format of the group that will hold the target; None if there is no such group.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the array cannot be computed block by block, or the chunks or the options are not
+        allowed for it.
     """
     source = dask_source(array)
     parsed = parse_options(options).in_group(zarr_format)
     default = regular_blocks(array)
     if default is None and (chunks is None or isinstance(chunks, Mapping)):
         raise ValueError(
-            f"target_chunks: the source's chunks differ in size, {array.chunks}; give all sizes of "
-            "the target"
+            f"target_chunks={chunks!r}: the chunks of the source differ in size, {array.chunks}, "
+            "so none can be kept; give a tuple with one size per axis"
         )
     names = parsed.named.get("dimension_names")
-    wanted = normalize_chunks(chunks, array.shape, names, default)
-    document = target_document(_stand_in(array, wanted, parsed), wanted, parsed)
+    target_chunks = normalize_chunks(chunks, array.shape, names, default)
+    document = target_document(_template(array, target_chunks, parsed), target_chunks, parsed)
     request = ArrayRequest("", source, document, bool(parsed.write_empty_chunks))
     return Hierarchy(
         arrays=(request,),
@@ -164,14 +178,14 @@ def dask_hierarchy(
     )
 
 
-def _stand_in(array: Any, chunks: tuple[int, ...], options: ArrayOptions) -> zarr.Array[Any]:
-    """Return an empty Zarr array that is what Zarr makes of an array like this, unasked."""
+def _template(array: Any, chunks: tuple[int, ...], options: ArrayOptions) -> zarr.Array[Any]:
+    """Return an empty Zarr array of this shape and dtype; everything else is Zarr's default."""
     dtype = str if _is_text(array.dtype, options) else array.dtype
     if np.dtype(dtype).kind == "O" and dtype is not str:
         raise TypeError(
-            f"{array} holds objects, and Zarr must know what they are; give "
-            "array.astype(numpy.dtypes.StringDType()) if they are strings, another dtype if they "
-            "are not, or target_options={'filters': numcodecs.VLenUTF8()}"
+            f"Zarr cannot tell what the elements of {array} are, as its dtype is object; for "
+            "strings, use array.astype(numpy.dtypes.StringDType()) or "
+            "target_options={'filters': numcodecs.VLenUTF8()}; otherwise use another dtype"
         )
     try:
         with quiet():
@@ -187,7 +201,9 @@ def _stand_in(array: Any, chunks: tuple[int, ...], options: ArrayOptions) -> zar
 
 
 def _is_text(dtype: np.dtype[Any], options: ArrayOptions) -> bool:
-    """Say whether objects are strings, as the codec that is given for them tells."""
-    words = [options.named.get(word) for word in ("filters", "serializer")]
-    codecs = [c for given in words for c in (given if isinstance(given, list | tuple) else [given])]
+    """Return whether objects are strings according to the codecs in the options."""
+    values = [options.named.get(name) for name in ("filters", "serializer")]
+    codecs = [
+        c for value in values for c in (value if isinstance(value, list | tuple) else [value])
+    ]
     return dtype.kind == "O" and any(codec_name(codec) == "vlen-utf8" for codec in codecs)

@@ -1,4 +1,4 @@
-"""Memory that is freed but that the C library has not given back to the system."""
+"""Heap of the C library, which keeps freed memory instead of returning it to the system."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import ctypes
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["give_back"]
+__all__ = ["trim_heap"]
 
 
-def give_back() -> None:
-    """Give freed memory back to the system, where the C library can be told to.
+def trim_heap() -> None:
+    """Return freed memory to the system, if the C library has a function for it.
 
-    The one of GNU keeps up to 64 MB for each thread, more where arrays come and go that have a
-    size of 1 to 32 MB.
+    The GNU C library keeps up to 64 MB per thread, and more where arrays of 1 to 32 MB are
+    allocated and freed again and again.
     """
-    trim = _trim()
-    if trim is not None:
-        trim(0)
+    malloc_trim = _malloc_trim()
+    if malloc_trim is not None:
+        malloc_trim(0)
 
 
 @lru_cache(maxsize=1)
-def _trim() -> Any:
+def _malloc_trim() -> Any:
     try:
         return ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError, TypeError):  # another C library

@@ -1,7 +1,7 @@
-"""Private names of Dask: the arrays behind a dask array, and the type of its blocks.
+"""Private names of Dask: the arrays behind a Dask array, and the type of its blocks.
 
-Looked up in dask 2025.1 to 2026.8. Where a name is missing, nothing is known: memory is estimated
-from the blocks alone, and no stored array is found behind a dask array.
+Looked up in Dask 2025.1 to 2026.8. Where a name is missing, nothing is known: memory is estimated
+from the blocks alone, and no stored array is found behind a Dask array.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _REBLOCKED = ("rechunk-merge-", "rechunk-split-")
 
 
 def foreign_block_type(array: Any) -> type | None:
-    """Return the type of the blocks of a dask array unless it is NumPy's own, or unknown.
+    """Return the type of the blocks of a Dask array unless it is NumPy's own, or unknown.
 
     Parameters
     ----------
@@ -49,24 +49,24 @@ def block_sizes(array: Any) -> Iterator[int]:
 
 
 def opened_by(array: Any) -> dict[str, Any]:
-    """Return the objects that a dask array reads from, by the name of their graph layer.
+    """Return the objects that a Dask array reads from, by the name of their graph layer.
 
     Parameters
     ----------
     array
         Dask array.
     """
-    found = {}
+    sources = {}
     for name, layer in _layers(array).items():
         if name.startswith(_OPENED) and len(layer) == 1:
             (opened,) = layer.values()
-            # dask before 2025.1 has the object itself in the graph, later ones a DataNode.
-            found[name] = getattr(opened, "value", opened)
-    return found
+            # Dask before 2025.1 has the object itself in the graph, later versions have a DataNode.
+            sources[name] = getattr(opened, "value", opened)
+    return sources
 
 
 def opened_unchanged(array: Any) -> Any:
-    """Return the single object whose elements a dask array holds unchanged; None otherwise.
+    """Return the single object whose elements a Dask array holds unchanged; None otherwise.
 
     Parameters
     ----------

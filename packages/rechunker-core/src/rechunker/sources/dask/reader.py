@@ -1,4 +1,4 @@
-"""Reads blocks of dask arrays, each computed in the task that reads it."""
+"""Reader of Dask arrays: a task computes the blocks that it reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from rechunker.copying import Lane, Piece, Reader
 from rechunker.planning import Box, Grid, block
-from rechunker.sources.dask.heap import give_back
+from rechunker.sources.dask.heap import trim_heap
 
 __all__ = ["DaskReader", "check_block"]
 
@@ -22,19 +22,19 @@ _LOCK = Lock()
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DaskReader(Reader):
-    """Computes the blocks of a dask array one by one, with dask's synchronous scheduler.
+    """Computes the blocks of a Dask array one by one, with Dask's synchronous scheduler.
 
-    Of the graph only what a block needs is run. What two blocks have in common is computed for
+    Only the part of the graph that a block needs is run. What two blocks share is computed for
     each of them.
 
     Parameters
     ----------
     array
-        The array. An executor that has the blocks computed by its own engine finds them here.
+        Dask array. An executor whose engine computes the blocks itself takes them from here.
     holds_futures
-        Whether blocks are futures on a cluster, where no task can wait for them.
+        Whether blocks are futures on a cluster, which a task cannot wait for.
     is_large
-        Whether computing a block leaves so much freed memory behind that it should be given back.
+        Whether blocks are so large that the memory freed after each is returned to the system.
     """
 
     array: Any
@@ -45,7 +45,7 @@ class DaskReader(Reader):
         return f"DaskReader({self.array.name})"
 
     def __reduce__(self) -> tuple[Callable[..., DaskReader], tuple[Any, ...]]:
-        # Graphs hold functions that pickle cannot send; cloudpickle comes with dask.
+        # Graphs hold functions that pickle cannot serialize; Dask depends on cloudpickle.
         import cloudpickle
 
         return _unpickle, (cloudpickle.dumps(self.array), self.holds_futures, self.is_large)
@@ -61,12 +61,12 @@ class DaskReader(Reader):
 
     @cached_property
     def grid(self) -> Grid:
-        """Sizes of the blocks; those without elements are left out."""
+        """Sizes of the blocks along every axis, without empty blocks."""
         return tuple(tuple(int(n) for n in sizes if n) for sizes in self.array.chunks)
 
     @cached_property
     def _positions(self) -> tuple[tuple[int, ...], ...]:
-        """Positions in the array's own grid of the blocks that have elements, by axis."""
+        """Positions in Dask's own grid of the blocks that are not empty, along every axis."""
         return tuple(tuple(i for i, n in enumerate(sizes) if n) for sizes in self.array.chunks)
 
     @cached_property
@@ -77,7 +77,7 @@ class DaskReader(Reader):
         return array.name, dict(array.__dask_graph__())
 
     def first_block(self) -> npt.NDArray[Any]:
-        """Compute the first block of an array that has elements."""
+        """Compute the first block that is not empty; the array must have elements."""
         first = (0,) * len(self.grid)
         unit = block(self.array.shape, self.grid, first)
         return check_block(self._compute(first), unit, self.array)
@@ -88,19 +88,25 @@ class DaskReader(Reader):
         lane.count(gets=1, bytes_read=data.nbytes)
         yield unit.start, data
         if self.is_large:
-            give_back()
+            trim_heap()
 
     def _compute(self, index: tuple[int, ...]) -> Any:
         import dask
         from dask.optimization import cull
 
-        with _LOCK:  # so that the threads of a task do not all put the graph together
+        with _LOCK:  # otherwise each thread of a task would optimize the graph
             name, graph = self._graph
         key = (name, *self.key(index)[1:])
         return dask.get(cull(graph, [key])[0], key)
 
     def key(self, index: tuple[int, ...]) -> tuple[str | int, ...]:
-        """Return the key that dask knows a block by."""
+        """Return the key of a block in the Dask graph.
+
+        Parameters
+        ----------
+        index
+            Position of the block in `grid`.
+        """
         axes = zip(self._positions, index, strict=True)
         return (self.array.name, *(positions[i] for positions, i in axes))
 
@@ -111,29 +117,36 @@ def check_block(value: Any, unit: Box, array: Any) -> npt.NDArray[Any]:
     Parameters
     ----------
     value
-        What was computed.
+        Computed block.
     unit
-        Where the block lies.
+        Box of the block in the array.
     array
-        A dask array, or whatever tells its dtype.
+        Dask array, or another object with its dtype and a repr for error messages.
+
+    Raises
+    ------
+    TypeError
+        If the block is a masked array.
+    ValueError
+        If the block does not have the shape of its box.
     """
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(
-            f"a block of {array} is a masked array, and Zarr has no masks; rechunk "
+            f"a block of {array} is a masked array, which Zarr cannot store; rechunk "
             "dask.array.ma.filled(array, fill_value) instead"
         )
     data = np.asarray(value)
     if data.shape != unit.shape:
         raise ValueError(
-            f"a block of {array} has shape {data.shape}, not {unit.shape} as its chunks "
-            "say; give the right chunks where the array is made (map_blocks(chunks=...))"
+            f"a block of {array} has shape {data.shape}, not {unit.shape} as the chunks of the "
+            "array say; pass the right chunks where the array is made, as in map_blocks(chunks=...)"
         )
     return data.astype(array.dtype, copy=False)
 
 
 @lru_cache(maxsize=4)
 def _unpickle(array: bytes, holds_futures: bool, is_large: bool) -> DaskReader:
-    # A worker gets the same reader with each task, and putting its graph together takes a while.
+    # Every task of a stage brings the same reader, and optimizing its graph takes time.
     import cloudpickle
 
     return DaskReader(cloudpickle.loads(array), holds_futures, is_large)

@@ -1,4 +1,4 @@
-"""Datasets and trees of Xarray as sources."""
+"""Xarray datasets and trees as sources."""
 
 from __future__ import annotations
 

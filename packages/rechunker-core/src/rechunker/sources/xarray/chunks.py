@@ -1,4 +1,4 @@
-"""What `target_chunks` mean for a dataset: the chunks of every variable."""
+"""Target chunks of the variables of a dataset, from `target_chunks` by dimension or by variable."""
 
 from __future__ import annotations
 
@@ -16,75 +16,80 @@ __all__ = ["target_chunks_of"]
 Chunks = dict[str, tuple[int, ...]]
 
 
-def target_chunks_of(dataset: xarray.Dataset, given: Any, what: str = "target_chunks") -> Chunks:
+def target_chunks_of(dataset: xarray.Dataset, chunks: Any, what: str = "target_chunks") -> Chunks:
     """Return the chunks of all variables in the target.
 
     Parameters
     ----------
     dataset
-        The source.
-    given
-        Sizes by name of a dimension; or chunks by name of a variable, each a size per axis or
-        sizes by name of a dimension; or None, for chunks as they are.
+        Source.
+    chunks
+        A dict of sizes by dimension, or a dict of chunks by variable, where each entry has one
+        size per axis or is itself a dict by dimension. None keeps all chunks.
     what
-        What to call `given` in errors.
+        Name of `chunks` in error messages.
 
     Returns
     -------
     dict
-        By name of the variable. Coordinates of one dimension, and bounds, are in one chunk unless
-        they are named, or nothing is.
+        Chunks by variable name. Unless `chunks` is None or names them as variables, coordinates
+        with one dimension and bounds are in one chunk.
 
     Raises
     ------
-    TypeError, ValueError
-        If something is no chunk specification, or names what the dataset has not.
+    TypeError
+        If `chunks` is not a dict, or an entry has the wrong type.
+    ValueError
+        If a size is not allowed, a name is not in the dataset, or some names are dimensions and
+        others are variables.
     """
-    names = {str(name): variable for name, variable in dataset.variables.items()}
-    if given is None:
-        return {name: _kept(variable) for name, variable in names.items()}
-    if not isinstance(given, Mapping):
+    variables = {str(name): variable for name, variable in dataset.variables.items()}
+    if chunks is None:
+        return {name: _current_chunks(variable) for name, variable in variables.items()}
+    if not isinstance(chunks, Mapping):
         raise TypeError(
-            f"{what}={given!r}: the source is a dataset, so give a dict by name of its dimensions "
+            f"{what}={chunks!r}: the source is a dataset; give a dict by name of its dimensions "
             "or by name of its variables"
         )
-    whole = set(_in_one_chunk(dataset))
-    by_dimension = _names_dimensions(dataset, given, what)
-    found = {}
-    for name, variable in names.items():
-        named = not by_dimension and name in given
+    in_one_chunk = set(_variables_in_one_chunk(dataset))
+    by_dimension = _is_by_dimension(dataset, chunks, what)
+    target_chunks = {}
+    for name, variable in variables.items():
+        named = not by_dimension and name in chunks
         where = f"{what}[{name!r}]" if named else what
-        if not named and name in whole:
-            found[name] = tuple(max(1, n) for n in variable.shape)
+        if not named and name in in_one_chunk:
+            target_chunks[name] = tuple(max(1, n) for n in variable.shape)
             continue
-        asked = given.get(name) if named else {}
+        own = chunks.get(name) if named else {}
         if by_dimension:
-            asked = {dim: given[dim] for dim in variable.dims if dim in given}
-        found[name] = _asked(variable, asked, where) if asked else _kept(variable)
-    return found
+            own = {dim: chunks[dim] for dim in variable.dims if dim in chunks}
+        current = _current_chunks(variable)
+        dims = tuple(map(str, variable.dims))
+        target_chunks[name] = (
+            normalize_chunks(own, variable.shape, dims, current, what=where) if own else current
+        )
+    return target_chunks
 
 
-def _asked(variable: xarray.Variable, asked: Any, where: str) -> tuple[int, ...]:
-    dims = tuple(map(str, variable.dims))
-    return normalize_chunks(asked, variable.shape, dims, _kept(variable), what=where)
-
-
-def _names_dimensions(dataset: xarray.Dataset, given: Mapping[Any, Any], what: str) -> bool:
-    """Say whether keys are names of dimensions; some are names of variables as well."""
-    check_names(given, {*dataset.dims, *dataset.variables}, what)
-    sizes = [key for key, value in given.items() if _is_size_of_dimension(dataset, key, value)]
-    others = [key for key in given if key not in sizes]
+def _is_by_dimension(dataset: xarray.Dataset, chunks: Mapping[Any, Any], what: str) -> bool:
+    """Return whether the keys are dimensions rather than variables; some may be both."""
+    check_names(chunks, {*dataset.dims, *dataset.variables}, what)
+    sizes = [key for key, value in chunks.items() if _is_size_of_dimension(dataset, key, value)]
+    others = [key for key in chunks if key not in sizes]
     if not others:
         return True
     for key in others:
         if key not in dataset.variables:
-            raise TypeError(f"{what}[{key!r}]={given[key]!r}: a dimension takes one size, or -1")
+            raise TypeError(
+                f"{what}[{key!r}] must be one size, or -1 for the whole dimension, "
+                f"got {chunks[key]!r}"
+            )
     only_dimensions = [key for key in sizes if key not in dataset.variables]
     if only_dimensions:
         raise ValueError(
             f"{what} names both dimensions, {', '.join(map(repr, only_dimensions))}, and "
             f"variables, {', '.join(map(repr, others))}; give all chunks by dimension, or all by "
-            "variable (each may hold a dict by dimension)"
+            "variable (the chunks of a variable may be a dict by dimension)"
         )
     return False
 
@@ -93,8 +98,8 @@ def _is_size_of_dimension(dataset: xarray.Dataset, key: Any, value: Any) -> bool
     return key in dataset.dims and not isinstance(value, Mapping | tuple | list)
 
 
-def _in_one_chunk(dataset: xarray.Dataset) -> Iterator[str]:
-    """Yield coordinates of one dimension (or none), and bounds."""
+def _variables_in_one_chunk(dataset: xarray.Dataset) -> Iterator[str]:
+    """Yield the names of coordinates with at most one dimension, and of bounds."""
     for name, variable in dataset.variables.items():
         if name in dataset.coords and variable.ndim <= 1:
             yield str(name)
@@ -104,20 +109,20 @@ def _in_one_chunk(dataset: xarray.Dataset) -> Iterator[str]:
                 yield bounds
 
 
-def _kept(variable: xarray.Variable) -> tuple[int, ...]:
-    """Return the chunks that a variable has: in dask, as stored, or all of it."""
-    stored = _stored(variable)
+def _current_chunks(variable: xarray.Variable) -> tuple[int, ...]:
+    """Return the chunks of a variable: those of Dask or of its store, or else its shape."""
+    chunks = _stored_chunks(variable)
     if variable.chunks is not None:
         regular = regular_blocks(variable.data)
-        usual = tuple(max((int(n) for n in sizes), default=1) for sizes in variable.chunks)
-        stored = regular or stored or usual
-    return tuple(max(1, n) for n in stored or variable.shape)
+        largest = tuple(max((int(n) for n in sizes), default=1) for sizes in variable.chunks)
+        chunks = regular or chunks or largest
+    return tuple(max(1, n) for n in chunks or variable.shape)
 
 
-def _stored(variable: xarray.Variable) -> tuple[int, ...] | None:
+def _stored_chunks(variable: xarray.Variable) -> tuple[int, ...] | None:
     chunks = variable.encoding.get("chunks") or variable.encoding.get("chunksizes")
     if not isinstance(chunks, tuple | list) or len(chunks) != variable.ndim:
         return None
     if not all(hasattr(size, "__index__") for size in chunks):
-        return None  # a rectilinear grid has sizes on each axis
+        return None  # an irregular grid has several sizes per axis
     return tuple(int(size) for size in chunks)

@@ -1,4 +1,4 @@
-"""Xarray datasets as sources."""
+"""Hierarchies of Xarray datasets: a group with one array per variable."""
 
 from __future__ import annotations
 
@@ -24,74 +24,102 @@ from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.dask import dask_source, is_dask_array
 from rechunker.sources.numpy_array import numpy_source
 from rechunker.sources.xarray.chunks import target_chunks_of
+from rechunker.sources.xarray.encodable import encodable_dataset
+from rechunker.sources.xarray.encoded import EncodedDataset, EncodedVariable, encode_dataset
 from rechunker.sources.xarray.encoding import target_encoding
-from rechunker.sources.xarray.metadata import Metadata, Written, write_metadata
-from rechunker.sources.xarray.prepare import prepared
+from rechunker.sources.xarray.encoding_keys import (
+    DECODING_KEYS,
+    ELEMENT_KEYS,
+    parse_dataset_options,
+    parse_encoding,
+)
 from rechunker.sources.xarray.private import arrays_read, is_lazy
-from rechunker.sources.xarray.raw import Raw, find_raw
-from rechunker.sources.xarray.times import exact_times, with_text_of_units
-from rechunker.sources.xarray.words import CF_WORDS, OF_ELEMENTS, parse_encoding, split_options
+from rechunker.sources.xarray.times import exact_times, with_source_units
+from rechunker.sources.xarray.undecoded import UndecodedVariable, find_undecoded
 from rechunker.sources.zarr_array import zarr_source
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["DatasetPart", "dataset_hierarchy", "dataset_part", "format_of", "kind_of_xarray"]
+__all__ = [
+    "DatasetRequest",
+    "dataset_hierarchy",
+    "kind_of_xarray",
+    "request_dataset",
+    "zarr_format_of",
+]
 
 ZarrFormat = Literal[2, 3]
+# Options of a variable that Zarr needs even if its stored values are copied undecoded.
+_ZARR_OPTIONS = ("chunk_key_encoding", "compressors", "filters", "serializer", "shards")
 
 
 def kind_of_xarray(source: Any) -> str | None:
-    """Return the name of the class of xarray; xarray is not imported to find out."""
+    """Return the name of an object's Xarray class, without importing Xarray.
+
+    Parameters
+    ----------
+    source
+        Any object.
+
+    Returns
+    -------
+    str or None
+        "Dataset", "DataTree" or "DataArray"; None for any other object.
+    """
     xarray = sys.modules.get("xarray")
     names = ("Dataset", "DataTree", "DataArray")
-    found = (name for name in names if isinstance(source, getattr(xarray, name, ())))
-    return next(found, None)
+    kinds = (name for name in names if isinstance(source, getattr(xarray, name, ())))
+    return next(kinds, None)
 
 
 def dataset_hierarchy(
     dataset: xarray.Dataset, chunks: Any, options: Mapping[str, Any] | None, zarr_format: Any
 ) -> Hierarchy:
-    """Return what a dataset becomes: a group, with an array for each of its variables.
+    """Return the hierarchy of a dataset: a group with one array per variable.
 
     Parameters
     ----------
     dataset
-        Any dataset that xarray can write.
+        Any dataset that Xarray can write to Zarr.
     chunks
-        Target chunks by name of a dimension, or by name of a variable.
+        Target chunks by dimension or by variable; None keeps them.
     options
-        Encodings by name of the variable; besides, for the whole target, `overwrite` and
-        `zarr_format`.
+        Encodings by variable name; also ``overwrite`` and ``zarr_format`` for the whole target.
     zarr_format
-        Of the group that is to hold it; None if there is none yet.
+        Zarr format of the group that will hold the target; None if there is no such group.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the chunks or the options are not allowed for this dataset, or Xarray cannot write it.
     """
-    words = split_options(options)
-    wanted = zarr_format or words.zarr_format or format_of([dataset])
-    if words.zarr_format not in (None, wanted):
+    parsed = parse_dataset_options(options)
+    target_format = zarr_format or parsed.zarr_format or zarr_format_of([dataset])
+    if parsed.zarr_format not in (None, target_format):
         raise ValueError(
-            f"target_options: zarr_format={words.zarr_format}, but target_store is a group of "
-            f"format {wanted}; leave zarr_format out or give another store"
+            f"target_options: zarr_format={parsed.zarr_format}, but the group at target_store has "
+            f"Zarr format {target_format}; leave zarr_format out or give another target_store"
         )
-    part = dataset_part(dataset, chunks, words.named, wanted)
+    request = request_dataset(dataset, chunks, parsed.by_name, target_format)
     return Hierarchy(
-        arrays=part.arrays,
-        groups={"": part.attributes},
-        zarr_format=wanted,
-        overwrite=frozenset([""] if words.overwrite else []),
+        arrays=request.arrays,
+        groups={"": request.attributes},
+        zarr_format=target_format,
+        overwrite=frozenset([""] if parsed.overwrite else []),
         consolidated=True,
-        origins=part.origins,
+        origins=request.origins,
         plain_temp=True,
     )
 
 
-def format_of(datasets: list[xarray.Dataset]) -> ZarrFormat:
-    """Return the format of the first variable that comes from Zarr, or the one for new groups.
+def zarr_format_of(datasets: list[xarray.Dataset]) -> ZarrFormat:
+    """Return the Zarr format of the first variable from Zarr, or else Zarr's default format.
 
     Parameters
     ----------
     datasets
-        Where to look.
+        Datasets to search.
     """
     for dataset in datasets:
         for variable in dataset.variables.values():
@@ -101,17 +129,17 @@ def format_of(datasets: list[xarray.Dataset]) -> ZarrFormat:
 
 
 @dataclass(frozen=True)
-class DatasetPart:
-    """What one dataset becomes.
+class DatasetRequest:
+    """Request to write the group of one dataset.
 
     Parameters
     ----------
     arrays
-        One for every variable.
+        Requests of the arrays, one per variable.
     attributes
-        Of the group.
+        Attributes of the group.
     origins
-        Places of Zarr arrays that are read.
+        Places of the Zarr arrays that are read.
     """
 
     arrays: tuple[ArrayRequest, ...]
@@ -119,133 +147,148 @@ class DatasetPart:
     origins: tuple[StorePath, ...]
 
 
-def dataset_part(
+def request_dataset(
     dataset: xarray.Dataset,
     chunks: Any,
     options: Mapping[str, Any],
     zarr_format: ZarrFormat,
     where: str = "",
-) -> DatasetPart:
-    """Return what one dataset becomes, of several perhaps.
+) -> DatasetRequest:
+    """Return the request to rechunk one dataset.
 
     Parameters
     ----------
     dataset
-        Any dataset that xarray can write.
-    chunks, options
-        Those of this dataset.
+        Any dataset that Xarray can write to Zarr.
+    chunks
+        Target chunks by dimension or by variable; None keeps them.
+    options
+        Encodings by variable name.
     zarr_format
-        Of the target.
+        Zarr format of the target.
     where
-        What to add to the names of arguments in errors.
+        Index after the names of arguments in error messages, such as "['/node']" in a tree.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the chunks or the options are not allowed for this dataset, or Xarray cannot write it.
     """
     _check_dataset(dataset)
+    if not isinstance(options, Mapping):
+        raise TypeError(
+            f"target_options{where} must be a dict by name of a variable, got {options!r}"
+        )
     check_names(options, set(dataset.variables), f"target_options{where}")
-    wanted = target_chunks_of(dataset, chunks, f"target_chunks{where}")
-    words = {
-        name: parse_encoding(given, zarr_format, f"target_options{where}[{name!r}]")
-        for name, given in options.items()
+    target_chunks = target_chunks_of(dataset, chunks, f"target_chunks{where}")
+    parsed = {
+        name: parse_encoding(encoding, zarr_format, f"target_options{where}[{name!r}]")
+        for name, encoding in options.items()
     }
     encodings = {
         name: target_encoding(
             dataset.variables[name],
-            wanted[name],
-            words.get(name, {}),
+            target_chunks[name],
+            parsed.get(name, {}),
             zarr_format,
             f"target_options{where}[{name!r}]",
         )
-        for name in wanted
+        for name in target_chunks
     }
-    raws = find_raw(dataset, encodings, zarr_format)
-    metadata = write_metadata(prepared(dataset, encodings, raws, zarr_format), zarr_format)
-    found = _Variables(dataset, encodings, words, raws, metadata, zarr_format)
-    arrays = tuple(found.request(str(name)) for name in dataset.variables)
-    return DatasetPart(arrays, metadata.attributes, tuple(found.origins()))
+    undecoded = find_undecoded(dataset, encodings, zarr_format)
+    encodable = encodable_dataset(dataset, encodings, undecoded, zarr_format)
+    encoded = encode_dataset(encodable, zarr_format)
+    variables = _TargetVariables(dataset, encodings, parsed, undecoded, encoded, zarr_format)
+    arrays = tuple(variables.request(str(name)) for name in dataset.variables)
+    return DatasetRequest(arrays, encoded.attributes, tuple(variables.origins()))
 
 
 def _check_dataset(dataset: xarray.Dataset) -> None:
     for name, index in dataset.indexes.items():
         if index.nlevels > 1:
             raise ValueError(
-                f"coordinate {name!r} is a MultiIndex, which Zarr has no place for; give "
+                f"coordinate {name!r} is a MultiIndex, which Zarr cannot store; use "
                 f"dataset.reset_index({name!r}), or compress its levels with cf_xarray"
             )
     for name in dataset.variables:
         if not isinstance(name, str) or not name or "/" in name:
             raise ValueError(
-                f"{name!r} cannot be the name of an array in a group; rename the variable"
+                f"{name!r} cannot be the name of a Zarr array, which must be a string without "
+                "'/' and not empty; rename the variable"
             )
 
 
 @dataclass(frozen=True)
-class _Variables:
-    """All that is known of a dataset's variables."""
+class _TargetVariables:
+    """The variables of a dataset in the target; `options` are what users gave, by name."""
 
     dataset: xarray.Dataset
     encodings: Mapping[str, Mapping[str, Any]]
-    words: Mapping[str, Mapping[str, Any]]
-    raws: Mapping[str, Raw]
-    metadata: Metadata
+    options: Mapping[str, Mapping[str, Any]]
+    undecoded: Mapping[str, UndecodedVariable]
+    encoded: EncodedDataset
     zarr_format: ZarrFormat
 
     def request(self, name: str) -> ArrayRequest:
-        """Return one array of the target."""
-        written, raw = self.metadata.variables[name], self.raws.get(name)
-        empty = bool(self.encodings[name].get("write_empty_chunks"))
-        if raw is not None:
-            document = self._raw_document(name, raw, written.document)
-            return ArrayRequest(
-                name, zarr_source(raw.array, document_of(raw.array)), document, empty
-            )
-        units = self.encodings[name].get("units")
-        document = with_text_of_units(written.document, units)
-        return ArrayRequest(name, self._source(name, written), document, empty)
+        """Return the request to write one variable."""
+        encoded, stored = self.encoded.variables[name], self.undecoded.get(name)
+        write_empty = bool(self.encodings[name].get("write_empty_chunks"))
+        if stored is not None:
+            document = self._undecoded_document(name, stored, encoded.document)
+            source = zarr_source(stored.array, document_of(stored.array))
+        else:
+            document = with_source_units(encoded.document, self.encodings[name].get("units"))
+            source = self._encoded_source(name, encoded)
+        return ArrayRequest(name, source, document, write_empty)
 
-    def _source(self, name: str, written: Written) -> SourceArray:
-        if not is_dask_array(written.values):
-            values, variable = np.asarray(written.values), self.dataset.variables[name]
-            values = exact_times(values, written.document["attributes"], variable)
-            return numpy_source(values, chunk_shapes(written.document).stored)
-        source = dask_source(written.values)
+    def _encoded_source(self, name: str, encoded: EncodedVariable) -> SourceArray:
+        if not is_dask_array(encoded.values):
+            values, variable = np.asarray(encoded.values), self.dataset.variables[name]
+            values = exact_times(values, encoded.document["attributes"], variable)
+            return numpy_source(values, chunk_shapes(encoded.document).stored)
+        source = dask_source(encoded.values)
         if is_lazy(self.dataset.variables[name]):
-            # Nothing but reading is done to it, so that it may be read twice.
+            # Blocks are only read and not computed, so the planner may read a block twice.
             return replace(source, grid=tuple(map(simplify_axis, source.shape, source.grid)))
         return source
 
-    def _raw_document(self, name: str, raw: Raw, written: Document) -> Document:
-        """Return the metadata for numbers that are copied as they are."""
-        stored = document_of(raw.array)
-        same = stored["zarr_format"] == self.zarr_format
-        document = written
-        if not raw.is_plain:
-            encoding = self.encodings[name]
+    def _undecoded_document(
+        self, name: str, stored: UndecodedVariable, encoded: Document
+    ) -> Document:
+        """Return the metadata of an array whose stored values are copied."""
+        source = document_of(stored.array)
+        same_format = source["zarr_format"] == self.zarr_format
+        document = encoded
+        if not stored.is_numeric:
             options = ArrayOptions(
                 zarr_format=self.zarr_format,
-                named={w: v for w, v in self.words.get(name, {}).items() if w in _ZARR_OPTIONS},
+                named={k: v for k, v in self.options.get(name, {}).items() if k in _ZARR_OPTIONS},
                 where=f"target_options[{name!r}]",
             )
-            own = target_document(raw.array, encoding["chunks"], options)
-            document = {**own, "attributes": written["attributes"]}
-            if "dimension_names" in written:
-                document["dimension_names"] = written["dimension_names"]
-        if not same and raw.is_plain:
+            own = target_document(stored.array, self.encodings[name]["chunks"], options)
+            document = {**own, "attributes": encoded["attributes"]}
+            if "dimension_names" in encoded:
+                document["dimension_names"] = encoded["dimension_names"]
+        if not same_format and stored.is_numeric:
             return document
-        # What xarray has not decoded with is a plain attribute, which may have changed.
-        plain = set(self.dataset.variables[name].attrs) - set(() if raw.is_plain else OF_ELEMENTS)
-        words = {w: v for w, v in stored["attributes"].items() if w in CF_WORDS and w not in plain}
-        attributes = {**document["attributes"], **words}
-        order = [w for w in stored["attributes"] if w in attributes]
-        document = {**document, "attributes": {w: attributes[w] for w in [*order, *attributes]}}
-        if same and "fill_value" not in self.words.get(name, {}):
-            document["fill_value"] = stored["fill_value"]
+        # Keys that Xarray did not use to decode are plain attributes, which may have changed.
+        element_keys = () if stored.is_numeric else ELEMENT_KEYS
+        plain = set(self.dataset.variables[name].attrs) - set(element_keys)
+        decoding = {
+            key: value
+            for key, value in source["attributes"].items()
+            if key in DECODING_KEYS and key not in plain
+        }
+        attributes = {**document["attributes"], **decoding}
+        order = [key for key in source["attributes"] if key in attributes]
+        document = {**document, "attributes": {k: attributes[k] for k in [*order, *attributes]}}
+        if same_format and "fill_value" not in self.options.get(name, {}):
+            document["fill_value"] = source["fill_value"]
         return document
 
     def origins(self) -> list[StorePath]:
         """Return the places of all Zarr arrays that are read."""
         variables = self.dataset.variables.values()
         arrays = [array for variable in variables for array in arrays_read(variable)]
-        arrays += [raw.array for raw in self.raws.values()]
+        arrays += [stored.array for stored in self.undecoded.values()]
         return [array.store_path for array in arrays]
-
-
-_ZARR_OPTIONS = ("chunk_key_encoding", "compressors", "filters", "serializer", "shards")

@@ -1,4 +1,4 @@
-"""Xarray's DataTree as a source: a dataset in each of its groups."""
+"""Hierarchies of Xarray trees: a group for each node, with one array per variable."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rechunker.metadata import check_names
 from rechunker.sources.base import ArrayRequest, Hierarchy
-from rechunker.sources.xarray.dataset import DatasetPart, dataset_part, format_of
-from rechunker.sources.xarray.words import split_options
+from rechunker.sources.xarray.dataset import DatasetRequest, request_dataset, zarr_format_of
+from rechunker.sources.xarray.encoding_keys import parse_dataset_options
 
 if TYPE_CHECKING:
     import xarray
@@ -20,68 +20,80 @@ __all__ = ["datatree_hierarchy"]
 def datatree_hierarchy(
     tree: xarray.DataTree, chunks: Any, options: Mapping[str, Any] | None, zarr_format: Any
 ) -> Hierarchy:
-    """Return what a tree becomes: a group for each of its nodes.
+    """Return the hierarchy of a tree: a group for each node.
 
     Parameters
     ----------
     tree
-        Any tree whose datasets xarray can write. What a node inherits is written once.
+        Any tree whose datasets Xarray can write to Zarr. Inherited coordinates are written once,
+        in the node that defines them.
     chunks
-        Target chunks by name of a dimension, for all nodes; or, by path of a node, what a dataset
-        takes; or chunks by path of a variable. Nodes that are not named are copied as they are.
+        Target chunks: a dict of sizes by dimension, for all nodes; or a dict by path, where the
+        entry of a node is what a dataset takes, and that of a variable is its chunks. Nodes
+        without an entry keep their chunks.
     options
-        By path of a node, what a dataset takes; besides, for the whole target, `overwrite` and
-        `zarr_format`.
+        By path of a node, the encodings that a dataset takes; also ``overwrite`` and
+        ``zarr_format`` for the whole target.
     zarr_format
-        Of the group that is to hold it; None if there is none yet.
+        Zarr format of the group that will hold the target; None if there is no such group.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the chunks or the options are not allowed for this tree, or Xarray cannot write it.
     """
-    words = split_options(options)
+    parsed = parse_dataset_options(options)
     nodes = {node.path.strip("/"): node.to_dataset(inherit=False) for node in tree.subtree}
     base = tree.path.strip("/")
     nodes = {path.removeprefix(base).strip("/"): dataset for path, dataset in nodes.items()}
-    wanted = zarr_format or words.zarr_format or format_of(list(nodes.values()))
-    chunks_of = _by_node(nodes, chunks)
-    named = {_clean(path): given for path, given in words.named.items()}
-    check_names(named, set(nodes), "target_options")
-    parts = {
-        path: dataset_part(
-            dataset, chunks_of.get(path), named.get(path, {}), wanted, f"[{'/' + path!r}]"
+    target_format = zarr_format or parsed.zarr_format or zarr_format_of(list(nodes.values()))
+    node_chunks = _chunks_by_node(nodes, chunks)
+    node_options = {_without_slashes(path): value for path, value in parsed.by_name.items()}
+    check_names(node_options, set(nodes), "target_options")
+    requests = {
+        path: request_dataset(
+            dataset,
+            node_chunks.get(path),
+            node_options.get(path, {}),
+            target_format,
+            f"[{'/' + path!r}]",
         )
         for path, dataset in nodes.items()
     }
     return Hierarchy(
-        arrays=tuple(_arrays(parts)),
-        groups={path: part.attributes for path, part in parts.items()},
-        zarr_format=wanted,
-        overwrite=frozenset([""] if words.overwrite else []),
+        arrays=tuple(_arrays(requests)),
+        groups={path: request.attributes for path, request in requests.items()},
+        zarr_format=target_format,
+        overwrite=frozenset([""] if parsed.overwrite else []),
         consolidated=True,
-        origins=tuple(origin for part in parts.values() for origin in part.origins),
+        origins=tuple(origin for request in requests.values() for origin in request.origins),
         plain_temp=True,
     )
 
 
-def _arrays(parts: Mapping[str, DatasetPart]) -> Iterator[ArrayRequest]:
-    for path, part in parts.items():
-        for request in part.arrays:
-            yield replace(request, name=_join(path, request.name))
+def _arrays(requests: Mapping[str, DatasetRequest]) -> Iterator[ArrayRequest]:
+    """Yield the arrays of all nodes, each with its path within the tree."""
+    for path, request in requests.items():
+        for array in request.arrays:
+            yield replace(array, name=_join(path, array.name))
 
 
 def _join(path: str, name: str) -> str:
     return f"{path}/{name}" if path else name
 
 
-def _clean(path: Any) -> str:
+def _without_slashes(path: Any) -> str:
     return str(path).strip("/")
 
 
-def _by_node(nodes: Mapping[str, xarray.Dataset], chunks: Any) -> dict[str, Any]:
-    """Return by path of the node the chunks that are given for it."""
+def _chunks_by_node(nodes: Mapping[str, xarray.Dataset], chunks: Any) -> dict[str, Any]:
+    """Return the target chunks of each node that has an entry, by its path."""
     if chunks is None:
         return {}
     if not isinstance(chunks, Mapping):
         raise TypeError(
-            f"target_chunks={chunks!r}: the source is a tree, so give a dict by name of its "
-            "dimensions, or by path of its nodes"
+            f"target_chunks={chunks!r}: the source is a tree; give a dict by name of its "
+            "dimensions, or by path of its nodes and variables"
         )
     dims = {dim for dataset in nodes.values() for dim in dataset.dims}
     if all(
@@ -91,26 +103,39 @@ def _by_node(nodes: Mapping[str, xarray.Dataset], chunks: Any) -> dict[str, Any]
             path: {dim: size for dim, size in chunks.items() if dim in dataset.dims}
             for path, dataset in nodes.items()
         }
-    return _by_path(nodes, chunks)
+    paths = {*nodes, *_variable_paths(nodes)}
+    for key, value in chunks.items():
+        if key in dims and key not in paths:
+            raise ValueError(
+                f"target_chunks[{key!r}]={value!r}: {key!r} is a dimension; give one size for "
+                "each dimension, or give all chunks by path of nodes and variables"
+            )
+    return _from_paths(nodes, chunks)
 
 
-def _by_path(nodes: Mapping[str, xarray.Dataset], chunks: Mapping[Any, Any]) -> dict[str, Any]:
-    variables = {
+def _variable_paths(nodes: Mapping[str, xarray.Dataset]) -> dict[str, tuple[str, Any]]:
+    """Return the node and the name of each variable, by its path within the tree."""
+    return {
         _join(path, str(name)): (path, name)
         for path, dataset in nodes.items()
         for name in dataset.variables
     }
-    cleaned = {_clean(key): value for key, value in chunks.items()}
-    check_names(cleaned, {*nodes, *variables}, "target_chunks")
-    found: dict[str, Any] = {key: value for key, value in cleaned.items() if key in nodes}
-    for key in cleaned:
+
+
+def _from_paths(nodes: Mapping[str, xarray.Dataset], chunks: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the chunks by node from chunks by path of a node or of a variable."""
+    variables = _variable_paths(nodes)
+    by_path = {_without_slashes(key): value for key, value in chunks.items()}
+    check_names(by_path, {*nodes, *variables}, "target_chunks")
+    by_node: dict[str, Any] = {key: value for key, value in by_path.items() if key in nodes}
+    for key in by_path:
         if key in nodes:
             continue
         path, name = variables[key]
-        if path in cleaned:
+        if path in by_path:
             raise ValueError(
-                f"target_chunks names the node {'/' + path!r} and its variable {key!r}; give the "
-                "chunks of the variable with those of the node"
+                f"target_chunks has entries for both the node {'/' + path!r} and its variable "
+                f"{key!r}; give the chunks of the variable with those of the node"
             )
-        found.setdefault(path, {})[name] = cleaned[key]
-    return found
+        by_node.setdefault(path, {})[name] = by_path[key]
+    return by_node

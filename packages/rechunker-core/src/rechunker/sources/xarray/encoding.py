@@ -1,4 +1,4 @@
-"""The encodings of a dataset's variables in the target: those they have, updated."""
+"""Encodings of variables in the target: their present encodings, updated with the options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["target_encoding"]
 
-_CODECS = ("filters", "serializer", "compressors")
+_CODEC_KEYS = ("filters", "serializer", "compressors")
+_STRING_CODECS = ("vlen-utf8", "vlen-bytes")
 
 
 def target_encoding(
@@ -24,38 +25,41 @@ def target_encoding(
     zarr_format: int,
     where: str,
 ) -> dict[str, Any]:
-    """Return how a variable is to be encoded.
+    """Return the encoding of a variable in the target.
 
     Parameters
     ----------
     variable
-        With the encoding that it has now.
+        Variable with its present encoding.
     chunks
-        In the target.
+        Chunks in the target.
     options
-        What is to differ, in words of xarray.
+        Encoding keys that differ.
     zarr_format
-        Of the target.
+        Zarr format of the target.
     where
-        What to call the options in errors.
+        Name of the options in error messages.
 
     Raises
     ------
-    TypeError, ValueError
-        If codecs are none, or have no counterpart in the format.
+    TypeError
+        If an entry in the options is not a codec, or the shards have the wrong type.
+    ValueError
+        If a codec has no counterpart in the Zarr format, or the shards do not fit the chunks.
     """
     encoding = dict(variable.encoding)
-    stored = "chunks" in encoding or "original_shape" in encoding or "source" in encoding
-    if stored and "_FillValue" not in variable.attrs and _is_real(variable, encoding):
-        # What has no fill value in a file need not get the one that xarray gives new variables.
+    from_file = "chunks" in encoding or "original_shape" in encoding or "source" in encoding
+    if from_file and "_FillValue" not in variable.attrs and _is_inexact(variable, encoding):
+        # Xarray gives new variables of floats a fill value; those from a file stay without.
         encoding.setdefault("_FillValue", None)
-    kept = encoding.get("shards") if tuple(encoding.get("chunks") or ()) == chunks else None
-    for word in ("chunks", "shards", "preferred_chunks", "chunksizes"):
-        encoding.pop(word, None)
-    if kept is not None and zarr_format == 3:
-        encoding["shards"] = kept
+    same_chunks = tuple(encoding.get("chunks") or ()) == chunks
+    source_shards = encoding.get("shards") if same_chunks else None
+    for key in ("chunks", "shards", "preferred_chunks", "chunksizes"):
+        encoding.pop(key, None)
+    if source_shards is not None and zarr_format == 3:
+        encoding["shards"] = source_shards
     encoding = _in_format(encoding, zarr_format)
-    encoding.update(_translated(options, zarr_format, where))
+    encoding.update(_with_translated_codecs(options, zarr_format, where))
     shards = options.get("shards")
     if shards is not None:
         dims = tuple(map(str, variable.dims))
@@ -65,48 +69,47 @@ def target_encoding(
     return {**encoding, "chunks": chunks}
 
 
-def _is_real(variable: xarray.Variable, encoding: Mapping[str, Any]) -> bool:
-    return "fc".find(getattr(encoding.get("dtype", variable.dtype), "kind", "O")) >= 0
+def _is_inexact(variable: xarray.Variable, encoding: Mapping[str, Any]) -> bool:
+    return getattr(encoding.get("dtype", variable.dtype), "kind", "O") in ("f", "c")
 
 
 def _in_format(encoding: dict[str, Any], zarr_format: int) -> dict[str, Any]:
     """Translate the codecs of a variable that comes from an array of the other format."""
     if "compressors" not in encoding or zarr_format == (3 if "serializer" in encoding else 2):
         return encoding
-    others = {word: value for word, value in encoding.items() if word not in _CODECS}
+    others = {key: value for key, value in encoding.items() if key not in _CODEC_KEYS}
     others.pop("chunk_key_encoding", None)
     others.pop("fill_value", None)
-    codecs = [c for word in ("filters", "compressors") for c in _listed(encoding.get(word))]
-    # What encodes strings is the business of xarray, which may store them otherwise.
-    codecs = [codec for codec in codecs if getattr(codec, "codec_id", "") not in _OF_OBJECTS]
+    codecs = [c for key in ("filters", "compressors") for c in _as_list(encoding.get(key))]
+    # Xarray chooses how to store strings, and may choose another way in the other format.
+    codecs = [codec for codec in codecs if getattr(codec, "codec_id", "") not in _STRING_CODECS]
     if zarr_format == 2:
-        return {**others, **_codecs_v2(codecs)}
+        return {**others, **_format_2_codecs(codecs)}
     chain = to_v3(codecs)
     return {**others, "filters": chain.filters, "compressors": chain.compressors}
 
 
-_OF_OBJECTS = ("vlen-utf8", "vlen-bytes")
+def _format_2_codecs(codecs: list[Any]) -> dict[str, Any]:
+    translated = [numcodecs.get_codec(to_v2(codec)) for codec in codecs]
+    return {"filters": tuple(translated[:-1]), "compressors": tuple(translated[-1:])}
 
 
-def _codecs_v2(codecs: list[Any]) -> dict[str, Any]:
-    objects = [numcodecs.get_codec(to_v2(codec)) for codec in codecs]
-    return {"filters": tuple(objects[:-1]), "compressors": tuple(objects[-1:])}
-
-
-def _translated(options: Mapping[str, Any], zarr_format: int, where: str) -> dict[str, Any]:
-    """Put codecs that a user names in the words of one format into those of the other."""
-    words = dict(options)
-    for word in _CODECS:
-        given = words.get(word)
-        if given is None or isinstance(given, str):
+def _with_translated_codecs(
+    options: Mapping[str, Any], zarr_format: int, where: str
+) -> dict[str, Any]:
+    """Return options whose codecs are those of this Zarr format; users may give either kind."""
+    translated = dict(options)
+    for key in _CODEC_KEYS:
+        value = options.get(key)
+        if value is None or isinstance(value, str):
             continue
-        check_codecs(_listed(given), f"{where}[{word!r}]")
-        codecs = [_one(codec, zarr_format) for codec in _listed(given)]
-        words[word] = codecs[0] if word == "serializer" else tuple(codecs)
-    return words
+        check_codecs(_as_list(value), f"{where}[{key!r}]")
+        codecs = [_translated(codec, zarr_format) for codec in _as_list(value)]
+        translated[key] = codecs[0] if key == "serializer" else tuple(codecs)
+    return translated
 
 
-def _one(codec: Any, zarr_format: int) -> Any:
+def _translated(codec: Any, zarr_format: int) -> Any:
     if zarr_format == 2:
         config = codec if is_v2(codec) else to_v2(codec)
         return config if hasattr(config, "codec_id") else numcodecs.get_codec(dict(config))
@@ -117,7 +120,7 @@ def _one(codec: Any, zarr_format: int) -> Any:
     return translated
 
 
-def _listed(codecs: Any) -> list[Any]:
+def _as_list(codecs: Any) -> list[Any]:
     if codecs is None:
         return []
     return list(codecs) if isinstance(codecs, list | tuple) else [codecs]

@@ -1,7 +1,7 @@
-"""All that needs private names of xarray: which stored array a variable shows, and is it loaded.
+"""Private names of Xarray: Zarr arrays behind variables, lazy loading, encoding without writing.
 
-Whatever is not as expected makes a variable one whose values are encoded anew, which is slower
-and less exact, but always right. Seen from xarray 2025.1 to 2026.9.
+Looked up in Xarray 2025.1 to 2026.9. If anything differs from what is expected, the values of a
+variable are decoded and encoded, which is slower and less exact, but always right.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["arrays_read", "encode_variables", "is_lazy", "stored_array"]
 
-# What stands around an array that is opened and decoded: it hands on all elements, in order.
+# Wrappers around an array that Xarray opens and decodes; they keep all elements in their order.
 _WRAPPERS = frozenset(
     {
         "xarray.coding.common._ElementwiseFunctionArray",
@@ -38,41 +38,41 @@ _STORED = "xarray.backends.zarr.ZarrArrayWrapper"
 
 
 def is_lazy(variable: xarray.Variable) -> bool:
-    """Say whether the values are neither in memory nor in a dask array.
+    """Return whether a variable is loaded lazily: neither in memory nor dask-backed.
 
     Parameters
     ----------
     variable
-        Of a dataset.
+        Any variable.
     """
     return variable.chunks is None and not getattr(variable, "_in_memory", True)
 
 
 def stored_array(variable: xarray.Variable) -> zarr.Array[Any] | None:
-    """Return the Zarr array that the variable shows, decoded or not, whole and in order.
+    """Return the Zarr array whose values, decoded or not, are all values of a variable in order.
 
     Parameters
     ----------
     variable
-        Of a dataset.
+        Any variable.
 
     Returns
     -------
     zarr.Array or None
-        None where there is none, where something was done to the values since it was opened,
-        and where this cannot be told.
+        None if there is no such array, if the values were changed since it was opened, or if
+        neither can be told.
     """
     data = getattr(variable, "_data", None)
     return _unwrapped(opened_unchanged(data) if is_dask_array(data) else data)
 
 
 def arrays_read(variable: xarray.Variable) -> Iterator[zarr.Array[Any]]:
-    """Yield the Zarr arrays that the values come from, whatever was done to them since.
+    """Yield the Zarr arrays that a variable reads, whether or not its values were changed since.
 
     Parameters
     ----------
     variable
-        Of a dataset.
+        Any variable.
     """
     data = getattr(variable, "_data", None)
     for opened in opened_by(data).values() if is_dask_array(data) else [data]:
@@ -84,13 +84,14 @@ def arrays_read(variable: xarray.Variable) -> Iterator[zarr.Array[Any]]:
 
 
 def _unwrapped(data: Any) -> zarr.Array[Any] | None:
+    """Return the Zarr array inside known wrappers only."""
     while data is not None:
         name = f"{type(data).__module__}.{type(data).__qualname__}"
         if name == _STORED:
-            found = data.get_array()
-            return found if isinstance(found, zarr.Array) else None
+            array = data.get_array()
+            return array if isinstance(array, zarr.Array) else None
         if name == _SELECTION:
-            if not _is_everything(getattr(data, "key", None)):
+            if not _selects_all(getattr(data, "key", None)):
                 return None
         elif name not in _WRAPPERS or not _is_decoding(getattr(data, "func", None)):
             return None
@@ -98,7 +99,7 @@ def _unwrapped(data: Any) -> zarr.Array[Any] | None:
     return None
 
 
-def _is_everything(key: Any) -> bool:
+def _selects_all(key: Any) -> bool:
     parts = getattr(key, "tuple", None)
     return parts is not None and all(
         isinstance(part, slice) and part == slice(None) for part in parts
@@ -106,15 +107,15 @@ def _is_everything(key: Any) -> bool:
 
 
 def _is_decoding(function: Any) -> bool:
-    """Say whether this is no function, or one of those that xarray decodes with."""
-    function = getattr(function, "func", function)  # of a partial
-    if function is None or function is np.asarray:  # the latter takes integers for unsigned ones
+    """Return whether this is a decoding function of Xarray, or None."""
+    function = getattr(function, "func", function)  # a partial has a function
+    if function is None or function is np.asarray:  # np.asarray decodes `_Unsigned` integers
         return True
     return str(getattr(function, "__module__", "")).startswith("xarray.coding.")
 
 
 class _Collector:
-    """Takes the place of xarray's `ArrayWriter`; collects variables and writes nothing."""
+    """Replaces Xarray's `ArrayWriter`: collects variables and writes nothing."""
 
     def __init__(self) -> None:
         self.variables: dict[str, tuple[Any, zarr.Array[Any]]] = {}
@@ -140,11 +141,11 @@ def encode_variables(
     Returns
     -------
     dict
-        Encoded values (a NumPy or dask array) and the array to write them to, by variable name.
+        Encoded values (a NumPy or Dask array) and the array to write them to, by variable name.
 
     Notes
     -----
-    The argument `writer` of ``Dataset.dump_to_store`` is not documented (xarray 2026.9).
+    The argument `writer` of ``Dataset.dump_to_store`` is not documented (Xarray 2026.9).
     """
     from xarray.backends import ZarrStore
 
@@ -154,7 +155,7 @@ def encode_variables(
         mode="w",
         zarr_format=zarr_format,
         consolidated=False,
-        safe_chunks=False,  # checks dask chunks against Zarr chunks, but no task writes these
+        safe_chunks=False,  # would compare Dask chunks and Zarr chunks, but no task writes these
     )
     dataset.dump_to_store(store, writer=collector)
     return collector.variables

@@ -1,4 +1,4 @@
-"""Times, of which xarray neither keeps the text of units nor, as floats, always the last bit."""
+"""Encoded times: restores the spelling of units and the last bit of floats that Xarray changes."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from rechunker.metadata import Document
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["exact_times", "with_text_of_units"]
+__all__ = ["exact_times", "with_source_units"]
 
 
-def with_text_of_units(document: Document, units: Any) -> Document:
-    """Return metadata with units spelled as they were, if that means the same.
+def with_source_units(document: Document, units: Any) -> Document:
+    """Return metadata with the units spelled as in the source, if both spellings mean the same.
 
     Parameters
     ----------
     document
-        Metadata of an array, as xarray has encoded it.
+        Metadata of an array as Xarray encodes it.
     units
-        As they were in the source; None if there were none.
+        Units in the source; None if there are none.
 
     Examples
     --------
     >>> written = {"attributes": {"units": "days since 2000-01-01", "calendar": "standard"}}
-    >>> with_text_of_units(written, "days since 2000-01-01 00:00:00")["attributes"]["units"]
+    >>> with_source_units(written, "days since 2000-01-01 00:00:00")["attributes"]["units"]
     'days since 2000-01-01 00:00:00'
-    >>> with_text_of_units(written, "days since 2001-01-01 00:00:00")["attributes"]["units"]
+    >>> with_source_units(written, "days since 2001-01-01 00:00:00")["attributes"]["units"]
     'days since 2000-01-01'
     """
     attributes = document["attributes"]
@@ -40,61 +40,62 @@ def with_text_of_units(document: Document, units: Any) -> Document:
         return document
     calendar = attributes.get("calendar", "standard")
     probe = np.array([0, 1])
-    one, other = (_decoded(probe, {"units": u, "calendar": calendar}) for u in (units, written))
-    if "since" not in units or one is None or other is None or not _alike(one, other):
+    one, other = (_decode(probe, {"units": u, "calendar": calendar}) for u in (units, written))
+    if "since" not in units or one is None or other is None or not _is_equal(one, other):
         return document
     return {**document, "attributes": {**attributes, "units": units}}
 
 
-def _alike(one: xarray.Variable, other: xarray.Variable) -> bool:
+def _is_equal(one: xarray.Variable, other: xarray.Variable) -> bool:
     return one.dtype == other.dtype and bool((one.values == other.values).all())
 
 
 def exact_times(
     encoded: npt.NDArray[Any], attributes: dict[str, Any], values: xarray.Variable
 ) -> npt.NDArray[Any]:
-    """Return floats that stand for the very times they were encoded from.
+    """Return encoded floats that are decoded to exactly the times they were encoded from.
 
-    Decoding cuts off what is below a nanosecond, so that a float which is the nearest one to a
-    time may be decoded to the nanosecond before it. The float next to it is not.
+    Decoding truncates to whole nanoseconds, so the float nearest to a time may be decoded to the
+    nanosecond before it. The next float is decoded to the time itself.
 
     Parameters
     ----------
     encoded
-        As xarray has encoded the times.
+        Times as Xarray encodes them; returned unchanged unless they are floats.
     attributes
-        What they are decoded with.
+        Attributes with the units and the calendar.
     values
-        The times.
+        Times in the source.
     """
     if encoded.dtype.kind != "f" or values.dtype.kind not in "mM":
         return encoded
-    words = {word: attributes[word] for word in attributes if word in ("units", "calendar")}
-    exact, wrong = encoded, _is_wrong(encoded, words, values)
+    attributes = {key: attributes[key] for key in attributes if key in ("units", "calendar")}
+    exact, wrong = encoded, _is_decoded_wrongly(encoded, attributes, values)
     for toward in (np.inf, -np.inf):
         if not wrong.any():
             break
-        near = np.where(wrong, np.nextafter(encoded, np.array(toward, encoded.dtype)), exact)
-        still = _is_wrong(near, words, values)
-        exact, wrong = np.where(still, exact, near), still
+        neighbor = np.nextafter(encoded, np.array(toward, encoded.dtype))
+        tried = np.where(wrong, neighbor, exact)
+        wrong = _is_decoded_wrongly(tried, attributes, values)
+        exact = np.where(wrong, exact, tried)
     return exact
 
 
-def _is_wrong(
-    encoded: npt.NDArray[Any], words: dict[str, Any], values: xarray.Variable
+def _is_decoded_wrongly(
+    encoded: npt.NDArray[Any], attributes: dict[str, Any], values: xarray.Variable
 ) -> npt.NDArray[np.bool_]:
-    decoded = _decoded(encoded, words)
-    if decoded is None or decoded.dtype != values.dtype:  # these are not just floats since then
+    decoded = _decode(encoded, attributes)
+    if decoded is None or decoded.dtype != values.dtype:  # not comparable, so nothing to correct
         return np.zeros(encoded.shape, np.bool_)
     return np.asarray((decoded.values != values.values) & ~np.isnat(values.values))
 
 
-def _decoded(encoded: npt.NDArray[Any], words: dict[str, Any]) -> xarray.Variable | None:
-    """Return times, or None where xarray cannot decode these."""
+def _decode(encoded: npt.NDArray[Any], attributes: dict[str, Any]) -> xarray.Variable | None:
+    """Return decoded times, or None if Xarray cannot decode them."""
     import xarray
 
     dims = [f"axis_{axis}" for axis in range(encoded.ndim)]
-    dataset = xarray.Dataset({"times": (dims, encoded, words)})
+    dataset = xarray.Dataset({"times": (dims, encoded, attributes)})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -1,4 +1,4 @@
-"""Function executors of other kinds than pywren's local one are used by published methods alone."""
+"""Function executors of the user other than pywren's local one: only public methods are used."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from rechunker import rechunk
 from rechunker.testing import Failing, Flaky, Nothing
 from rechunker.types import CopySpec, Stage, Traffic
 from rechunker_pywren import LostWorkerError, PywrenExecutor
-from rechunker_pywren.given import GivenEngine
+from rechunker_pywren.user_executor import UserExecutorEngine
 
 CONFIG = {
-    # No process is started that would clean up some time after the tests.
+    # Do not start a process that cleans up some time after the tests.
     "lithops": {"backend": "localhost", "storage": "localhost", "data_cleaner": False},
     # Version 2 starts Python for each call.
     "localhost": {"version": 1, "runtime": sys.executable, "worker_processes": 2},
@@ -29,7 +29,7 @@ CONFIG = {
 
 
 class Loop:
-    """A function executor that runs calls one after another, when results are asked for."""
+    """A function executor that runs calls one after another, in `get_result`."""
 
     def __init__(self, config: Any = None, loses: int = 0) -> None:
         self.config = config or {}
@@ -59,7 +59,7 @@ def test_map_and_get_result_are_enough() -> None:
     assert execute(Loop(), Nothing(), tasks=100) == Traffic(tasks=100)
 
 
-def test_there_is_a_call_for_each_worker() -> None:
+def test_each_worker_gets_one_call() -> None:
     functions = Loop({"pywren": {"workers": 64}})
     execute(functions, Nothing(), tasks=1000)
     assert functions.maps == [64]
@@ -72,8 +72,8 @@ def test_long_stages_have_more_calls() -> None:
     assert len(plan.rounds[0][0].ranges) == 2000
 
 
-def test_calls_that_do_not_come_back_are_an_error() -> None:
-    with pytest.raises(LostWorkerError, match="3 of 4 came back"):
+def test_missing_results_are_an_error() -> None:
+    with pytest.raises(LostWorkerError, match="must return 4 results, got 3"):
         execute(Loop(loses=1), Nothing())
 
 
@@ -87,7 +87,7 @@ def test_calls_that_do_not_come_back_are_an_error() -> None:
         ({}, 5),
     ],
 )
-def test_the_configuration_says_how_many_workers_there_are(
+def test_workers_are_taken_from_the_configuration(
     config: Any, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rechunker_pywren.executor.available_cores", lambda: 5)
@@ -100,13 +100,13 @@ def test_objects_without_a_configuration() -> None:
     assert PywrenExecutor(methods).workers >= 1
 
 
-def test_pywren_by_its_published_methods(own_functions: Any, tmp_path: Path) -> None:
+def test_pywren_through_its_public_methods(own_functions: Any, tmp_path: Path) -> None:
     (tmp_path / "broken").touch()
     hook = sys.excepthook
     executor = PywrenExecutor(workers=1)
-    # One map only: a second one on this executor may hang, which is why it is never used so.
+    # One map only: a second map on the same executor may hang, so the package avoids this way.
     plan = executor.prepare_plan(specs_of(Failing(tmp_path / "broken", 1), tasks=2))
-    engine = GivenEngine(own_functions)
+    engine = UserExecutorEngine(own_functions)
     calls = [call for batches in plan.rounds[0] for call in batches.calls(0)]
     with pytest.raises(ValueError, match="task 1 fails on purpose"), engine.start(0) as run:
         list(run(calls))
@@ -116,7 +116,7 @@ def test_pywren_by_its_published_methods(own_functions: Any, tmp_path: Path) -> 
 @pytest.fixture(scope="module")
 def lithops_functions(places: Path) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
-        # Processes that lithops starts look there as well.
+        # The child processes of lithops read these variables too.
         for name in ("HOME", "TMPDIR"):
             patch.setenv(name, str(places))
         patch.setattr("tempfile.tempdir", None)

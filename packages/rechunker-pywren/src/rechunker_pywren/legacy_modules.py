@@ -1,4 +1,4 @@
-"""Modules of the standard library that Python 3.12 no longer has, and pywren imports."""
+"""Stand-ins for `imp` and `distutils`, which Python 3.12 removed and pywren imports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import ModuleType
 __all__ = ["legacy_modules"]
 
 TRUE, FALSE = {"y", "yes", "t", "true", "on", "1"}, {"n", "no", "f", "false", "off", "0"}
-# Kinds of modules, by the numbers that they had.
+# Constants of the module imp, with their former values.
 KINDS = {
     "PY_SOURCE": 1,
     "PY_COMPILED": 2,
@@ -24,10 +24,10 @@ KINDS = {
 
 @contextmanager
 def legacy_modules() -> Iterator[None]:
-    """Provide what there is none of in ``imp`` and ``distutils``, as far as pywren needs it.
+    """Provide the parts of ``imp`` and ``distutils`` that pywren needs, if they are missing.
 
-    Pywren is to be imported within the context, the parts that it imports late included. A module
-    that is there, from the standard library or a package, is left alone.
+    Import pywren in this context, and with it the modules that it imports later. A module that
+    exists, in the standard library or in a package, is used as it is.
     """
     made = [*_imp(), *_distutils()]
     sys.modules.update({module.__name__: module for module in made})
@@ -56,8 +56,9 @@ def _distutils() -> list[ModuleType]:
 
 
 def _strtobool(value: str) -> int:
-    """Return 1 or 0 for words that mean yes or no."""
+    """Return 1 for a word that means yes, 0 for one that means no."""
     word = value.lower()
     if word not in TRUE | FALSE:
-        raise ValueError(f"{value!r} means neither yes nor no")
+        words = ", ".join(sorted(TRUE | FALSE))
+        raise ValueError(f"the truth value must be one of {words}, got {value!r}")
     return int(word in TRUE)

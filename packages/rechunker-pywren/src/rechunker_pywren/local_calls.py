@@ -1,13 +1,14 @@
-"""Calls on pywren's local executor; all that is used of it beside its published methods is here.
+"""Calls on pywren's local executor, and all use of pywren's internal and private names.
 
-It was looked up in pywren-ibm-cloud 1.7.3. That release, left to itself, takes a sixth of a second
-over each call, may never end where one executor is used twice, never ends where a worker has died,
-and leaves hundreds of threads.
+The names were looked up in pywren-ibm-cloud 1.7.3. The public methods of that release take a sixth
+of a second per call, may hang when an executor is used twice, hang when a worker has died, and
+leave hundreds of threads behind.
 """
 
 from __future__ import annotations
 
 import copy
+import importlib
 import os
 import shutil
 import sys
@@ -25,20 +26,41 @@ from uuid import uuid4
 from rechunker.running import batches
 from rechunker.types import Stage, Traffic
 from rechunker_pywren.calls import Call, LostWorkerError, Run, in_parts, run_batch
+from rechunker_pywren.legacy_modules import legacy_modules
 
-__all__ = ["LocalCalls", "LocalEngine", "close", "is_local", "split"]
+__all__ = ["LocalCalls", "LocalExecutorEngine", "close", "import_pywren", "is_local", "split"]
 
-# What a call takes, measured; it also leaves five files until the end.
+# Measured overhead of pywren per call. Each call also has five files until the plan ends.
 CALL_SECONDS = 0.004
 MOST = 500
 POLL_SECONDS = 0.01
-# A call that lasts too long is not stopped, only left alone, while its worker starts the next one.
+# Time limit of a call in seconds: practically none. Pywren does not stop a call that exceeds its
+# limit; it abandons the call, which runs on, and its worker starts the next one.
 NEVER = 10**8
 
 
+def import_pywren() -> Any:
+    """Import pywren, and the modules that it would import later, with stand-ins for removed ones.
+
+    Returns
+    -------
+    module
+        The package ``pywren_ibm_cloud``.
+    """
+    with legacy_modules():
+        importlib.import_module("pywren_ibm_cloud.compute.backends.localhost")
+        return importlib.import_module("pywren_ibm_cloud")
+
+
 def is_local(function_executor: Any) -> bool:
-    """Say whether something is pywren's executor for processes of this machine."""
-    module = sys.modules.get("pywren_ibm_cloud.executor")  # without it there is no such executor
+    """Return whether an object is pywren's executor for processes of this machine.
+
+    Parameters
+    ----------
+    function_executor
+        Any object.
+    """
+    module = sys.modules.get("pywren_ibm_cloud.executor")  # nobody has made one without this module
     return (
         module is not None
         and isinstance(function_executor, module.FunctionExecutor)
@@ -47,12 +69,26 @@ def is_local(function_executor: Any) -> bool:
 
 
 def split(stage: Stage, workers: int) -> tuple[range, ...]:
-    """Return the tasks of a stage in ranges that are worth a call of a local executor."""
+    """Split the tasks of a stage into batches, each for one call of a local executor.
+
+    Parameters
+    ----------
+    stage
+        The stage.
+    workers
+        Number of calls that are expected to run at a time.
+    """
     return batches(stage, overhead=CALL_SECONDS, workers=workers, most=MOST)
 
 
 def close(function_executor: Any) -> None:
-    """End the workers of a local executor, which itself ends them at some later time."""
+    """End the workers of a local executor now; pywren itself ends them at exit.
+
+    Parameters
+    ----------
+    function_executor
+        Local executor of pywren. It cannot be used any more.
+    """
     backend = _backend(function_executor)
     backend.close()
     for worker in backend.workers:
@@ -60,26 +96,35 @@ def close(function_executor: Any) -> None:
 
 
 @dataclass(frozen=True)
-class LocalEngine:
-    """Runs calls on a local executor that somebody has made.
+class LocalExecutorEngine:
+    """Engine for a local executor of pywren that the user has made.
 
     Parameters
     ----------
     function_executor
-        The executor, which is left open, and as it was.
+        Local executor of pywren. It stays open and unchanged.
     """
 
     function_executor: Any
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("plans for a local executor of pywren do not pickle, as it does not either")
+        raise TypeError(
+            "plans for a local executor of pywren do not pickle, since the executor does not; use "
+            "PywrenExecutor() without a function executor"
+        )
 
     def split(self, stage: Stage, workers: int) -> tuple[range, ...]:
         return split(stage, workers)
 
     @contextmanager
     def start(self, retries: int) -> Iterator[Run]:
-        """Give what runs calls; an executor that has lost a worker cannot run them again."""
+        """Yield a function that runs calls.
+
+        Parameters
+        ----------
+        retries
+            Not used: an executor that has lost a worker cannot run calls any more.
+        """
         yield self._run
 
     def _run(self, calls: Sequence[Call]) -> Iterator[Traffic]:
@@ -91,21 +136,21 @@ class LocalEngine:
                 yield outcome
         except LostWorkerError as error:
             raise LostWorkerError(
-                f"{error}; the function executor is of no use any more, make a new one"
+                f"{error}; the function executor cannot run calls any more, make a new one"
             ) from None
         finally:
             local.withdraw()
 
 
 class LocalCalls:
-    """Calls that a local executor runs.
+    """Some calls on a local executor of pywren.
 
     Parameters
     ----------
     function_executor
-        The executor.
+        Local executor of pywren. It stays open and unchanged.
     calls
-        The calls.
+        The calls to run.
     """
 
     def __init__(self, function_executor: Any, calls: Sequence[Call]) -> None:
@@ -116,24 +161,24 @@ class LocalCalls:
         self._futures: list[Any] = []
 
     def outcomes(self, pause: Callable[[float], None]) -> Iterator[tuple[int, Traffic | Exception]]:
-        """Run all calls; yield the place of each among the calls, and what came of it.
+        """Run all calls; yield the index of each call, and its traffic or its error.
 
         Parameters
         ----------
         pause
-            Called with seconds to wait, time and again.
+            Called with a number of seconds to wait, such as `time.sleep`.
 
         Raises
         ------
         LostWorkerError
-            If a worker has died. Others wait for what it held, and may do so for ever.
+            If a worker has died. The other workers may wait for ever for a lock that it held.
         """
         for part in in_parts(self._calls):
             arguments = [call.arguments for call in part]
             self._futures += self._executor.map(
                 run_batch, arguments, include_modules=None, timeout=NEVER
             )
-        # Workers take calls in their order, so that those which run are always the first ones.
+        # Workers take calls in order: the calls that run are the first ones that have not ended.
         waiting = iter(enumerate(self._futures))
         running = dict(islice(waiting, len(self._backend.workers)))
         while running:
@@ -146,7 +191,7 @@ class LocalCalls:
                 pause(POLL_SECONDS)
 
     def withdraw(self) -> None:
-        """Take back calls that wait, see those to their end that run, remove what was stored."""
+        """Cancel the calls that wait, await those that run, and remove all stored data."""
         left = [future for future in self._futures if not self._has_ended(future)]
         if left:
             taken = self._take_back()
@@ -154,7 +199,7 @@ class LocalCalls:
         self._remove()
 
     def _has_ended(self, future: Any) -> bool:
-        # What the worker has not written to the end is no JSON yet.
+        # A status that the worker is still writing is not valid JSON: ValueError.
         with suppress(ValueError):
             place = (future.executor_id, future.job_id, future.call_id)
             return self._storage.get_call_status(*place) is not None
@@ -163,6 +208,8 @@ class LocalCalls:
     def _outcome(self, future: Any) -> Traffic | Exception:
         future.status(throw_except=False, internal_storage=self._storage)
         if future.error:
+            # Private in pywren-ibm-cloud 1.7.3; with throw_except=True pywren would replace
+            # sys.excepthook.
             error: Exception = future._exception[1]
             text = "".join(traceback.format_exception(*future._exception))
             error.add_note(f"In a worker of pywren:\n{text}")
@@ -177,7 +224,7 @@ class LocalCalls:
                 raise LostWorkerError(f"a worker process of pywren has died (exit code {code})")
 
     def _take_back(self) -> set[tuple[str, str]]:
-        """Take all calls from the queue of the workers, and put back those of others."""
+        """Take all calls from the workers' queue, put back those of other jobs, return ours."""
         queue, events = self._backend.queue, []
         with suppress(Empty):
             while True:
@@ -198,32 +245,33 @@ class LocalCalls:
                     time.sleep(POLL_SECONDS)
 
     def _remove(self) -> None:
-        config = sys.modules["pywren_ibm_cloud.config"]  # there is no executor without it
+        config = sys.modules["pywren_ibm_cloud.config"]  # imported by every executor
         storage, bucket = self._executor.storage, self._storage.bucket
         prefix = f"{config.JOBS_PREFIX}/{self._executor.executor_id}"
         storage.delete_objects(bucket, storage.list_keys(bucket, prefix))
-        # Workers have a folder on this machine, wherever the storage is.
+        # Workers also have a local folder, even if the storage is elsewhere.
         shutil.rmtree(os.path.join(config.STORAGE_FOLDER, bucket, prefix), ignore_errors=True)
 
 
 def _backend(function_executor: Any) -> Any:
-    """Return what holds the worker processes and their queue."""
+    """Return pywren's local backend, which holds the worker processes and their queue."""
     return function_executor.invoker.compute_handlers[0].compute_handler
 
 
 def _own_view(function_executor: Any) -> Any:
-    """Return a copy of an executor with the same workers, and jobs of its own.
+    """Return a copy of an executor that shares its workers and has jobs of its own.
 
-    Its calls go to the queue of the workers at once. Pywren would have other processes hand out
-    those that exceed the number of workers, whenever threads have seen that there is a free one.
+    The copy puts all calls into the workers' queue at once. Pywren 1.7.3 itself puts only as many
+    as there are workers; extra processes submit the others when monitoring threads have found a
+    free worker.
     """
     invoker = copy.copy(function_executor.invoker)
-    invoker.workers = 0  # all calls exceed it, and are put where they would wait
+    invoker.workers = 0  # so that every call goes to `pending_calls_q`, which is replaced here
     invoker.pending_calls_q = SimpleNamespace(put=lambda item: invoker._invoke(*item))
     invoker.token_bucket_q = SimpleQueue()
-    invoker.running_flag = SimpleNamespace(value=1)  # the other processes need not be started
+    invoker.running_flag = SimpleNamespace(value=1)  # so that no extra processes are started
     invoker.job_monitor = SimpleNamespace(start_job_monitoring=lambda job: None)
-    # Pywren looks for this in a file in the home folder, which may be that of another Python.
+    # Pywren reads this from a file in the home folder, which another Python may have written.
     invoker.select_runtime = lambda job_id, memory: {"preinstalls": [["rechunker_pywren", True]]}
     view = copy.copy(function_executor)
     view.invoker, view.futures = invoker, []

@@ -1,4 +1,4 @@
-"""Calls on a function executor that is known by its published methods alone."""
+"""Engine for a function executor of the user, which uses its public methods only."""
 
 from __future__ import annotations
 
@@ -12,36 +12,52 @@ from rechunker.running import BATCHES_PER_WORKER, batches
 from rechunker.types import Stage, Traffic
 from rechunker_pywren.calls import Call, LostWorkerError, Run, in_parts, run_batch
 
-__all__ = ["GivenEngine", "count_workers"]
+__all__ = ["UserExecutorEngine", "count_workers"]
 
-# What a call takes where it has a worker started, which has to import Zarr.
+# Overhead of a call that starts a new worker, which has to import Zarr.
 CALL_SECONDS = 1.0
-# Services have time limits, which longer calls exceed.
+# Maximum number of calls for a stage. Fewer and longer calls might exceed the time limit of a
+# service.
 MOST = 2000
 
 
 @dataclass(frozen=True)
-class GivenEngine:
-    """Runs calls with the `map` and `get_result` of pywren and lithops.
+class UserExecutorEngine:
+    """Engine that runs calls with the methods `map` and `get_result` of pywren and lithops.
 
     Parameters
     ----------
     function_executor
-        A function executor, which is left open.
+        Function executor of pywren or lithops, or an object with the same two methods. It stays
+        open.
     """
 
     function_executor: Any
 
     def split(self, stage: Stage, workers: int) -> tuple[range, ...]:
-        """Return ranges of tasks: one for each worker, if that is not too little or too much."""
-        # `batches` makes several for each worker, so that none waits long for the last one. A
-        # service starts as many calls at once as it may, and one more for each would cost more.
+        """Split the tasks of a stage into batches: one per worker, or more for long stages.
+
+        Parameters
+        ----------
+        stage
+            The stage.
+        workers
+            Number of calls that are expected to run at a time.
+        """
+        # `batches` makes eight batches per worker, so that no worker idles long at the end of a
+        # round. A service starts as many workers at once as it may, so more calls only cost more.
         fewer = -(-workers // BATCHES_PER_WORKER)
         return batches(stage, overhead=CALL_SECONDS, workers=fewer, most=MOST)
 
     @contextmanager
     def start(self, retries: int) -> Iterator[Run]:
-        """Give what runs calls; calls that a service has lost are its own matter."""
+        """Yield a function that runs calls.
+
+        Parameters
+        ----------
+        retries
+            Not used: the service decides about calls that it has lost.
+        """
         with _kept_excepthook():
             yield self._run
 
@@ -49,21 +65,21 @@ class GivenEngine:
         futures: list[Any] = []
         for part in in_parts(calls):
             arguments = [call.arguments for call in part]
-            # None: no module is sent along. Stages need Zarr and more, which must be there.
+            # None: send no modules. Workers need Zarr and more, which must be installed there.
             futures += self.function_executor.map(run_batch, arguments, include_modules=None)
         results: list[Traffic] = self.function_executor.get_result(futures)
-        # Pywren ends so when the user interrupts it.
+        # Pywren returns fewer results when the user interrupts it.
         if len(results) != len(calls):
             raise LostWorkerError(
-                f"the function executor was interrupted, or has lost calls: "
-                f"{len(results)} of {len(calls)} came back"
+                f"the function executor must return {len(calls)} results, got {len(results)}: it "
+                "was interrupted or has lost calls; call execute() again"
             )
         return results
 
 
 @contextmanager
 def _kept_excepthook() -> Iterator[None]:
-    """Put back what pywren replaces when a call has failed."""
+    """Restore `sys.excepthook`, which pywren replaces when a call has failed."""
     hook = sys.excepthook
     try:
         yield
@@ -72,7 +88,17 @@ def _kept_excepthook() -> Iterator[None]:
 
 
 def count_workers(function_executor: Any) -> int | None:
-    """Return how many calls a function executor runs at a time; None if it does not say.
+    """Return the number of calls that a function executor runs at a time.
+
+    Parameters
+    ----------
+    function_executor
+        Function executor of pywren or lithops, or any other object.
+
+    Returns
+    -------
+    int or None
+        Number in its configuration; None if that has none.
 
     Examples
     --------

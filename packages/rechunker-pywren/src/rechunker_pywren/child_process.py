@@ -1,4 +1,4 @@
-"""Calls on a local executor of pywren that lives in a process of its own, that of `host`."""
+"""Engine that starts a child process, in which `child_program` runs the calls with pywren."""
 
 from __future__ import annotations
 
@@ -19,26 +19,29 @@ from typing import cast
 
 from rechunker.types import Stage, Traffic
 from rechunker_pywren.calls import Call, LostWorkerError, Run
-from rechunker_pywren.host import Reply
-from rechunker_pywren.local import split
+from rechunker_pywren.child_program import Reply
+from rechunker_pywren.local_calls import split
 
-__all__ = ["HostedEngine"]
+__all__ = ["ChildProcessEngine"]
 
-BOOT = "import sys; sys.path[:] = sys.argv[1:]; from rechunker_pywren.host import main; main()"
-# Seconds that the process has to end its workers and itself, before all of them are killed.
+BOOT = (
+    "import sys; sys.path[:] = sys.argv[1:]; "
+    "from rechunker_pywren.child_program import main; main()"
+)
+# Seconds that the child process has to end its workers and itself before all of them are killed.
 GRACE = 5.0
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class HostedEngine:
-    """Runs calls on a local executor that is made for one execution of a plan.
+class ChildProcessEngine:
+    """Engine with a child process and pywren workers for each execution of a plan.
 
     Parameters
     ----------
     workers
-        Number of worker processes.
+        Number of worker processes that the child process starts.
     """
 
     workers: int
@@ -48,33 +51,47 @@ class HostedEngine:
 
     @contextmanager
     def start(self, retries: int) -> Iterator[Run]:
-        """Start pywren, and end it with all of its processes."""
+        """Start the child process; end it and all its workers when the context ends.
+
+        Parameters
+        ----------
+        retries
+            Number of times to run a call again when the process that ran it has died.
+        """
         with ExitStack() as stack:
-            yield _Hosts(self.workers, retries, stack).run
+            yield _ReplaceableChild(self.workers, retries, stack).run
 
 
-class _Hosts:
-    """A process that runs pywren, and one that takes its place when a worker is lost."""
+class _ReplaceableChild:
+    """A child process that is replaced by a new one when a worker has died."""
 
     def __init__(self, workers: int, retries: int, stack: ExitStack) -> None:
         self._workers = workers
         self._retries = retries
         self._stack = stack
-        self._host = stack.enter_context(_hosted(workers))
+        self._child = stack.enter_context(_started_child(workers))
         self._losses: Counter[Call] = Counter()
 
     def run(self, calls: Sequence[Call]) -> Iterator[Traffic]:
-        """Run calls, and those anew that were not done when a worker was lost."""
+        """Run calls; when a worker has died, run the calls that are not done again.
+
+        Raises
+        ------
+        LostWorkerError
+            If a call was lost with a worker more often than `retries` allows.
+        Exception
+            The error of a task that failed after all its retries.
+        """
         left = list(calls)
         while left:
             done: set[int] = set()
             try:
-                for number, traffic in self._host.run(left):
+                for number, traffic in self._child.run(left):
                     done.add(number)
                     yield traffic
             except LostWorkerError as error:
                 left = [call for number, call in enumerate(left) if number not in done]
-                # Calls are taken up in order.
+                # Workers take calls in order, so the lost ones are among the first that are left.
                 self._replace(error, running=left[: self._workers])
             else:
                 return
@@ -84,20 +101,20 @@ class _Hosts:
         message = f"{error}, while these calls ran: {'; '.join(map(str, running))}"
         if any(self._losses[call] > self._retries for call in running):
             raise LostWorkerError(
-                f"{message}. If memory ran out, a smaller max_mem or fewer workers will do; "
-                "execute(retries=1) would run these calls once more"
+                f"{message}. If memory ran out, reduce max_mem or the number of workers; "
+                f"execute(retries={self._retries + 1}) runs lost calls once more"
             ) from None
-        log.warning("%s; they are run again", message)
+        log.warning("%s; running these calls again", message)
         self._stack.close()
-        self._host = self._stack.enter_context(_hosted(self._workers))
+        self._child = self._stack.enter_context(_started_child(self._workers))
 
 
-class _Host:
-    """The other process, as it is seen from here."""
+class _Child:
+    """The child process, and the pipes to it."""
 
     def __init__(self) -> None:
-        # In a session of its own, so that it is ended as a whole, and by this process alone:
-        # Control-C in a terminal would reach the workers as well.
+        # A session of its own: it can be killed as a group, and Control-C in a terminal does not
+        # reach it or its workers.
         self._process = subprocess.Popen(
             [sys.executable, "-c", BOOT, *map(str, sys.path)],
             stdin=subprocess.PIPE,
@@ -108,7 +125,7 @@ class _Host:
         self._replies = cast("BufferedReader", self._process.stdout)
 
     def send(self, request: object) -> None:
-        """Send what the other process waits for."""
+        """Send a pickled object to the standard input of the child process."""
         try:
             pickle.dump(request, self._requests)
             self._requests.flush()
@@ -116,7 +133,7 @@ class _Host:
             raise self._ended() from None
 
     def run(self, calls: Sequence[Call]) -> Iterator[tuple[int, Traffic]]:
-        """Run calls; yield the place of each of them and what it did."""
+        """Run calls; yield the index of each call and its traffic, in any order."""
         self.send(calls)
         for _ in calls:
             number, outcome = self._receive()
@@ -125,20 +142,20 @@ class _Host:
             yield number, outcome
 
     def close(self) -> None:
-        """End the process and its workers, whatever they are at."""
+        """End the child process and its workers, even if they are busy."""
         try:
             with suppress(BrokenPipeError):
                 self._requests.close()
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(GRACE)
         finally:
-            if self._process.returncode != 0:  # it has not ended, or not its workers
+            if self._process.returncode != 0:  # it, or some of its workers, may still run
                 _kill_group(self._process.pid)
                 self._process.wait()
             self._replies.close()
 
     def _receive(self) -> Reply:
-        if not self._replies.peek(1):  # the other end is closed
+        if not self._replies.peek(1):  # the child process has closed its end
             raise self._ended()
         reply: Reply = pickle.load(self._replies)
         return reply
@@ -146,25 +163,25 @@ class _Host:
     def _ended(self) -> LostWorkerError:
         code = self._process.wait()
         return LostWorkerError(
-            f"the process that runs pywren has ended (exit code {code}, the standard error may "
-            "say why)"
+            f"the process that runs pywren has died (exit code {code}; see the standard error of "
+            "this program)"
         )
 
 
 @contextmanager
-def _hosted(workers: int) -> Iterator[_Host]:
-    # Workers that had to be killed may write there to the last.
+def _started_child(workers: int) -> Iterator[_Child]:
+    # Workers that have to be killed may write to the folder while it is removed: ignore errors.
     with tempfile.TemporaryDirectory(prefix="rechunker-", ignore_cleanup_errors=True) as folder:
-        host = _Host()
+        child = _Child()
         try:
-            host.send((folder, workers))
-            yield host
+            child.send((folder, workers))
+            yield child
         finally:
-            host.close()
+            child.close()
 
 
 def _kill_group(leader: int) -> None:
-    """Kill the processes of a group, and wait a moment for them to be gone."""
+    """Kill the processes of a group, and wait up to `GRACE` seconds until they are gone."""
     with suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
         until = time.monotonic() + GRACE

@@ -1,14 +1,13 @@
-"""The program that runs pywren in a process of its own, for one execution of a plan.
+"""Program of the child process: it runs calls with pywren for one execution of a plan.
 
-Pywren's workers are forks of the process that makes its executor. Here that process is a new one,
-in which no thread holds a lock, and no library has started what does not survive a fork. What
-pywren prints, sets and leaves behind ends with it.
+Pywren forks its workers from the process that makes its executor. This process is new: no thread
+holds a lock, and no library has threads or connections that do not survive a fork. Whatever pywren
+prints, sets or leaves behind ends with it.
 """
 
 from __future__ import annotations
 
 import copyreg
-import importlib
 import logging
 import multiprocessing
 import os
@@ -22,22 +21,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-import rechunker  # noqa: F401, so that no worker has to import it
+import rechunker  # noqa: F401, imported before the fork so that no worker has to import it
 from rechunker.types import Traffic
 from rechunker_pywren.calls import Call, LostWorkerError
-from rechunker_pywren.legacy import legacy_modules
-from rechunker_pywren.local import LocalCalls, close
+from rechunker_pywren.local_calls import LocalCalls, close, import_pywren
 
 __all__ = ["Reply", "main"]
 
-# The place of a call among those that were sent, and what came of it.
+# Index of a call in the list that was sent, and its traffic or error.
 Reply = tuple[int, Traffic | Exception]
 
 
 class _Pickler(pickle.Pickler):
-    """Pickles errors as Python does; pywren would do it so that it takes pywren to read them."""
+    """Pickles errors without the functions that pywren registers in `copyreg` for them.
 
-    dispatch_table = {  # noqa: RUF012, which pickle wants to be so
+    The parent process could only read such pickles with pywren imported.
+    """
+
+    dispatch_table = {  # noqa: RUF012, pickle looks for a plain class attribute
         kind: reduce
         for kind, reduce in copyreg.dispatch_table.items()
         if not issubclass(kind, BaseException)
@@ -45,10 +46,10 @@ class _Pickler(pickle.Pickler):
 
 
 def main() -> None:
-    """Run the calls that come through the standard input, until its other end is closed.
+    """Run calls from the standard input until its other end is closed.
 
-    First comes a folder for files along with the number of workers, then one list of calls after
-    another. They are pickled, as are the replies, which go through the standard output.
+    The first request is a folder for files and the number of workers; each other request is a list
+    of calls. Requests arrive pickled, and pickled replies go to the standard output.
     """
     requests, replies = sys.stdin.buffer, _take_output()
     folder, workers = pickle.load(requests)
@@ -62,12 +63,12 @@ def main() -> None:
 
 
 def _take_output() -> BinaryIO:
-    """Return the standard output; what is printed from here on goes nowhere."""
+    """Return the standard output, and send everything that is printed later to the null device."""
     replies = os.dup(1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
-    # A worker that had it open would keep others from seeing that this process has ended.
+    # If a worker kept it open, the parent would not see that this process has ended.
     os.register_at_fork(after_in_child=lambda: os.close(replies))
     return os.fdopen(replies, "wb")
 
@@ -83,11 +84,9 @@ def _make_executor(folder: str, workers: int) -> Any:
 
 
 def _import_pywren(folder: str) -> Any:
-    """Import all that pywren needs here, and have its files put into a folder."""
-    tempfile.tempdir = folder  # pywren remembers what it is now
-    with legacy_modules():
-        importlib.import_module("pywren_ibm_cloud.compute.backends.localhost")
-        pywren = importlib.import_module("pywren_ibm_cloud")
+    """Import pywren so that it writes its files to a folder."""
+    tempfile.tempdir = folder  # pywren reads it on import
+    pywren = import_pywren()
     tempfile.tempdir = None
     return pywren
 
@@ -100,7 +99,7 @@ def _run(function_executor: Any, calls: Sequence[Call]) -> Iterator[Reply]:
 
 
 def _pause(seconds: float) -> None:
-    """Wait, unless the other end of the standard input is closed, where nothing is due now."""
+    """Wait; stop the program if the parent closes the standard input, which has no request now."""
     readable, _, _ = select.select([sys.stdin], [], [], seconds)
     if readable:
         raise EOFError
@@ -108,5 +107,7 @@ def _pause(seconds: float) -> None:
 
 def _end(function_executor: Any, folder: str) -> None:
     close(function_executor)
-    shutil.rmtree(folder, ignore_errors=True)  # in case that the other process is gone
-    os._exit(0)  # there is nothing to be waited for, as is what the workers will not read any more
+    shutil.rmtree(folder, ignore_errors=True)  # the parent may be gone, and cannot remove it then
+    # Exit at once: multiprocessing would wait until calls are read that are still in the queue of
+    # the workers, which have ended.
+    os._exit(0)
