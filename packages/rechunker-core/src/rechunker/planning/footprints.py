@@ -83,8 +83,8 @@ class Footprint:
         sizes = (self.read, self.unit or 0, self.write, self.pad, self.spill, self.checksum)
         if min(sizes) < 0 or self.concurrency < 1:
             raise ValueError(
-                "read, unit, write, pad, spill and checksum must be 0 or more and concurrency 1 or more, "
-                f"got {self}"
+                "read, unit, write, pad, spill and checksum must be 0 or more and concurrency 1 "
+                f"or more, got {self}"
             )
 
     @classmethod

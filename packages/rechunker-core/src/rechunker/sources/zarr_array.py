@@ -24,7 +24,7 @@ from rechunker.metadata import (
 )
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.element_size import average_bytes, with_margin
-from rechunker.stores import access, node_digest
+from rechunker.stores import absolute_array, absolute_place, access, node_digest
 
 __all__ = ["array_hierarchy", "request_array", "zarr_source"]
 
@@ -42,6 +42,7 @@ def zarr_source(array: zarr.Array[Any], document: Document) -> SourceArray:
     document
         Metadata of the array.
     """
+    array = absolute_array(array)
     shapes = chunk_shapes(document)
     if shapes.chunks is None:
         return _irregular_source(array)
@@ -137,7 +138,7 @@ def array_hierarchy(
         groups=None,
         zarr_format=request.document["zarr_format"],
         overwrite=frozenset([""] if parsed.overwrite else []),
-        origins=(array.store_path,),
+        origins=(absolute_place(array.store_path),),
     )
 
 

@@ -10,6 +10,7 @@ import zarr
 from rechunker.metadata import check_names, parse_options
 from rechunker.sources.base import Hierarchy
 from rechunker.sources.zarr_array import request_array
+from rechunker.stores import absolute_place
 
 __all__ = ["group_hierarchy"]
 
@@ -35,7 +36,7 @@ def group_hierarchy(
     TypeError, ValueError
         If `chunks` or `options` is not a dict by path of an array, or an entry is not allowed.
     """
-    fresh = zarr.open_group(group.store_path, mode="r", use_consolidated=False)
+    fresh = zarr.open_group(absolute_place(group.store_path), mode="r", use_consolidated=False)
     members = dict(fresh.members(max_depth=None))
     arrays = {name: node for name, node in members.items() if isinstance(node, zarr.Array)}
     _check_mapping(chunks, arrays, "target_chunks")
@@ -60,7 +61,7 @@ def group_hierarchy(
             [name for name in chunks if parsed[name].overwrite] + ([""] if overwrite_all else [])
         ),
         consolidated=group.metadata.consolidated_metadata is not None,
-        origins=(group.store_path,),
+        origins=(fresh.store_path,),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rechunker.stores import access
+from rechunker.stores.absolute import absolute_array, absolute_origins, absolute_place
 from rechunker.stores.access import unwrap
 from rechunker.stores.nodes import Node, check_unchanged, find_node, node_digest, read_json
 from rechunker.stores.overlap import contains
@@ -10,6 +11,9 @@ from rechunker.stores.resolve import is_process_local, resolve_store
 
 __all__ = [
     "Node",
+    "absolute_array",
+    "absolute_origins",
+    "absolute_place",
     "access",
     "check_unchanged",
     "contains",

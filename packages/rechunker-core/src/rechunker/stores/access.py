@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Coroutine, Iterable, Iterator
+from copy import copy
 from io import FileIO
 from itertools import accumulate
 from pathlib import Path
@@ -40,6 +41,7 @@ __all__ = [
     "run",
     "size",
     "unwrap",
+    "with_inner",
 ]
 
 T = TypeVar("T")
@@ -182,3 +184,12 @@ def unwrap(store: Store) -> Store:
     while isinstance(store, WrapperStore):
         store = store._store
     return store
+
+
+def with_inner(store: Store, inner: Store) -> Store:
+    """Return a store like this one, with another one inside its wrappers."""
+    if not isinstance(store, WrapperStore):
+        return inner
+    wrapper = copy(store)
+    wrapper._store = with_inner(store._store, inner)
+    return wrapper

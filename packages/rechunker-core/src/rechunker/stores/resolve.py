@@ -19,6 +19,7 @@ from zarr.storage import (
     ZipStore,
 )
 
+from rechunker.stores.absolute import absolute_place
 from rechunker.stores.access import unwrap
 from rechunker.stores.mapping import MappingStore
 from rechunker.stores.overlap import CACHES, inner_filesystem, protocols
@@ -48,6 +49,7 @@ def resolve_store(
     Returns
     -------
     zarr.storage.StorePath
+        Its store does not depend on the working directory.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def resolve_store(
     Examples
     --------
     >>> resolve_store("target.zarr")
-    StorePath(LocalStore, 'file://target.zarr')
+    StorePath(LocalStore, 'file:///...target.zarr')
     """
     if isinstance(store_like, str) and _is_remote(store_like):
         return StorePath(_open_url(store_like, dict(storage_options or {})))
@@ -71,10 +73,10 @@ def resolve_store(
             "leave them out"
         )
     if isinstance(store_like, StorePath):
-        return store_like
+        return absolute_place(store_like)
     if isinstance(store_like, zarr.Group):
-        return store_like.store_path
-    return StorePath(_make_store(store_like))
+        return absolute_place(store_like.store_path)
+    return absolute_place(StorePath(_make_store(store_like)))
 
 
 def _make_store(store_like: Any) -> Store:

@@ -29,6 +29,7 @@ from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.dask.private import block_sizes, foreign_block_type, opened_by
 from rechunker.sources.dask.reader import DaskReader
 from rechunker.sources.element_size import average_bytes, with_margin
+from rechunker.stores import absolute_origins
 
 __all__ = [
     "dask_hierarchy",
@@ -174,7 +175,7 @@ def dask_hierarchy(
         groups=None,
         zarr_format=document["zarr_format"],
         overwrite=frozenset([""] if parsed.overwrite else []),
-        origins=tuple(o.store_path for o in opened_by(array).values() if isinstance(o, zarr.Array)),
+        origins=absolute_origins(opened_by(array).values()),
     )
 
 

@@ -37,6 +37,7 @@ from rechunker.sources.xarray.private import arrays_read, is_lazy
 from rechunker.sources.xarray.times import exact_times, with_source_units
 from rechunker.sources.xarray.undecoded import UndecodedVariable, find_undecoded
 from rechunker.sources.zarr_array import zarr_source
+from rechunker.stores import absolute_origins
 
 if TYPE_CHECKING:
     import xarray
@@ -200,7 +201,7 @@ def request_dataset(
     encoded = encode_dataset(encodable, zarr_format)
     variables = _TargetVariables(dataset, encodings, parsed, undecoded, encoded, zarr_format)
     arrays = tuple(variables.request(str(name)) for name in dataset.variables)
-    return DatasetRequest(arrays, encoded.attributes, tuple(variables.origins()))
+    return DatasetRequest(arrays, encoded.attributes, variables.origins())
 
 
 def _check_dataset(dataset: xarray.Dataset) -> None:
@@ -286,9 +287,9 @@ class _TargetVariables:
             document["fill_value"] = source["fill_value"]
         return document
 
-    def origins(self) -> list[StorePath]:
+    def origins(self) -> tuple[StorePath, ...]:
         """Return the places of all Zarr arrays that are read."""
         variables = self.dataset.variables.values()
         arrays = [array for variable in variables for array in arrays_read(variable)]
         arrays += [stored.array for stored in self.undecoded.values()]
-        return [array.store_path for array in arrays]
+        return absolute_origins(arrays)
