@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rechunker.executors._advice import advise
+from rechunker.executors._install_hint import advise
 
 try:
     from rechunker_prefect import PrefectExecutor

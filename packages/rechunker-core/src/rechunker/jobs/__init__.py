@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rechunker.jobs.checks import check_array_name, check_places
-from rechunker.jobs.target import plan_target
+from rechunker.jobs.target_job import plan_target
 from rechunker.jobs.temp_options import temp_places
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rechunker.metadata.chunks import normalize_chunks, normalize_shards
 from rechunker.metadata.codec_chain import chain_of, codecs_of
-from rechunker.metadata.codec_translation import check_codecs, codec_name, is_v2, to_v2, to_v3
+from rechunker.metadata.codec_formats import check_codecs, codec_name, is_v2, to_v2, to_v3
 from rechunker.metadata.dimensions import dimension_names
 from rechunker.metadata.document import (
     Document,
@@ -16,8 +16,8 @@ from rechunker.metadata.document import (
     quiet,
 )
 from rechunker.metadata.options import ArrayOptions, parse_options
-from rechunker.metadata.target import target_document
-from rechunker.metadata.trial import REFUSALS, refusal
+from rechunker.metadata.target_document import target_document
+from rechunker.metadata.trial_array import REFUSALS, refusal
 from rechunker.metadata.wording import check_names, did_you_mean
 
 __all__ = [

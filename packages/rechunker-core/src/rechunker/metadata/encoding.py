@@ -9,10 +9,10 @@ import numcodecs
 import zarr
 
 from rechunker.metadata.codec_chain import Chain, ChainV2, chain_of
-from rechunker.metadata.codec_translation import check_codecs, codec_name, is_v2, to_v2, to_v3
+from rechunker.metadata.codec_formats import check_codecs, codec_name, is_v2, to_v2, to_v3
 from rechunker.metadata.document import Document
 from rechunker.metadata.options import ArrayOptions
-from rechunker.metadata.trial import try_encoding
+from rechunker.metadata.trial_array import try_encoding
 
 __all__ = ["encode_v2", "encode_v3"]
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from rechunker.copying import Lane, Piece, Reader
 from rechunker.planning import Box, Grid, block
-from rechunker.sources.dask.heap import trim_heap
+from rechunker.sources.dask.freed_memory import trim_heap
 
 __all__ = ["DaskReader", "check_block"]
 

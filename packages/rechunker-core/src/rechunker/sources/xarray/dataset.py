@@ -23,17 +23,17 @@ from rechunker.planning import simplify_axis
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.dask import dask_source, is_dask_array
 from rechunker.sources.numpy_array import numpy_source
-from rechunker.sources.xarray.chunks import target_chunks_of
-from rechunker.sources.xarray.encodable import encodable_dataset
-from rechunker.sources.xarray.encoded import EncodedDataset, EncodedVariable, encode_dataset
-from rechunker.sources.xarray.encoding import target_encoding
+from rechunker.sources.xarray.encoded_dataset import EncodedDataset, EncodedVariable, encode_dataset
 from rechunker.sources.xarray.encoding_keys import (
     DECODING_KEYS,
     ELEMENT_KEYS,
     parse_dataset_options,
     parse_encoding,
 )
+from rechunker.sources.xarray.lazy_variables import encodable_dataset
 from rechunker.sources.xarray.private import arrays_read, is_lazy
+from rechunker.sources.xarray.target_chunks import target_chunks_of
+from rechunker.sources.xarray.target_encoding import target_encoding
 from rechunker.sources.xarray.times import exact_times, with_source_units
 from rechunker.sources.xarray.undecoded import UndecodedVariable, find_undecoded
 from rechunker.sources.zarr_array import zarr_source

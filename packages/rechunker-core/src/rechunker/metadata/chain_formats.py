@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rechunker.metadata.codec_chain import Chain, ChainV2, chain_of
-from rechunker.metadata.codec_translation import to_v2, to_v3
+from rechunker.metadata.codec_formats import to_v2, to_v3
 
 __all__ = ["chain_v2_of", "chain_v3_of"]
 

@@ -8,14 +8,14 @@ from typing import Any
 import zarr
 
 from rechunker.metadata.attributes import with_attributes
-from rechunker.metadata.chain_translation import chain_v2_of, chain_v3_of
+from rechunker.metadata.chain_formats import chain_v2_of, chain_v3_of
 from rechunker.metadata.codec_chain import codecs_of, shard
 from rechunker.metadata.document import Document, document_of, metadata_files, with_chunk_shape
 from rechunker.metadata.encoding import encode_v2, encode_v3
 from rechunker.metadata.grid import TargetGrid, target_grid
 from rechunker.metadata.options import ArrayOptions
-from rechunker.metadata.trial import REFUSALS, refusal, try_codecs
-from rechunker.metadata.trial_order import check_round_trip
+from rechunker.metadata.round_trip import check_round_trip
+from rechunker.metadata.trial_array import REFUSALS, refusal, try_codecs
 
 __all__ = ["target_document"]
 
