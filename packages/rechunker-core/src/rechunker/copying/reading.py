@@ -14,7 +14,7 @@ from rechunker.copying.codecs import Piece
 from rechunker.copying.lanes import Lane
 from rechunker.copying.stored_array import StoredArray
 from rechunker.planning import Box, Grid, block
-from rechunker.stores import access, check_unchanged
+from rechunker.stores import access, check_unchanged, identity_of
 
 __all__ = ["Reader", "RegionReader", "ZarrReader"]
 
@@ -154,7 +154,7 @@ class RegionReader(Reader):
 
     @property
     def identity(self) -> str:
-        return repr(self)
+        return f"{self!r} {identity_of(self.array.store_path)} {self.digest}"
 
     @property
     def store(self) -> Store:

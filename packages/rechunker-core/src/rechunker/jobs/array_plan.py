@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import prod
+from math import inf, prod
 from typing import Any
 
 from zarr.abc.store import Store
@@ -73,11 +73,14 @@ def plan_job(
     search = _Search.of(request.source, target, temp, executor)
     try:
         plan = search.best(max_mem)
+        enough = None
+        if temp is None and plan.read_amplification > MAX_AMPLIFICATION:
+            enough, plan = search.reading_little(max_mem, plan)
     except MemoryLimitError as error:
         what = f"array {request.name!r}: " if request.name else ""
         raise MemoryLimitError(f"{what}{error}", error.needed) from None
-    if temp is None and plan.read_amplification > MAX_AMPLIFICATION:
-        raise ValueError(_temp_needed(request.name, plan, search))
+    if enough is not None:
+        raise ValueError(_temp_needed(request.name, plan, enough))
     return ArrayJob(request, target, plan, temp if plan.hops else None)
 
 
@@ -114,6 +117,7 @@ class _Search:
     cost: CostModel
     threads: int
     temp: bool
+    max_amplification: float = inf
 
     @classmethod
     def of(
@@ -170,27 +174,26 @@ class _Search:
             max_mem,
             cost=shared,
             temp=self.temp,
+            max_amplification=self.max_amplification,
             footprint=replace(self.footprint, concurrency=concurrency),
         )
 
-    def enough(self, max_mem: int) -> int:
-        """Return a memory limit with which no temp store is needed, to about a tenth."""
-        low, high = max_mem, 2 * max_mem
-        while self.best(high).read_amplification > MAX_AMPLIFICATION:
-            low, high = high, 2 * high
-        while high > 1.1 * low:
-            middle = (low + high) // 2
-            if self.best(middle).read_amplification > MAX_AMPLIFICATION:
-                low = middle
-            else:
-                high = middle
-        return high
+    def reading_little(self, max_mem: int, plan: RechunkPlan) -> tuple[int | None, RechunkPlan]:
+        """Return the cheapest plan of those that read little; None says that it fits.
+
+        Where none of them fits, return the memory limit with which one does, and `plan`.
+        """
+        few = replace(self, max_amplification=MAX_AMPLIFICATION)
+        try:
+            return None, few.best(max_mem)
+        except MemoryLimitError as error:
+            return error.needed, plan
 
 
-def _temp_needed(name: str, plan: RechunkPlan, search: _Search) -> str:
+def _temp_needed(name: str, plan: RechunkPlan, enough: int) -> str:
     return (
         f"A temporary store location must be provided{f' for array {name!r}' if name else ''}: "
         f"with max_mem={format_bytes(plan.max_mem)} and no temp_store the source would be read "
         f"{plan.read_amplification:.1f} times; give temp_store, or raise max_mem to "
-        f"{format_bytes(search.enough(plan.max_mem))}"
+        f"{format_bytes(enough)} ({enough} bytes)"
     )

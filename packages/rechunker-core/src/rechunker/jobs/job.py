@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from zarr.storage import StorePath
 
@@ -25,12 +26,15 @@ from rechunker.copying import (
 )
 from rechunker.planning import Layout, RechunkPlan, regular_grid
 from rechunker.sources import ArrayRequest
+from rechunker.stores import identity_of
 from rechunker.types import CopySpec, Stage
 
 __all__ = ["ArrayJob", "TempPlace", "temp_folder"]
 
 # Bytes of a slab of a cell: it stays in the processor's cache while it is scattered.
 SLAB_BYTES = 1 << 22
+# To be raised with every change of the layout of temporary objects.
+LAYOUT_VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,22 @@ class ArrayJob:
         """Path of the array within the target, "" for a target that is an array."""
         return self.request.name
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """Part of the key of all temporary objects of this plan."""
-        facts = [self.name, self.request.source.reader.identity]
-        facts += [self.target.metadata, self.target.path]
+        """Part of the key of all temporary objects of this plan.
+
+        It differs between two plans unless they copy the same source to the same target by way of
+        the same temp store, in the same stages and in the same layout of temporary objects.
+        """
+        reader, target = self.request.source.reader, self.target
+        stored = reader.stored
+        source = None if stored is None else StorePath(stored.store, stored.path)
+        places = [source, StorePath(target.store, target.path)]
+        places += [None if self.temp is None else self.temp.path]
+        facts = [LAYOUT_VERSION, self.name, reader.identity, target.metadata]
+        facts += ["" if place is None else identity_of(place) for place in places]
+        facts += [json.dumps(self.request.document["attributes"], sort_keys=True)]
+        facts += ["" if self.temp is None else repr(self.temp.codec)]
         facts += [repr(stage) for stage in self.plan.stages]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 
 from rechunker.planning.costs import LOCAL, CostModel
 from rechunker.planning.footprints import Footprint, Layout
@@ -27,6 +28,7 @@ def plan_rechunk(
     cost: CostModel | None = None,
     temp: bool = True,
     max_hops: int = 4,
+    max_amplification: float = inf,
     footprint: Footprint | None = None,
 ) -> RechunkPlan:
     """Find the cheapest plan that rechunks an array within a memory limit.
@@ -56,6 +58,8 @@ def plan_rechunk(
         Whether the plan may use temporary objects.
     max_hops
         Largest number of copies through temporary objects.
+    max_amplification
+        Largest read amplification, 1.0 or more: how many times over the source may be read.
     footprint
         Memory that one task needs besides its box. By default that of chunks that do not compress,
         with one read or write in flight at a time; a source chunk takes its full size even if it
@@ -114,6 +118,7 @@ def plan_rechunk(
         itemsize,
         cost=cost or LOCAL,
         max_hops=max_hops if temp else 0,
+        max_amplification=max_amplification,
         footprint=footprint,
     )
     limit = parse_bytes(max_mem)
@@ -162,7 +167,7 @@ def _empty_stage(problem: Problem) -> StagePlan:
 def _memory_error(problem: Problem, max_mem: int) -> MemoryLimitError:
     needed = minimum_memory(problem)
     remedies = [f"raise max_mem to {format_bytes(needed)} ({needed} bytes)"]
-    with_temp = minimum_memory(replace(problem, max_hops=1))
+    with_temp = minimum_memory(replace(problem, max_hops=1, max_amplification=inf))
     if with_temp < needed:
         remedies.append(f"provide a temporary store, which reduces this to {with_temp} bytes")
     if needed > problem.footprint.read:  # otherwise reading one source chunk alone needs this much

@@ -7,7 +7,7 @@ import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
+from math import inf, prod
 from typing import SupportsIndex, TypeVar
 
 from rechunker.planning.costs import CostModel
@@ -42,6 +42,8 @@ class Problem:
         Whether each source unit must be read by one task only.
     same_units
         Whether decoded source units are equal to target units.
+    max_amplification
+        Largest read amplification of the source.
     """
 
     shape: tuple[int, ...]
@@ -53,6 +55,7 @@ class Problem:
     max_hops: int
     read_once: bool
     same_units: bool
+    max_amplification: float = inf
 
     @cached_property
     def axes(self) -> tuple[tuple[int, Axis, int], ...]:
@@ -88,6 +91,7 @@ def make_problem(
     *,
     cost: CostModel,
     max_hops: int,
+    max_amplification: float = inf,
     footprint: Footprint | None = None,
 ) -> Problem:
     """Check the arguments of `rechunker.plan_rechunk` and return them as a problem.
@@ -110,6 +114,7 @@ def make_problem(
         footprint=footprint or _footprint(source, target, operator.index(itemsize)),
         cost=cost,
         max_hops=max_hops,
+        max_amplification=max_amplification,
         read_once=not all(isinstance(axis, int) for axis in source),
         same_units=all(map(_equal_units, lengths, source, target)),
     )

@@ -92,7 +92,8 @@ def search(problem: Problem, max_mem: int) -> Solution | None:
 def minimum_memory(problem: Problem) -> int:
     """Return the smallest `max_mem`, in bytes, for which `search` finds a plan.
 
-    Candidates do not depend on the memory limit, so this is the smallest peak memory of any.
+    Candidates do not depend on the memory limit, so this is the smallest peak memory of any. The
+    one that holds the whole array reads it once, so there is always one.
     """
     return int(min(_minimum_peak(problem, hops) for hops in range(problem.max_hops + 1)))
 
@@ -101,7 +102,8 @@ def _minimum_peak(problem: Problem, hops: int) -> float:
     peaks = [np.inf]
     for batch in _batches(problem, hops, np.inf):
         stages = tuple(predict(problem, batch))
-        peaks.append(float(_peak(stages).min()))
+        allowed = _reads_little(problem, stages)
+        peaks.append(float(np.where(allowed, _peak(stages), np.inf).min()))
     return min(peaks)
 
 
@@ -112,7 +114,8 @@ def _cheapest(problem: Problem, hops: int, max_mem: int) -> Solution | None:
     for batch in _batches(problem, hops, max_mem):
         stages = tuple(predict(problem, batch))
         peak = _peak(stages)
-        cost = np.where(peak <= max_mem, seconds(problem.cost, stages), np.inf)
+        allowed = (peak <= max_mem) & _reads_little(problem, stages)
+        cost = np.where(allowed, seconds(problem.cost, stages), np.inf)
         equal = np.flatnonzero(cost == cost.min())
         row = int(equal[np.argmin(peak[equal])])
         if (cost[row], peak[row]) < best and np.isfinite(cost[row]):
@@ -127,6 +130,12 @@ def _exact_solution(problem: Problem, hops: int, chosen: list[Chain]) -> Solutio
     stages = tuple(predict(problem, Combinations(tables, hops, dtype=object)))
     grids = tuple(tuple(chain[stage] for chain in chosen) for stage in range(hops + 1))
     return Solution(float(seconds(problem.cost, stages)[0]), grids, stages)
+
+
+def _reads_little(problem: Problem, stages: tuple[StagePrediction, ...]) -> npt.NDArray[np.bool_]:
+    """Return which plans keep to the largest read amplification."""
+    few: npt.NDArray[np.bool_] = stages[0].bytes_read <= problem.max_amplification * problem.nbytes
+    return few
 
 
 def _peak(stages: tuple[StagePrediction, ...]) -> npt.NDArray[np.float64]:

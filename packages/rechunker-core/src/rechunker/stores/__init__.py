@@ -6,7 +6,7 @@ from rechunker.stores import access
 from rechunker.stores.absolute import absolute_array, absolute_origins, absolute_place
 from rechunker.stores.access import unwrap
 from rechunker.stores.nodes import Node, check_unchanged, find_node, node_digest, read_json
-from rechunker.stores.overlap import contains
+from rechunker.stores.overlap import contains, identity_of
 from rechunker.stores.resolve import is_process_local, resolve_store
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "check_unchanged",
     "contains",
     "find_node",
+    "identity_of",
     "is_process_local",
     "node_digest",
     "read_json",

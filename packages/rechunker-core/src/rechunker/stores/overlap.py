@@ -20,7 +20,7 @@ from zarr.storage import (
 from rechunker.stores.access import unwrap
 from rechunker.stores.mapping import MappingStore
 
-__all__ = ["CACHES", "contains", "inner_filesystem", "protocols"]
+__all__ = ["CACHES", "contains", "identity_of", "inner_filesystem", "protocols"]
 
 # Protocols of fsspec filesystems that cache the files of another filesystem on this machine.
 CACHES = frozenset({"simplecache", "filecache", "blockcache", "cached"})
@@ -64,6 +64,18 @@ def contains(outer: StorePath, inner: StorePath) -> bool:
         around, within = _Location(None, _parts(outer.path)), _Location(None, _parts(inner.path))
     is_prefix = within.parts[: len(around.parts)] == around.parts
     return around.namespace == within.namespace and is_prefix
+
+
+def identity_of(place: StorePath) -> str:
+    """Return a text that differs between two places, as far as their stores tell them apart.
+
+    Parameters
+    ----------
+    place
+        Place in a store.
+    """
+    found = _locate(place)
+    return repr(tuple(found)) if found else repr((str(unwrap(place.store)), place.path))
 
 
 def inner_filesystem(fs: Any) -> Any:
