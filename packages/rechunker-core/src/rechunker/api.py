@@ -144,9 +144,9 @@ def rechunk(
     >>> rechunked
     <Rechunked>
     * Source      : <Array file://source.zarr shape=(4, 4) dtype=float64>
-    * Target      : <Array file://target.zarr shape=(4, 4) dtype=float64>
+    * Target      : <Array file:///...target.zarr shape=(4, 4) dtype=float64>
     >>> rechunked.execute()
-    <Array file://target.zarr shape=(4, 4) dtype=float64>
+    <Array file:///...target.zarr shape=(4, 4) dtype=float64>
     """
     memory = parse_bytes(max_mem)
     engine = get_executor(executor)
@@ -166,4 +166,6 @@ def rechunk(
     hops = {name: plan.hops for name, plan in plans.items() if plan.hops}
     between = Intermediate(temp_place, hops) if temp_place and hops else None
     plan = engine.prepare_plan(job.specs())
-    return Rechunked(engine, plan, source, between, job.target(), copy_plan=plans, reopen=job.open)
+    return Rechunked(
+        engine, plan, source, between, job.target(), copy_plan=plans, reopen=job.open, held=job.held
+    )

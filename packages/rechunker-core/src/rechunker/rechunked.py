@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Generic
@@ -68,6 +69,8 @@ class Rechunked(Generic[Target]):
     reopen
         Function that opens the target in its store, called at the end of `execute`. By default
         `execute` returns `target`.
+    held
+        Function that returns a context in which this process holds the target.
 
     Attributes
     ----------
@@ -87,6 +90,7 @@ class Rechunked(Generic[Target]):
         *,
         copy_plan: Mapping[str, RechunkPlan] | None = None,
         reopen: Callable[[], Target] | None = None,
+        held: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.executor = executor
         self.plan = plan
@@ -96,6 +100,7 @@ class Rechunked(Generic[Target]):
         self.traffic: Traffic | None = None
         self.copy_plan = dict(copy_plan or {})
         self._reopen = reopen
+        self._held = held
 
     def execute(self, **kwargs: Any) -> Target:
         """Run the plan and return the target. After a failure, it may be called again.
@@ -121,7 +126,8 @@ class Rechunked(Generic[Target]):
         Exception
             The error of a task that failed; the target then has no metadata and cannot be opened.
         """
-        traffic = self.executor.execute_plan(self.plan, **kwargs)
+        with self._held():
+            traffic = self.executor.execute_plan(self.plan, **kwargs)
         self.traffic = traffic if isinstance(traffic, Traffic) else None
         if self._reopen is not None:
             self.target = self._reopen()

@@ -15,6 +15,7 @@ from rechunker.copying.reading import Reader
 from rechunker.copying.scatter import CellLayout
 from rechunker.copying.writing import Writer
 from rechunker.planning import Box, Grid, Layout, blocks_meeting, task_box
+from rechunker.stores import Claim, ClaimWatch
 from rechunker.types import Traffic
 
 __all__ = ["CopyWork"]
@@ -40,6 +41,8 @@ class CopyWork:
         Number of reads, or writes, that one task has in flight.
     settings
         Settings of `zarr.config` where the plan was made, by dotted name.
+    claim
+        Claim of the run on its target, which is looked at every second; None if there is none.
     """
 
     name: str
@@ -50,10 +53,13 @@ class CopyWork:
     layout: Layout
     threads: int
     settings: Mapping[str, Any] = field(default_factory=dict)
+    claim: Claim | None = None
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         with zarr.config.set(dict(self.settings)), Lanes(self.threads) as lanes:
+            watch = ClaimWatch(self.claim)
             for task in tasks:
+                watch.check()
                 self._run(task, lanes)
                 yield lanes.take_traffic() + Traffic(tasks=1)
 

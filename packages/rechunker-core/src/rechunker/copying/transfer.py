@@ -9,7 +9,7 @@ from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.stored_array import StoredArray
 from rechunker.planning import Grid, block, blocks_meeting, task_box
-from rechunker.stores import access
+from rechunker.stores import Claim, ClaimWatch, access
 from rechunker.types import Traffic
 
 __all__ = ["TransferWork", "encoded_alike"]
@@ -44,6 +44,8 @@ class TransferWork:
         Two arrays that encode their objects alike.
     threads
         Number of objects that one task copies at a time.
+    claim
+        Claim of the run on its target, which is looked at every second; None if there is none.
     """
 
     name: str
@@ -51,10 +53,13 @@ class TransferWork:
     source: StoredArray
     target: StoredArray
     threads: int
+    claim: Claim | None = None
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
+        watch = ClaimWatch(self.claim)
         with Lanes(self.threads) as lanes:
             for task in tasks:
+                watch.check()
                 self._run(task, lanes)
                 yield lanes.take_traffic() + Traffic(tasks=1)
 

@@ -26,7 +26,7 @@ from rechunker.copying import (
 )
 from rechunker.planning import Layout, RechunkPlan, regular_grid
 from rechunker.sources import ArrayRequest
-from rechunker.stores import identity_of
+from rechunker.stores import Claim, identity_of
 from rechunker.types import CopySpec, Stage
 
 __all__ = ["ArrayJob", "TempPlace", "temp_folder"]
@@ -98,28 +98,27 @@ class ArrayJob:
         facts += [repr(stage) for stage in self.plan.stages]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
-    @property
-    def spec(self) -> CopySpec:
-        """The stages of the plan."""
-        return CopySpec(self.name, tuple(self._stages()))
+    def spec(self, claim: Claim | None) -> CopySpec:
+        """Return the stages of the plan; their tasks stop when the claim is gone."""
+        return CopySpec(self.name, tuple(self._stages(claim)))
 
-    def _stages(self) -> Iterator[Stage]:
+    def _stages(self, claim: Claim | None) -> Iterator[Stage]:
         last = self.plan.hops
         for j, stage in enumerate(self.plan.stages):
             name = f"{self.name or 'array'}: {_verb(j, last)}"
             nbytes = stage.bytes_read + stage.bytes_written
-            yield Stage(name, stage.tasks, self._work(j, name), stage.memory, nbytes)
+            yield Stage(name, stage.tasks, self._work(j, name, claim), stage.memory, nbytes)
 
-    def _work(self, j: int, name: str) -> CopyWork | TransferWork:
+    def _work(self, j: int, name: str, claim: Claim | None) -> CopyWork | TransferWork:
         plan, stage = self.plan, self.plan.stages[j]
         threads = plan.footprint.concurrency
         transferred = self._transferred
         if transferred is not None:
-            return TransferWork(name, stage.grid, transferred, self.target, threads)
+            return TransferWork(name, stage.grid, transferred, self.target, threads, claim)
         reader, writer = self._reader(j), self._writer(j)
         settings = changed_settings()
         return CopyWork(
-            name, plan.shape, stage.grid, reader, writer, stage.layout, threads, settings
+            name, plan.shape, stage.grid, reader, writer, stage.layout, threads, settings, claim
         )
 
     def _reader(self, j: int) -> Reader:

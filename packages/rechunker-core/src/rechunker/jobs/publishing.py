@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import zarr
@@ -11,32 +12,140 @@ from zarr.buffer import cpu
 from zarr.storage import StorePath
 
 from rechunker.metadata import quiet
-from rechunker.stores import access, check_unchanged, find_node
+from rechunker.stores import CLAIM, Claim, access, check_unchanged, digest_of, find_node
 from rechunker.types import Traffic
 
-__all__ = ["Finish", "Start"]
+__all__ = ["Finish", "Root", "Start"]
+
+_METADATA = ("zarr.json", ".zmetadata", ".zgroup", ".zarray", ".zattrs")
+# Names of chunks, or of the folders that hold them, and what a LocalStore leaves of a write that
+# was killed.
+_CHUNK = re.compile(r"(c|(c\.)?\d+(\.\d+)*)(\.[0-9a-f]+\.partial)?")
+
+
+@dataclass(frozen=True)
+class Root:
+    """An array or group of the target that is cleared and claimed as a whole.
+
+    Parameters
+    ----------
+    place
+        Where it is.
+    arrays
+        Places of the arrays in it, or its own.
+    planned
+        Metadata of what was there when the plan was made; None if there was nothing.
+    digest
+        Digest of the metadata that this plan writes (`rechunker.stores.digest_of`).
+    overwrite
+        Whether what is there may be deleted.
+    claim
+        Claim of this run; None if the store cannot hold one.
+    """
+
+    place: StorePath
+    arrays: tuple[StorePath, ...]
+    planned: bytes | None
+    digest: str
+    overwrite: bool
+    claim: Claim | None
+
+    def start(self) -> None:
+        """Claim the place, and delete what the target replaces, unless that is done already.
+
+        Raises
+        ------
+        FileExistsError
+            If something appeared there since the plan was made, and must not be replaced.
+        TargetInUseError
+            If another run writes there.
+        """
+        self._check()
+        if self.claim is None:
+            self._clear()
+            return
+        if self.claim.holder() is None and self.is_published():
+            return  # this task is run again, after the last one has given the target free
+        holder = self.claim.take(overwrite=self.overwrite)
+        if not holder.cleared:
+            self._clear()
+            self.claim.set_cleared(holder)
+
+    def _check(self) -> None:
+        node = find_node(self.place)
+        if self.overwrite or (node is not None and node.metadata == self.planned):
+            return
+        if self.is_published():
+            return  # this plan is executed once more
+        if node is not None or self._nodes():
+            raise FileExistsError(
+                f"there is {node or 'an array or a group'} in {self.place} that was not there when "
+                "rechunk() was called; choose another target_store, or give "
+                "target_options={'overwrite': True}"
+            )
+
+    def is_published(self) -> bool:
+        """Return whether the metadata that this plan writes are there."""
+        node = find_node(self.place)
+        is_new = node is not None and node.metadata != self.planned
+        return is_new and node is not None and digest_of(node.metadata) == self.digest
+
+    def _nodes(self) -> list[str]:
+        """Return the keys of all metadata at the place and below it."""
+        if not self.place.store.supports_listing:
+            return []
+        return access.find_keys(self.place.store, _below(self.place), _is_metadata)
+
+    def _clear(self) -> None:
+        """Delete what is there: metadata first, parents before children, and not the claim.
+
+        What is left by a process that is killed in between does not open.
+        """
+        metadata = self._nodes()
+        for key in sorted(metadata, key=lambda key: (key.count("/"), _METADATA.index(_name(key)))):
+            access.delete(self.place.store, key)
+        if metadata:
+            _delete_in(self.place, lambda name: name != CLAIM)
+        elif self.place.store.supports_listing:
+            # What an earlier run, or somebody who deleted the metadata alone, has left.
+            for place in self.arrays:
+                _delete_in(place, lambda name: _CHUNK.fullmatch(name) is not None)
+
+
+def _delete_in(place: StorePath, wanted: Callable[[str], bool]) -> None:
+    for name in filter(wanted, access.list_dir(place.store, place.path)):
+        access.delete_dir(place.store, (place / name).path)
+        access.delete(place.store, (place / name).path)
+
+
+def _below(place: StorePath) -> str:
+    return f"{place.path}/" if place.path else ""
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+def _is_metadata(key: str) -> bool:
+    return _name(key) in _METADATA
 
 
 @dataclass(frozen=True)
 class Start:
-    """Delete what the target replaces.
+    """Claim the target, and delete what it replaces.
 
     Parameters
     ----------
-    replaced
-        Places of arrays and groups to delete, with everything below them, and the metadata that
-        they had when the plan was made. If the metadata differ now, an earlier run of this plan
-        has replaced them: a task that runs again must not delete what came after it.
+    roots
+        What the target consists of.
     """
 
-    replaced: tuple[tuple[StorePath, bytes], ...]
+    roots: tuple[Root, ...]
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for _ in tasks:
-            for place, metadata in self.replaced:
-                node = find_node(place)
-                if node is not None and node.metadata == metadata:
-                    access.delete_dir(place.store, place.path)
+            for root in self.roots:
+                root.start()
             yield Traffic()
 
 
@@ -48,6 +157,8 @@ class Finish:
     ----------
     store
         Store of the target.
+    roots
+        What the target consists of.
     sources
         Places of the sources, with the digest of their metadata when the plan was made.
     documents
@@ -59,6 +170,7 @@ class Finish:
     """
 
     store: Store
+    roots: tuple[Root, ...]
     sources: tuple[tuple[StorePath, str | None], ...]
     documents: tuple[tuple[str, bytes], ...]
     consolidate: tuple[str, ...] = ()
@@ -66,13 +178,27 @@ class Finish:
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for _ in tasks:
-            for place, digest in self.sources:
-                check_unchanged(place, digest)
-            for key, content in self.documents:
-                access.put(self.store, key, cpu.Buffer.from_bytes(content))
-            for path in self.consolidate:
-                with quiet():
-                    zarr.consolidate_metadata(StorePath(self.store, path))
-            for store, folder in self.temp:
-                access.delete_dir(store, folder)
+            if not self._is_done():
+                self._publish()
             yield Traffic()
+
+    def _publish(self) -> None:
+        claims = [root.claim for root in self.roots if root.claim is not None]
+        for claim in claims:
+            claim.check()
+        for place, digest in self.sources:
+            check_unchanged(place, digest)
+        for key, content in self.documents:
+            access.put(self.store, key, cpu.Buffer.from_bytes(content))
+        for path in self.consolidate:
+            with quiet():
+                zarr.consolidate_metadata(StorePath(self.store, path))
+        for store, folder in self.temp:
+            access.delete_dir(store, folder)
+        for claim in claims:
+            claim.release()
+
+    def _is_done(self) -> bool:
+        """Return whether this task has run before: its claims are gone, its target is there."""
+        gone = [root.claim is not None and root.claim.holder() is None for root in self.roots]
+        return all(gone) and all(root.is_published() for root in self.roots)

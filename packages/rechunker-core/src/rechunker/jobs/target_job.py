@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 import zarr
 from zarr.abc.buffer import Buffer
@@ -13,10 +15,10 @@ from zarr.storage import MemoryStore, StorePath
 from rechunker.copying import StoredArray
 from rechunker.jobs.array_plan import plan_job
 from rechunker.jobs.job import ArrayJob, TempPlace, temp_folder
-from rechunker.jobs.publishing import Finish, Start
+from rechunker.jobs.publishing import Finish, Root, Start
 from rechunker.metadata import array_from_document, metadata_files, quiet
 from rechunker.sources import Hierarchy
-from rechunker.stores import find_node, node_digest
+from rechunker.stores import Claim, digest_of, find_node, node_digest
 from rechunker.types import CopySpec, Executor, Stage
 
 __all__ = ["TargetJob", "plan_target"]
@@ -35,27 +37,71 @@ class TargetJob:
     jobs
         One job per array.
     replaced
-        Places of the arrays and groups that the target replaces, with their metadata.
+        Metadata of the arrays and groups that the target replaces, by their paths in the target.
+    roots
+        Paths of the arrays and groups that are cleared and claimed as a whole.
+    run
+        Random id of the plan.
     """
 
     place: StorePath
     hierarchy: Hierarchy
     jobs: tuple[ArrayJob, ...]
-    replaced: tuple[tuple[StorePath, bytes], ...]
+    replaced: Mapping[str, bytes]
+    roots: tuple[str, ...]
+    run: str
 
     def specs(self) -> Iterator[CopySpec]:
         """Yield one copy spec per array, and last the one that starts and finishes the whole."""
-        start = Stage("start", 1 if self.replaced else 0, Start(self.replaced))
+        roots = tuple(self._roots())
         nothing = Stage("nothing", 0, Start(()))
         longest = 0
         for job in self.jobs:
-            spec = job.spec
+            spec = job.spec(self.claim(self._root_of(job.name)))
             longest = max(longest, len(spec.stages))
             yield replace(spec, stages=(nothing, *spec.stages))
-        finish = Stage("finish", 1, self._finish())
-        yield CopySpec("", (start, *[nothing] * longest, finish))
+        finish = Stage("finish", 1, self._finish(roots))
+        yield CopySpec("", (Stage("start", 1, Start(roots)), *[nothing] * longest, finish))
 
-    def _finish(self) -> Finish:
+    def _root_of(self, name: str) -> str:
+        return name if name in self.roots else ""
+
+    def claim(self, root: str) -> Claim | None:
+        """Return the claim of this run on a root; None if the store could not delete it again."""
+        place = self.place / root
+        return Claim(place.store, place.path, self.run) if place.store.supports_deletes else None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Claim the target for this process within a context."""
+        with ExitStack() as stack:
+            for root in self.roots:
+                claim = self.claim(root)
+                if claim is not None:
+                    stack.enter_context(claim.held(overwrite=self._may_replace(root)))
+            yield
+
+    def _may_replace(self, root: str) -> bool:
+        return bool({"", root} & self.hierarchy.overwrite)
+
+    def _roots(self) -> Iterator[Root]:
+        documents = dict(self._documents())
+        for root in self.roots:
+            place = self.place / root
+            names = ("zarr.json", ".zarray", ".zgroup")
+            (metadata,) = (documents[k] for n in names if (k := (place / n).path) in documents)
+            yield Root(
+                place=place,
+                arrays=tuple(
+                    self.place / job.name for job in self.jobs if self._root_of(job.name) == root
+                ),
+                planned=self.replaced.get(root),
+                digest=digest_of(metadata),
+                overwrite=self._may_replace(root),
+                claim=self.claim(root),
+            )
+
+    def _finish(self, roots: tuple[Root, ...]) -> Finish:
         temp = [
             (job.temp.path.store, temp_folder(job.temp.path, job.fingerprint))
             for job in self.jobs
@@ -63,6 +109,7 @@ class TargetJob:
         ]
         return Finish(
             self.place.store,
+            roots,
             tuple(self._sources()),
             tuple(self._documents()),
             tuple(self._consolidated()),
@@ -92,7 +139,7 @@ class TargetJob:
     def _group_files(self, place: StorePath, attributes: Mapping[str, Any]) -> dict[str, bytes]:
         """Return the metadata of a group; a group that stays keeps its own attributes as well."""
         kept: dict[str, Any] = {}
-        if _is_group(place) and place not in [there for there, _ in self.replaced]:
+        if _is_group(place) and not self._is_replaced(place):
             kept = zarr.open_group(place, mode="r", use_consolidated=False).attrs.asdict()
         objects: dict[str, Buffer] = {}
         zarr.create_group(
@@ -101,6 +148,9 @@ class TargetJob:
             zarr_format=self.hierarchy.zarr_format,
         )
         return {key: value.to_bytes() for key, value in objects.items()}
+
+    def _is_replaced(self, place: StorePath) -> bool:
+        return place in [self.place / root for root in self.replaced]
 
     def _consolidated(self) -> Iterator[str]:
         """Yield the paths of groups whose consolidated metadata must be written or updated."""
@@ -180,7 +230,10 @@ def plan_target(
     MemoryLimitError, ValueError
         If an array cannot be rechunked within the memory limit, or not without a temp store.
     """
-    replaced = tuple(_replaced(hierarchy, place, into_group))
+    roots: tuple[str, ...] = ("",)
+    if into_group and hierarchy.groups is not None:
+        roots = tuple(request.name for request in hierarchy.arrays)
+    replaced = dict(_replaced(hierarchy, place, roots))
     jobs = tuple(
         plan_job(
             request,
@@ -191,24 +244,21 @@ def plan_target(
         )
         for request in hierarchy.arrays
     )
-    return TargetJob(place, hierarchy, jobs, replaced)
+    return TargetJob(place, hierarchy, jobs, replaced, roots, uuid4().hex)
 
 
 def _replaced(
-    hierarchy: Hierarchy, place: StorePath, into_group: bool
-) -> Iterator[tuple[StorePath, bytes]]:
-    """Yield the places of nodes to replace, with their metadata."""
-    names: Sequence[str] = [""]
-    if into_group and hierarchy.groups is not None:
-        names = [request.name for request in hierarchy.arrays]
-    for name in names:
-        there = place / name
+    hierarchy: Hierarchy, place: StorePath, roots: Sequence[str]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the paths of nodes to replace, with their metadata."""
+    for root in roots:
+        there = place / root
         node = find_node(there)
         if node is None:
             continue
-        if not {"", name} & hierarchy.overwrite:
+        if not {"", root} & hierarchy.overwrite:
             raise FileExistsError(
                 f"there is {node} at {there} already; choose another target_store, or give "
                 "target_options={'overwrite': True} to have execute() replace it"
             )
-        yield there, node.metadata
+        yield root, node.metadata

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from copy import copy
 from io import FileIO
 from itertools import accumulate
@@ -35,8 +35,11 @@ __all__ = [
     "delete_dir",
     "fetch",
     "fetch_range",
+    "find_keys",
     "get",
+    "list_dir",
     "put",
+    "put_if_missing",
     "put_reused",
     "run",
     "size",
@@ -136,6 +139,25 @@ def put(store: Store, key: str, value: Buffer) -> None:
         store.set_sync(key, value)
     else:
         run(store.set(key, value))
+
+
+def put_if_missing(store: Store, key: str, value: Buffer) -> None:
+    """Store `value` at `key` unless there is an object; at once, if the store can do that."""
+    run(store.set_if_not_exists(key, value))
+
+
+def find_keys(store: Store, prefix: str, wanted: Callable[[str], bool]) -> list[str]:
+    """Return the keys below `prefix` that are wanted; others are not held in memory."""
+    return run(_collect(store.list_prefix(prefix), wanted))
+
+
+def list_dir(store: Store, prefix: str) -> list[str]:
+    """Return the names directly below `prefix`, of objects and of folders."""
+    return run(_collect(store.list_dir(prefix), lambda name: True))
+
+
+async def _collect(names: AsyncIterator[str], wanted: Callable[[str], bool]) -> list[str]:
+    return [name async for name in names if wanted(name)]
 
 
 def put_reused(store: Store, key: str, data: Bytes) -> None:

@@ -14,7 +14,7 @@ from zarr.storage import LocalStore, StorePath, ZipStore
 
 from rechunker.stores import access
 
-__all__ = ["Node", "check_unchanged", "find_node", "node_digest", "read_json"]
+__all__ = ["Node", "check_unchanged", "digest_of", "find_node", "node_digest", "read_json"]
 
 Kind = Literal["array", "group"]
 
@@ -77,9 +77,12 @@ def node_digest(path: StorePath) -> str | None:
         Hexadecimal digits; None if there is no node.
     """
     node = find_node(path)
-    if node is None:
-        return None
-    document = _parse(node.metadata)
+    return None if node is None else digest_of(node.metadata)
+
+
+def digest_of(metadata: bytes) -> str:
+    """Return the digest of a metadata object, in hexadecimal digits."""
+    document = _parse(metadata)
     facts = {key: value for key, value in document.items() if key not in _APART}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
