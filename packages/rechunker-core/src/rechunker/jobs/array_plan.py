@@ -11,6 +11,7 @@ from zarr.storage import FsspecStore, ObjectStore
 
 from rechunker.copying import CHECKSUM_BYTES, StoredArray, spill
 from rechunker.jobs.job import ArrayJob, TempPlace
+from rechunker.metadata import check_codec_limits
 from rechunker.planning import (
     LOCAL,
     OBJECT_STORE,
@@ -70,15 +71,19 @@ def plan_job(
     ValueError
         If the plan needs a temp store, and there is none.
     """
+    where = f"array {request.name!r}: " if request.name else ""
     search = _Search.of(request.source, target, temp, executor)
+    try:
+        check_codec_limits(request.document, target.itemsize)
+    except ValueError as error:
+        raise ValueError(f"{where}{error}") from None
     try:
         plan = search.best(max_mem)
         enough = None
         if temp is None and plan.read_amplification > MAX_AMPLIFICATION:
             enough, plan = search.reading_little(max_mem, plan)
     except MemoryLimitError as error:
-        what = f"array {request.name!r}: " if request.name else ""
-        raise MemoryLimitError(f"{what}{error}", error.needed) from None
+        raise MemoryLimitError(f"{where}{error}", error.needed) from None
     if enough is not None:
         raise ValueError(_temp_needed(request.name, plan, enough))
     return ArrayJob(request, target, plan, temp if plan.hops else None)

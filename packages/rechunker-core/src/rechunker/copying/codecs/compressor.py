@@ -9,6 +9,7 @@ from typing import Any
 import numcodecs
 import numpy as np
 import numpy.typing as npt
+from numcodecs import Blosc
 from numcodecs.abc import Codec
 
 from rechunker.copying.codecs.frames import FRAMES, stated_size
@@ -130,5 +131,7 @@ def byte_codec(config: Mapping[str, Any], itemsize: int) -> ByteCodec | None:
         typesize = given.pop("typesize", None) or itemsize
         if typesize not in _WORDS or itemsize % typesize:
             return None
-        given["shuffle"] = _SHUFFLES.get(given["shuffle"], given["shuffle"])
+        # A key with a default may be missing: zarr.codecs.numcodecs.Blosc writes no "shuffle".
+        shuffle = given.get("shuffle", Blosc.SHUFFLE)
+        given["shuffle"] = _SHUFFLES.get(shuffle, shuffle)
     return ByteCodec(numcodecs.get_codec({"id": name, **given}), typesize)

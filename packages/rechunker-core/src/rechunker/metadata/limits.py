@@ -1,0 +1,52 @@
+"""Limits: the largest chunks that codecs can hold."""
+
+from __future__ import annotations
+
+from math import prod
+
+from rechunker.metadata.chain_formats import chain_v3_of
+from rechunker.metadata.codec_chain import Chain
+from rechunker.metadata.document import Document, chunk_shapes
+
+__all__ = ["CODEC_LIMITS", "check_codec_limits"]
+
+# Bytes: BLOSC_MAX_BUFFERSIZE of c-blosc 1, and LZ4_MAX_INPUT_SIZE.
+CODEC_LIMITS = {"blosc": 2**31 - 1 - 16, "lz4": 2_113_929_216}
+
+
+def check_codec_limits(document: Document, itemsize: int) -> None:
+    """Check that every codec of an array can hold a chunk.
+
+    Parameters
+    ----------
+    document
+        Metadata of the array.
+    itemsize
+        Bytes of one decoded element.
+
+    Raises
+    ------
+    ValueError
+        If a chunk, or an inner chunk of a shard, is too large for one of its codecs.
+    """
+    chunks = chunk_shapes(document).chunks
+    if chunks is None:
+        return
+    nbytes = prod(chunks) * itemsize
+    for name in _names(document):
+        limit = CODEC_LIMITS.get(name)
+        if limit is not None and nbytes > limit:
+            raise ValueError(
+                f"a chunk of shape {chunks} has {nbytes} bytes, but the codec {name!r} can hold no "
+                f"more than {limit}; choose smaller target_chunks, or another compressor such as "
+                "zstd"
+            )
+
+
+def _names(document: Document) -> list[str]:
+    """Return the names of all codecs, as in Zarr format 2."""
+    if document["zarr_format"] == 2:
+        codecs = [*(document["filters"] or ()), document["compressor"]]
+        return [codec["id"] for codec in codecs if codec is not None]
+    chain: Chain = chain_v3_of(document)
+    return [codec["name"].removeprefix("numcodecs.") for codec in chain.compressors]

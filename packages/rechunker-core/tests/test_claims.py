@@ -1,0 +1,198 @@
+"""One run at a time writes to a target, and what is there is looked at when it starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from zarr.storage import LocalStore, MemoryStore
+
+from rechunker import rechunk
+from rechunker.copying import CopyError
+from rechunker.plugins import get_executor
+from rechunker.stores import CLAIM, Claim, TargetInUseError
+from rechunker.testing import Recorder
+
+RUN, OTHER = "1" * 32, "2" * 32
+
+
+@pytest.fixture
+def claim(tmp_path: Path) -> Claim:
+    return Claim(LocalStore(tmp_path / "t"), "", RUN)
+
+
+def make(path: Path, value: float = 1) -> zarr.Array[Any]:
+    array = zarr.create_array(path, shape=(40, 40), chunks=(4, 40), dtype="f8", fill_value=-1)
+    array[...] = value
+    return array
+
+
+def planned(source: Any, target: Any, **options: Any) -> Any:
+    return rechunk(source, (40, 4), "20kB", target, options or None, {}, executor="python")
+
+
+def write_holder(claim: Claim, **changes: Any) -> None:
+    """Write a claim as another process would."""
+    claim.take(overwrite=False, execution="x")
+    path = Path(str(claim.store.root)) / CLAIM  # type: ignore[attr-defined]
+    path.write_text(json.dumps({**json.loads(path.read_text()), "run": OTHER, **changes}))
+
+
+def dead_process() -> int:
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
+    return int(done.stdout)
+
+
+def test_a_claim_is_there_while_a_run_goes_on(tmp_path: Path) -> None:
+    seen = []
+    plan = planned(make(tmp_path / "s"), tmp_path / "t")
+    plan.execute(progress=lambda *_: seen.append((tmp_path / "t" / CLAIM).exists()))
+    assert all(seen)
+    assert not (tmp_path / "t" / CLAIM).exists()
+
+
+def test_a_second_run_is_refused_while_the_first_goes_on(tmp_path: Path) -> None:
+    source = make(tmp_path / "s")
+    second = planned(source, tmp_path / "t", overwrite=True)
+    errors = []
+
+    def attempt(*_: int) -> None:
+        with pytest.raises(TargetInUseError) as caught:
+            second.execute()
+        errors.append(str(caught.value))
+
+    planned(source, tmp_path / "t").execute(progress=attempt)
+    assert f"by process {os.getpid()} on" in errors[0]
+    assert "wait for it, or stop it" in errors[0]
+
+
+def test_after_a_failure_the_target_is_free(tmp_path: Path) -> None:
+    source = make(tmp_path / "s")
+    chunk = tmp_path / "s" / "c" / "3" / "0"
+    good = chunk.read_bytes()
+    chunk.write_bytes(b"")
+    with pytest.raises(CopyError):
+        planned(source, tmp_path / "t").execute()
+    assert not (tmp_path / "t" / CLAIM).exists()
+    chunk.write_bytes(good)
+    assert planned(source, tmp_path / "t").execute()[0, 0] == 1
+
+
+def test_the_claim_of_a_dead_process_is_taken_over(claim: Claim) -> None:
+    write_holder(claim, pid=dead_process())
+    assert claim.take(overwrite=False).run == RUN
+
+
+def test_the_claim_of_a_process_whose_number_is_used_again_is_taken_over(claim: Claim) -> None:
+    write_holder(claim, pid=os.getppid(), born="0")
+    assert claim.take(overwrite=False).run == RUN
+
+
+def test_a_living_process_keeps_its_claim(claim: Claim) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        born = Path(f"/proc/{other.pid}/stat").read_text().rpartition(")")[2].split()[19]
+        write_holder(claim, pid=other.pid, born=born)
+        for overwrite in (False, True):
+            with pytest.raises(TargetInUseError, match=f"by process {other.pid}"):
+                claim.take(overwrite=overwrite)
+
+
+def test_a_claim_of_another_host_is_taken_over_with_overwrite_alone(claim: Claim) -> None:
+    write_holder(claim, host="elsewhere")
+    with pytest.raises(TargetInUseError, match=r"on elsewhere: .*'overwrite': True"):
+        claim.take(overwrite=False)
+    assert claim.take(overwrite=True).run == RUN
+
+
+def test_an_unreadable_claim_is_an_error_that_says_so(claim: Claim, tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    for content in (b"", b"[1]", b'{"run": 1}'):
+        (tmp_path / "t" / CLAIM).write_bytes(content)
+        with pytest.raises(TargetInUseError, match="delete that object"):
+            claim.take(overwrite=False)
+
+
+@pytest.mark.parametrize("what", ["gone", "another's"])
+def test_a_run_without_its_claim_stops_and_does_not_publish(tmp_path: Path, what: str) -> None:
+    source, path = make(tmp_path / "s"), tmp_path / "t" / CLAIM
+
+    def take_away(done: int, *_: int) -> None:
+        if done == 1 and what == "gone":
+            path.unlink()
+        elif done == 1:
+            path.write_text(path.read_text().replace(json.loads(path.read_text())["run"], OTHER))
+
+    with pytest.raises((CopyError, TargetInUseError), match="is gone|was taken over"):
+        planned(source, tmp_path / "t").execute(progress=take_away)
+    assert not (tmp_path / "t" / "zarr.json").exists()
+    assert path.exists() == (what == "another's")
+
+
+def test_a_target_that_appeared_is_not_replaced(tmp_path: Path) -> None:
+    plan = planned(make(tmp_path / "s"), tmp_path / "t")
+    zarr.create_array(tmp_path / "t", shape=(3,), dtype="i4")[...] = 7
+    with pytest.raises(FileExistsError, match="was not there when"):
+        plan.execute()
+    assert zarr.open_array(tmp_path / "t", mode="r")[...].tolist() == [7, 7, 7]
+
+
+def test_arrays_below_a_target_are_not_taken_for_its_chunks(tmp_path: Path) -> None:
+    zarr.create_array(tmp_path / "t" / "0", shape=(3,), dtype="i4")[...] = 7
+    with pytest.raises(FileExistsError, match="there is an array or a group in"):
+        planned(make(tmp_path / "s"), tmp_path / "t").execute()
+    assert zarr.open_array(tmp_path / "t" / "0", mode="r")[...].tolist() == [7, 7, 7]
+
+
+def test_an_old_target_that_was_edited_does_not_open_in_mid_run(tmp_path: Path) -> None:
+    old = make(tmp_path / "t", 9)
+    plan = planned(make(tmp_path / "s"), tmp_path / "t", overwrite=True)
+    old.attrs["note"] = 1
+    seen: list[bool] = []
+    plan.execute(progress=lambda *_: seen.append((tmp_path / "t" / "zarr.json").exists()))
+    assert not any(seen)
+
+
+def test_executing_twice_takes_the_metadata_away_first(tmp_path: Path) -> None:
+    source = make(tmp_path / "s")
+    plan = planned(source, tmp_path / "t")
+    plan.execute()
+    (tmp_path / "s" / "c" / "3" / "0").write_bytes(b"")
+    with pytest.raises(CopyError):
+        plan.execute()
+    assert not (tmp_path / "t" / "zarr.json").exists()
+
+
+def test_stray_chunks_do_not_show_after_a_resize(tmp_path: Path) -> None:
+    (tmp_path / "t" / "c" / "9").mkdir(parents=True)
+    (tmp_path / "t" / "c" / "9" / "0").write_bytes(bytes(1280))
+    target = planned(make(tmp_path / "s"), tmp_path / "t").execute()
+    assert not (tmp_path / "t" / "c" / "9").exists()
+    target.resize((80, 40))
+    assert (target[40:] == -1).all()
+
+
+def test_a_dict_is_claimed_too() -> None:
+    source = zarr.create_array(MemoryStore(), shape=(40, 40), chunks=(4, 40), dtype="f8")
+    target: dict[str, Any] = {}
+    seen: list[bool] = []
+    plan = planned(source, target)
+    plan.execute(progress=lambda *_: seen.append(CLAIM in target))
+    assert all(seen)
+    assert CLAIM not in target
+
+
+def test_a_start_that_is_run_again_deletes_nothing(tmp_path: Path) -> None:
+    source = make(tmp_path / "s")
+    python = get_executor("python")
+    specs = rechunk(source, (40, 4), "1MB", tmp_path / "t", executor=Recorder(python)).plan
+    python.execute_plan(python.prepare_plan(specs))
+    start = specs[-1].stages[0]
+    start(0)
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "t", mode="r")[...], source[...])
