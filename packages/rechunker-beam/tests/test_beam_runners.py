@@ -173,7 +173,9 @@ def test_other_runners_are_an_error() -> None:
 
 
 def test_other_keywords_are_an_error() -> None:
-    with pytest.raises(TypeError, match=r"no speed, progress; execute\(\) takes runner, options"):
+    with pytest.raises(
+        TypeError, match=r"no progress, speed; execute\(\) takes runner, options, retries"
+    ):
         run(BeamExecutor(), nothing(), speed=2, progress=True)
 
 

@@ -100,7 +100,7 @@ def test_a_plan_for_this_process_fails_in_other_processes(
     client: Client, source: zarr.Array[Any], tmp_path: Path
 ) -> None:
     planned = plan(source, tmp_path, DaskExecutor("threads"), target_store={})
-    with pytest.raises(RuntimeError, match="plan anew"):
+    with pytest.raises(RuntimeError, match="plan again with an executor"):
         client.compute(planned.plan).result()
 
 

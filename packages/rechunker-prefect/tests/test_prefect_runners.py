@@ -95,7 +95,7 @@ def test_a_killed_process_is_an_error(tmp_path: Path, pool: PrefectExecutor) -> 
 def test_a_plan_for_this_process_fails_in_other_processes() -> None:
     made = PrefectExecutor().prepare_plan(specs(1, Nothing()))
     elsewhere: Any = ProcessPoolTaskRunner(max_workers=1)
-    with pytest.raises(RuntimeError, match="plan anew"):
+    with pytest.raises(RuntimeError, match="plan again with an executor"):
         made.with_options(task_runner=elsewhere)()
 
 

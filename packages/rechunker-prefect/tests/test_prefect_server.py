@@ -133,7 +133,7 @@ def test_retries_are_in_the_logs_of_a_run(api: Api, tmp_path: Path) -> None:
     run = api.run("in the end")
 
     def warnings(logs: list[Any]) -> list[Any]:
-        return [log for log in logs if "trying again" in log["message"]]
+        return [log for log in logs if "retrying" in log["message"]]
 
     where = {"logs": {"flow_run_id": {"any_": [run["id"]]}}}
     logs = warnings(api.find("logs", lambda logs: len(warnings(logs)) >= 2, **where))
