@@ -11,6 +11,8 @@ from zarr.abc.buffer import Buffer, BufferPrototype
 from zarr.abc.store import ByteRequest, Store
 from zarr.storage import MemoryStore, WrapperStore
 
+from rechunker.stores import CLAIM
+
 
 class CountingStore(WrapperStore[Store]):
     """Counts what is read and written, by key; metadata apart."""
@@ -43,10 +45,10 @@ class CountingStore(WrapperStore[Store]):
 
 
 def objects(counts: Counter[str]) -> Counter[str]:
-    """Leave out the metadata."""
+    """Leave out the metadata, and the claim of the run."""
     return Counter({key: n for key, n in counts.items() if not _is_metadata(key)})
 
 
 def _is_metadata(key: str) -> bool:
-    names: Iterable[str] = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
+    names: Iterable[str] = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata", CLAIM)
     return key.rsplit("/", 1)[-1] in names

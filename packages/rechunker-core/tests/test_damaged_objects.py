@@ -154,7 +154,12 @@ def test_a_flipped_or_cut_object_is_what_it_is_for_zarr(name: str, data: st.Data
 def decoded_by_zarr(codec: Any, content: bytes, size: int) -> Any:
     objects: dict[str, Any] = {}
     zarr.create_array(
-        MemoryStore(objects), shape=size, chunks=size, dtype="i4", zarr_format=2, compressors=codec
+        MemoryStore(objects),
+        shape=(size,),
+        chunks=(size,),
+        dtype="i4",
+        zarr_format=2,
+        compressors=codec,
     )
     objects["0"] = cpu.Buffer.from_bytes(content)
     return read_by_zarr(objects)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from rechunker.api import rechunk
+from rechunker.copying import CopyError
 from rechunker.planning import MemoryLimitError, RechunkPlan, plan_rechunk
 from rechunker.rechunked import Rechunked
+from rechunker.stores import TargetInUseError
 
 __all__ = [
+    "CopyError",
     "MemoryLimitError",
     "RechunkPlan",
     "Rechunked",
+    "TargetInUseError",
     "__version__",
     "plan_rechunk",
     "rechunk",

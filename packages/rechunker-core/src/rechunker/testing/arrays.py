@@ -170,6 +170,7 @@ class ArrayTests(EngineTests):
             engine, source, (400, 3), "15kB", tmp_path, target_store=target, temp_store=temp
         )
         puts = target.puts()
+        puts.pop(".rechunker-claim", None)  # says who writes, and is deleted at the end
         assert set(puts.values()) == {1}
         assert len(puts) == 1 + sum(stage.puts for stage in plans[""].stages)
 
@@ -179,7 +180,7 @@ class ArrayTests(EngineTests):
         source = make(tmp_path / "s", (60, 50), (1, 50))
         (tmp_path / "s" / "c" / "30" / "0").write_bytes(b"nonsense")
         rechunked = self.plan(engine, source, (60, 1), 2000, tmp_path)
-        with pytest.raises(Exception, match="Zstd"):
+        with pytest.raises(Exception, match="Zstandard"):
             rechunked.execute(**self.options)
         with pytest.raises(FileNotFoundError):
             zarr.open(tmp_path / "target.zarr", mode="r")
@@ -192,7 +193,7 @@ class ArrayTests(EngineTests):
         content = chunk.read_bytes()
         chunk.write_bytes(b"nonsense")
         rechunked = self.plan(engine, source, (60, 1), 2000, tmp_path)
-        with pytest.raises(Exception, match="Zstd"):
+        with pytest.raises(Exception, match="Zstandard"):
             rechunked.execute(**self.options)
         chunk.write_bytes(content)
         target: Any = rechunked.execute(**self.options)

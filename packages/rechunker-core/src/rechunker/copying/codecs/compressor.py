@@ -26,8 +26,9 @@ _SHUFFLES = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
 _LZMA_ENCODER = (3, 9, 17, 32, 48, 94, 94, 186, 370, 674, 0)
 _LZMA_DECODER = (1, 2, 3, 5, 5, 9, 9, 17, 33, 65, 0)
 _MEGABYTE = 1 << 20
-# Bytes of a decoder's state: a window of 32 kB, and blocks of up to 900 kB (`man bzip2`).
-_DECODERS = {"gzip": 1 << 16, "zlib": 1 << 16, "bz2": 3_700_000}
+# Bytes of a decoder's state: a window of 32 kB and, since Python 3.12, a read buffer of 128 kB that
+# is copied twice (gzip); blocks of up to 900 kB (`man bzip2`).
+_DECODERS = {"gzip": 450_000, "zlib": 1 << 16, "bz2": 3_700_000}
 # Blosc takes its typesize from the dtype of the buffer: unsigned integers carry it with every
 # version of numcodecs.
 _WORDS = {1: "u1", 2: "u2", 4: "u4", 8: "u8", 16: "c16"}
@@ -100,7 +101,7 @@ class ByteCodec:
             return most + nbytes
         # The object is copied to be read as a file; each decoded part is held up to three times.
         state = _MEGABYTE * _LZMA_DECODER[self._preset] + _DECODERS.get(self.codec.codec_id, 0)
-        return 2 * most + nbytes + 3 * min(nbytes, STEP) + state
+        return 2 * most + 13 * nbytes // 4 + 3 * min(nbytes, STEP) + state
 
     @property
     def _preset(self) -> int:
