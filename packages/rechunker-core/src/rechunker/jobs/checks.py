@@ -74,7 +74,7 @@ def check_places(
         If places overlap, are read-only, or cannot be reached by the executor.
     """
     for origin in hierarchy.origins:
-        _check_origin(hierarchy, origin, place, temp)
+        _check_origin(origin, place, temp)
     if temp is not None and contains(place, temp):
         raise ValueError(
             f"temp_store {temp} is the target {place} or lies in it; choose another temp_store"
@@ -95,11 +95,8 @@ def check_places(
     _check_futures(hierarchy, executor)
 
 
-def _check_origin(
-    hierarchy: Hierarchy, origin: StorePath, place: StorePath, temp: StorePath | None
-) -> None:
-    inside = hierarchy.groups is None and contains(origin, place)
-    if contains(place, origin) or inside:
+def _check_origin(origin: StorePath, place: StorePath, temp: StorePath | None) -> None:
+    if contains(place, origin) or contains(origin, place):
         raise ValueError(
             f"target_store {place} is the source {origin}, or one lies in the other; a source is "
             "never changed: choose another target_store"

@@ -7,7 +7,7 @@ from typing import Any
 
 import zarr
 
-from rechunker.metadata import check_names, parse_options
+from rechunker.metadata import check_names, dimension_names, parse_options
 from rechunker.sources.base import Hierarchy
 from rechunker.sources.zarr_array import request_array
 from rechunker.stores import absolute_place
@@ -45,6 +45,7 @@ def group_hierarchy(
     overwrite_all = isinstance(per_array.get("overwrite"), bool) and per_array.pop("overwrite")
     check_names(chunks, arrays, "target_chunks")
     check_names(per_array, arrays, "target_options")
+    _check_not_by_dimension(chunks, arrays)
     target_format = zarr_format or fresh.metadata.zarr_format
     parsed = {}
     for name in chunks:
@@ -63,6 +64,23 @@ def group_hierarchy(
         consolidated=group.metadata.consolidated_metadata is not None,
         origins=(fresh.store_path,),
     )
+
+
+def _check_not_by_dimension(
+    chunks: Mapping[str, Any], arrays: Mapping[str, zarr.Array[Any]]
+) -> None:
+    """Refuse sizes that are meant for a dimension, but would rechunk its coordinate alone."""
+    for name, size in chunks.items():
+        if not hasattr(size, "__index__"):
+            continue
+        for other, array in arrays.items():
+            if other not in chunks and name in (dimension_names(array) or ()):
+                raise ValueError(
+                    f"target_chunks={dict(chunks)!r}: {name!r} is an array of the source and a "
+                    f"dimension of {other!r}, which is not named; target_chunks of a group are by "
+                    f"array: give {{{other!r}: {{{name!r}: {size!r}}}, ...}}, or "
+                    f"{{{name!r}: ({size!r},)}} to rechunk that array alone"
+                )
 
 
 def _check_mapping(by_path: Any, arrays: Mapping[str, Any], what: str) -> None:

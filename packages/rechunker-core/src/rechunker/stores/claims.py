@@ -253,6 +253,8 @@ def _born(pid: int) -> str:
 
 
 def _is_alive(pid: int) -> bool:
+    if os.name == "nt":
+        return True  # there os.kill(pid, 0) would send Ctrl-C
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
