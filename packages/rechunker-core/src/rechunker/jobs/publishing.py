@@ -92,8 +92,9 @@ class Root:
 
     def _nodes(self) -> list[str]:
         """Return the keys of all metadata at the place and below it."""
-        if not self.place.store.supports_listing:
-            return []
+        store = self.place.store
+        if not (store.supports_listing and store.supports_deletes):
+            return []  # an archive, where nothing can be deleted
         return access.find_keys(self.place.store, _below(self.place), _is_metadata)
 
     def _clear(self) -> None:
@@ -101,6 +102,10 @@ class Root:
 
         What is left by a process that is killed in between does not open.
         """
+        if not self.place.store.supports_deletes:
+            if find_node(self.place) is not None:
+                access.delete_dir(self.place.store, self.place.path)  # raises, and says why
+            return
         metadata = self._nodes()
         for key in sorted(metadata, key=lambda key: (key.count("/"), _METADATA.index(_name(key)))):
             access.delete(self.place.store, key)
