@@ -148,16 +148,19 @@ def put_if_missing(store: Store, key: str, value: Buffer) -> None:
 
 def find_keys(store: Store, prefix: str, wanted: Callable[[str], bool]) -> list[str]:
     """Return the keys below `prefix` that are wanted; others are not held in memory."""
-    return run(_collect(store.list_prefix(prefix), wanted))
+    return run(_collect(store.list_prefix, prefix, wanted))
 
 
 def list_dir(store: Store, prefix: str) -> list[str]:
     """Return the names directly below `prefix`, of objects and of folders."""
-    return run(_collect(store.list_dir(prefix), lambda name: True))
+    return run(_collect(store.list_dir, prefix, lambda name: True))
 
 
-async def _collect(names: AsyncIterator[str], wanted: Callable[[str], bool]) -> list[str]:
-    return [name async for name in names if wanted(name)]
+async def _collect(
+    names: Callable[[str], AsyncIterator[str]], prefix: str, wanted: Callable[[str], bool]
+) -> list[str]:
+    # An ObjectStore begins to list when it is called, which needs the running loop (zarr 3.4.2).
+    return [name async for name in names(prefix) if wanted(name)]
 
 
 def put_reused(store: Store, key: str, data: Bytes) -> None:
