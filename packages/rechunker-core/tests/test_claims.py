@@ -200,3 +200,9 @@ def test_a_start_that_is_run_again_deletes_nothing(tmp_path: Path) -> None:
     start = specs[-1].stages[0]
     start(0)
     np.testing.assert_array_equal(zarr.open_array(tmp_path / "t", mode="r")[...], source[...])
+
+
+def test_an_execution_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="takes no speed"):
+        planned(make(tmp_path / "s"), tmp_path / "t").execute(speed=2)
+    assert not (tmp_path / "t").exists()

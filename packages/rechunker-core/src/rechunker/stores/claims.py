@@ -9,7 +9,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from zarr.abc.store import Store
 from zarr.buffer import cpu
-from zarr.storage import StorePath
+from zarr.storage import LocalStore, StorePath
 
 from rechunker.stores import access
 
@@ -182,6 +182,7 @@ class Claim:
     def held(self, *, overwrite: bool) -> Iterator[None]:
         """Hold the target within a context; the last task of the run gives it free."""
         execution = uuid4().hex
+        folder = _new_folder(self.place)
         _ACTIVE.add(execution)
         try:
             self.take(overwrite=overwrite, execution=execution)
@@ -189,6 +190,9 @@ class Claim:
                 yield
             except BaseException:
                 self.release()
+                if folder is not None:
+                    with suppress(OSError):  # it is not empty
+                        folder.rmdir()
                 raise
         finally:
             _ACTIVE.discard(execution)
@@ -219,6 +223,15 @@ class ClaimWatch:
         if self._claim is not None and now - self._checked > PAUSE:
             self._claim.check()
             self._checked = now
+
+
+def _new_folder(place: StorePath) -> Path | None:
+    """Return the folder that a claim will make; None if there is one, or no folders."""
+    store = access.unwrap(place.store)
+    if not isinstance(store, LocalStore):
+        return None
+    folder = store.root / place.path
+    return None if folder.exists() else folder
 
 
 def _pack(holder: Holder) -> cpu.Buffer:
