@@ -96,7 +96,8 @@ def test_a_plan_can_be_part_of_a_flow(source: zarr.Array[Any], tmp_path: Path) -
         done: Traffic = rechunked.plan()
         return done
 
-    assert mine().puts == 60
+    stages = rechunked.copy_plan[""].stages
+    assert mine().puts == sum(stage.puts for stage in stages)
     check(source, tmp_path)
 
 
