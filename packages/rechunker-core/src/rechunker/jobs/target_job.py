@@ -53,14 +53,15 @@ class TargetJob:
 
     def specs(self) -> Iterator[CopySpec]:
         """Yield one copy spec per array, and last the one that starts and finishes the whole."""
-        roots = tuple(self._roots())
+        documents = tuple(self._documents())
+        roots = tuple(self._roots(dict(documents)))
         nothing = Stage("nothing", 0, Start(()))
         longest = 0
         for job in self.jobs:
             spec = job.spec(self.claim(self._root_of(job.name)))
             longest = max(longest, len(spec.stages))
             yield replace(spec, stages=(nothing, *spec.stages))
-        finish = Stage("finish", 1, self._finish(roots))
+        finish = Stage("finish", 1, self._finish(roots, documents))
         yield CopySpec("", (Stage("start", 1, Start(roots)), *[nothing] * longest, finish))
 
     def _root_of(self, name: str) -> str:
@@ -84,8 +85,7 @@ class TargetJob:
     def _may_replace(self, root: str) -> bool:
         return bool({"", root} & self.hierarchy.overwrite)
 
-    def _roots(self) -> Iterator[Root]:
-        documents = dict(self._documents())
+    def _roots(self, documents: Mapping[str, bytes]) -> Iterator[Root]:
         for root in self.roots:
             place = self.place / root
             names = ("zarr.json", ".zarray", ".zgroup")
@@ -101,7 +101,7 @@ class TargetJob:
                 claim=self.claim(root),
             )
 
-    def _finish(self, roots: tuple[Root, ...]) -> Finish:
+    def _finish(self, roots: tuple[Root, ...], documents: tuple[tuple[str, bytes], ...]) -> Finish:
         temp = [
             (job.temp.path.store, temp_folder(job.temp.path, job.fingerprint))
             for job in self.jobs
@@ -111,7 +111,7 @@ class TargetJob:
             self.place.store,
             roots,
             tuple(self._sources()),
-            tuple(self._documents()),
+            documents,
             tuple(self._consolidated()),
             tuple(temp),
         )

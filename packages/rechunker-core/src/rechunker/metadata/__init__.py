@@ -15,14 +15,13 @@ from rechunker.metadata.document import (
     metadata_files,
     quiet,
 )
-from rechunker.metadata.limits import CODEC_LIMITS, check_codec_limits
+from rechunker.metadata.limits import check_codec_limits
 from rechunker.metadata.options import ArrayOptions, parse_options
 from rechunker.metadata.target_document import target_document
 from rechunker.metadata.trial_array import REFUSALS, refusal
 from rechunker.metadata.wording import check_names, did_you_mean
 
 __all__ = [
-    "CODEC_LIMITS",
     "REFUSALS",
     "ArrayOptions",
     "Document",

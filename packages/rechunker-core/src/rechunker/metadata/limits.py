@@ -8,7 +8,7 @@ from rechunker.metadata.chain_formats import chain_v3_of
 from rechunker.metadata.codec_chain import Chain
 from rechunker.metadata.document import Document, chunk_shapes
 
-__all__ = ["CODEC_LIMITS", "check_codec_limits"]
+__all__ = ["check_codec_limits"]
 
 # Bytes: BLOSC_MAX_BUFFERSIZE of c-blosc 1, and LZ4_MAX_INPUT_SIZE.
 CODEC_LIMITS = {"blosc": 2**31 - 1 - 16, "lz4": 2_113_929_216}
