@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numcodecs
@@ -189,28 +188,3 @@ def test_frames_that_follow_each_other_are_one_chunk() -> None:
     codec = V2["zstd"]
     content = bytes(codec.encode(bytes(300))) + bytes(codec.encode(bytes(900)))
     assert decoded(codec, content, 1200).size == 300
-
-
-def test_a_moved_source_is_no_array_of_fill_values(tmp_path: Path) -> None:
-    source = zarr.create_array(tmp_path / "s", shape=(40, 40), chunks=(4, 40), dtype="f8")
-    source[...] = 1
-    plan = rechunk(source, (40, 4), "1MB", tmp_path / "t", executor="python")
-    (tmp_path / "s").rename(tmp_path / "moved")
-    with pytest.raises(CopyError, match="cannot be seen from here: it was moved"):
-        plan.execute()
-    assert not (tmp_path / "t" / "zarr.json").exists()
-
-
-def test_a_source_that_became_another_is_refused(tmp_path: Path) -> None:
-    source = zarr.create_array(tmp_path / "s", shape=(40, 40), chunks=(4, 40), dtype="f8")
-    plan = rechunk(source, (40, 4), "1MB", tmp_path / "t", executor="python")
-    zarr.create_array(tmp_path / "s", shape=(40, 40), chunks=(8, 40), dtype="f8", overwrite=True)
-    with pytest.raises(CopyError, match="is not what it was when rechunk"):
-        plan.execute()
-
-
-def test_new_attributes_make_no_other_source(tmp_path: Path) -> None:
-    source = zarr.create_array(tmp_path / "s", shape=(40, 40), chunks=(4, 40), dtype="f8")
-    plan = rechunk(source, (40, 4), "1MB", tmp_path / "t", executor="python")
-    source.attrs["title"] = "new"
-    assert plan.execute().shape == (40, 40)

@@ -16,6 +16,7 @@ from rechunker.copying.errors import CopyError
 from rechunker.copying.lanes import Lane
 from rechunker.copying.reading import Reader, RegionReader, ZarrReader
 from rechunker.copying.stored_array import StoredArray
+from rechunker.copying.stored_count import check_count, count_objects
 from rechunker.copying.temp_objects import TempObjects, TempReader, TempWriter, spill
 from rechunker.copying.transfer import TransferWork, encoded_alike
 from rechunker.copying.writing import Writer, ZarrWriter
@@ -42,6 +43,8 @@ __all__ = [
     "ZarrWriter",
     "byte_codec",
     "changed_settings",
+    "check_count",
+    "count_objects",
     "encoded_alike",
     "is_variable_length",
     "spill",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,8 @@ class StoredArray:
         array that need not be there.
     missing_is_error
         Whether a missing object is an error and does not stand for the fill value.
+    stored_count
+        Number of objects of a source that were there when the plan was made; None if unknown.
     """
 
     store: Store
@@ -48,6 +51,7 @@ class StoredArray:
     itemsize: int
     digest: str | None = None
     missing_is_error: bool = False
+    stored_count: int | None = None
 
     @classmethod
     def of(cls, path: StorePath, document: Document, itemsize: int) -> StoredArray:
@@ -75,6 +79,11 @@ class StoredArray:
     def unit(self) -> Shape:
         """Shape of a stored object: a chunk, or a shard."""
         return tuple(max(1, n) for n in chunk_shapes(self.document).stored)
+
+    @property
+    def objects(self) -> Shape:
+        """Number of stored objects along every axis, if none is missing."""
+        return tuple(-(-n // width) for n, width in zip(self.shape, self.unit, strict=True))
 
     @cached_property
     def codec(self) -> ChunkCodec:
@@ -115,12 +124,27 @@ class StoredArray:
         FileNotFoundError, ValueError
             If the array is gone or another one, or missing objects are errors.
         """
-        place = StorePath(self.store, self.path)
-        lane.once((id(self.store), self.path), lambda: check_unchanged(place, self.digest))
+        lane.once((id(self.store), self.path), self.check_unchanged)
         if self.missing_is_error:
             raise FileNotFoundError(
                 "the object is missing, and the setting array.read_missing_chunks is off"
             )
+        if self.stored_count == prod(self.objects):
+            raise FileNotFoundError(
+                f"the object is missing, but all {self.stored_count:,} chunks of the array were "
+                "there when rechunk() was called; restore it, or call rechunk() again to have the "
+                "fill value in its place"
+            )
+
+    def check_unchanged(self) -> None:
+        """Check that the array is the one that was there when the plan was made.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If it is gone or another one.
+        """
+        check_unchanged(StorePath(self.store, self.path), self.digest)
 
     def discard(self, index: tuple[int, ...], lane: Lane) -> None:
         """Leave out the object at `index`; delete the one that an earlier run may have left."""

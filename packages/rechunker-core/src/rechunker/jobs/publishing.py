@@ -11,11 +11,12 @@ from zarr.abc.store import Store
 from zarr.buffer import cpu
 from zarr.storage import StorePath
 
+from rechunker.copying import StoredArray, check_count
 from rechunker.metadata import quiet
 from rechunker.stores import CLAIM, Claim, access, check_unchanged, digest_of, find_node
 from rechunker.types import Traffic
 
-__all__ = ["Finish", "Root", "Start"]
+__all__ = ["Finish", "Root", "Sources", "Start"]
 
 _METADATA = ("zarr.json", ".zmetadata", ".zgroup", ".zarray", ".zattrs")
 # Names of chunks, or of the folders that hold them, and what a LocalStore leaves of a write that
@@ -136,6 +137,36 @@ def _is_metadata(key: str) -> bool:
 
 
 @dataclass(frozen=True)
+class Sources:
+    """What the target is made from, as it was when the plan was made.
+
+    Parameters
+    ----------
+    nodes
+        Places of arrays and groups, with the digests of their metadata.
+    arrays
+        Arrays whose stored objects are read.
+    """
+
+    nodes: tuple[tuple[StorePath, str | None], ...] = ()
+    arrays: tuple[StoredArray, ...] = ()
+
+    def check(self) -> None:
+        """Check that nothing has changed.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If something is gone, or is not what it was.
+        """
+        for place, digest in self.nodes:
+            check_unchanged(place, digest)
+        for array in self.arrays:
+            array.check_unchanged()
+            check_count(array)
+
+
+@dataclass(frozen=True)
 class Start:
     """Claim the target, and delete what it replaces.
 
@@ -143,12 +174,16 @@ class Start:
     ----------
     roots
         What the target consists of.
+    sources
+        What the target is made from.
     """
 
     roots: tuple[Root, ...]
+    sources: Sources
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for _ in tasks:
+            self.sources.check()
             for root in self.roots:
                 root.start()
             yield Traffic()
@@ -165,7 +200,7 @@ class Finish:
     roots
         What the target consists of.
     sources
-        Places of the sources, with the digest of their metadata when the plan was made.
+        What the target is made from.
     documents
         Keys and contents, in the order in which they are written: children before parents.
     consolidate
@@ -176,7 +211,7 @@ class Finish:
 
     store: Store
     roots: tuple[Root, ...]
-    sources: tuple[tuple[StorePath, str | None], ...]
+    sources: Sources
     documents: tuple[tuple[str, bytes], ...]
     consolidate: tuple[str, ...] = ()
     temp: tuple[tuple[Store, str], ...] = ()
@@ -191,8 +226,7 @@ class Finish:
         claims = [root.claim for root in self.roots if root.claim is not None]
         for claim in claims:
             claim.check()
-        for place, digest in self.sources:
-            check_unchanged(place, digest)
+        self.sources.check()
         for key, content in self.documents:
             access.put(self.store, key, cpu.Buffer.from_bytes(content))
         for path in self.consolidate:

@@ -15,7 +15,7 @@ from zarr.storage import MemoryStore, StorePath
 from rechunker.copying import StoredArray
 from rechunker.jobs.array_plan import plan_job
 from rechunker.jobs.job import ArrayJob, TempPlace, temp_folder
-from rechunker.jobs.publishing import Finish, Root, Start
+from rechunker.jobs.publishing import Finish, Root, Sources, Start
 from rechunker.metadata import array_from_document, metadata_files, quiet
 from rechunker.sources import Hierarchy
 from rechunker.stores import Claim, digest_of, find_node, node_digest
@@ -55,14 +55,15 @@ class TargetJob:
         """Yield one copy spec per array, and last the one that starts and finishes the whole."""
         documents = tuple(self._documents())
         roots = tuple(self._roots(dict(documents)))
-        nothing = Stage("nothing", 0, Start(()))
+        sources = self._sources()
+        nothing = Stage("nothing", 0, Start((), Sources()))
         longest = 0
         for job in self.jobs:
             spec = job.spec(self.claim(self._root_of(job.name)))
             longest = max(longest, len(spec.stages))
             yield replace(spec, stages=(nothing, *spec.stages))
-        finish = Stage("finish", 1, self._finish(roots, documents))
-        yield CopySpec("", (Stage("start", 1, Start(roots)), *[nothing] * longest, finish))
+        finish = Stage("finish", 1, self._finish(roots, sources, documents))
+        yield CopySpec("", (Stage("start", 1, Start(roots, sources)), *[nothing] * longest, finish))
 
     def _root_of(self, name: str) -> str:
         return name if name in self.roots else ""
@@ -101,7 +102,9 @@ class TargetJob:
                 claim=self.claim(root),
             )
 
-    def _finish(self, roots: tuple[Root, ...], documents: tuple[tuple[str, bytes], ...]) -> Finish:
+    def _finish(
+        self, roots: tuple[Root, ...], sources: Sources, documents: tuple[tuple[str, bytes], ...]
+    ) -> Finish:
         temp = [
             (job.temp.path.store, temp_folder(job.temp.path, job.fingerprint))
             for job in self.jobs
@@ -110,20 +113,18 @@ class TargetJob:
         return Finish(
             self.place.store,
             roots,
-            tuple(self._sources()),
+            sources,
             documents,
             tuple(self._consolidated()),
             tuple(temp),
         )
 
-    def _sources(self) -> Iterator[tuple[StorePath, str | None]]:
-        """Yield the places of the sources with the digests of their metadata."""
-        for place in self.hierarchy.origins:
-            yield place, node_digest(place)
-        for job in self.jobs:
-            stored = job.request.source.reader.stored
-            if stored is not None:
-                yield StorePath(stored.store, stored.path), stored.digest
+    def _sources(self) -> Sources:
+        readers = (job.request.source.reader for job in self.jobs)
+        return Sources(
+            nodes=tuple((place, node_digest(place)) for place in self.hierarchy.origins),
+            arrays=tuple(reader.stored for reader in readers if reader.stored is not None),
+        )
 
     def _documents(self) -> Iterator[tuple[str, bytes]]:
         """Yield keys and contents of all metadata, children before parents."""

@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 import zarr
 
-from rechunker.copying import RegionReader, StoredArray, ZarrReader, is_variable_length
+from rechunker.copying import (
+    RegionReader,
+    StoredArray,
+    ZarrReader,
+    count_objects,
+    is_variable_length,
+)
 from rechunker.metadata import (
     ArrayOptions,
     Document,
@@ -52,6 +58,7 @@ def zarr_source(array: zarr.Array[Any], document: Document) -> SourceArray:
         digest=node_digest(array.store_path),
         missing_is_error=not getattr(array.config, "read_missing_chunks", True),  # zarr 3.4
     )
+    stored = replace(stored, stored_count=count_objects(stored))
     return SourceArray(
         reader=ZarrReader(stored),
         shape=stored.shape,

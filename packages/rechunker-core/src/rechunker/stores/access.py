@@ -147,8 +147,34 @@ def put_if_missing(store: Store, key: str, value: Buffer) -> None:
 
 
 def find_keys(store: Store, prefix: str, wanted: Callable[[str], bool]) -> list[str]:
-    """Return the keys below `prefix` that are wanted; others are not held in memory."""
+    """Return the keys below `prefix` that are wanted; others are not held in memory.
+
+    Parameters
+    ----------
+    store
+        A store that supports listing.
+    prefix
+        Key of a folder and ``"/"``, or ``""`` for the whole store.
+    wanted
+        Whether a key is wanted.
+    """
+    if type(store) is LocalStore:
+        return [key for key in _walk(store.root, prefix) if wanted(key)]
+    if isinstance(unwrap(store), FsspecStore):
+        _forget_listings(unwrap(store))
     return run(_collect(store.list_prefix, prefix, wanted))
+
+
+def _walk(root: Path, prefix: str) -> Iterator[str]:
+    # Five times as fast as LocalStore.list_prefix (zarr 3.4.2).
+    for folder, _, names in os.walk(root / prefix):
+        base = Path(folder).relative_to(root).as_posix()
+        yield from (names if base == "." else (f"{base}/{name}" for name in names))
+
+
+def _forget_listings(store: Any) -> None:
+    """Have a filesystem list anew: it keeps listings that are not renewed when others write."""
+    store.fs.invalidate_cache()
 
 
 def list_dir(store: Store, prefix: str) -> list[str]:
