@@ -56,15 +56,11 @@ RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 # If no Python is found, the newest version, which nox then reports as missing.
 FOUND = [v for v in SUPPORTED if v == RUNNING or runs(v)] or SUPPORTED[-1:]
 PACKAGES = find_packages()
-# The Python that most packages support; of several, the newest.
-COMMON = max(reversed(FOUND), key=lambda version: sum(fits(path, version) for path in PACKAGES))
-ONCE = [nox.param(pythons(path)[0], path, id=path.name) for path in PACKAGES]
-TWICE = [
-    nox.param(version, path, id=f"{path.name}-{version}")
-    for path in PACKAGES
-    for version in pythons(path)
-]
-EACH_PACKAGE = nox.parametrize("python,package", ONCE)
+# The Python that most packages support; of several, the oldest.
+COMMON = max(FOUND, key=lambda version: sum(fits(path, version) for path in PACKAGES))
+OLDEST = [nox.param(pythons(path)[0], path, id=path.name) for path in PACKAGES]
+NEWEST = [nox.param(pythons(path)[-1], path, id=path.name) for path in PACKAGES]
+ON_OLDEST = nox.parametrize("python,package", OLDEST)
 
 
 def build(session: nox.Session, package: Path) -> str:
@@ -113,6 +109,14 @@ def run_tests(session: nox.Session, package: Path) -> None:
     session.run("pytest", f"--rootdir={ROOT}", *options, package / "tests", *session.posargs)
 
 
+def test_alone(session: nox.Session, package: Path) -> None:
+    """Run the tests of a package in an environment with no other Rechunker package but the core."""
+    missing = ", ".join(version for version in SUPPORTED if version not in FOUND) or "none"
+    session.log(f"Tested on Python {session.python}; not installed: {missing}")
+    install(session, package)
+    run_tests(session, package)
+
+
 @nox.session(python=RUNNING)
 def demo(session: nox.Session) -> None:
     """Rechunk 1.5 GB within 500 MB and show time, memory and requests."""
@@ -130,7 +134,7 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
-@EACH_PACKAGE
+@ON_OLDEST
 def typecheck(session: nox.Session, package: Path) -> None:
     """Check the types of a package and its tests; for the core, also those of the programs."""
     install(session, package)
@@ -157,7 +161,7 @@ def bare(session: nox.Session) -> None:
 
 
 @nox.session
-@EACH_PACKAGE
+@ON_OLDEST
 def doctests(session: nox.Session, package: Path) -> None:
     """Run the examples in docstrings and documents."""
     install(session, package)
@@ -195,10 +199,14 @@ def together(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("python,package", TWICE)
+@ON_OLDEST
+def oldest(session: nox.Session, package: Path) -> None:
+    """Run the tests of a package on the oldest Python found that it supports."""
+    test_alone(session, package)
+
+
+@nox.session
+@nox.parametrize("python,package", NEWEST)
 def tests(session: nox.Session, package: Path) -> None:
-    """Run the tests of a package in an environment with no other Rechunker package but the core."""
-    missing = ", ".join(version for version in SUPPORTED if version not in FOUND) or "none"
-    session.log(f"Tested Pythons: {', '.join(pythons(package))}; not installed: {missing}")
-    install(session, package)
-    run_tests(session, package)
+    """Run the tests of a package on the newest Python found that it supports."""
+    test_alone(session, package)

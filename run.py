@@ -18,9 +18,11 @@ HOME = ROOT / ".nox" / f"nox-{sys.version_info.major}.{sys.version_info.minor}"
 BIN = HOME / ("Scripts" if os.name == "nt" else "bin")
 NOX = "nox[uv]>=2026.4"
 # Sessions in order: those that take seconds come first, "tests" last, so that its summary is last.
+CHECKS = ["lint", "typecheck", "bare", "doctests", "minimums", "together"]
 GROUPS = {
     "demo": ["demo"],
-    "tests": ["lint", "typecheck", "bare", "doctests", "minimums", "together", "tests"],
+    "tests": [*CHECKS, "tests"],
+    "everything": [*CHECKS, "oldest", "tests"],
 }
 CLOSING = re.compile(r"=+ .*\b(passed|failed|error|errors|no tests ran)\b.* in [\d.]+s.* =+")
 
