@@ -192,10 +192,12 @@ def minimums(session: nox.Session) -> None:
 
 @nox.session(python=COMMON)
 def together(session: nox.Session) -> None:
-    """Rechunk one array with the executors of all packages, installed in one environment."""
+    """Rechunk one array with the executors of all packages, and let their runs meet."""
     packages = [path for path in PACKAGES if fits(path, COMMON)]
     install(session, *packages)
     session.run("python", ROOT / "checks" / "together.py", *(path.name for path in packages))
+    meetings = session.posargs or ["--pairs=3", "--kills=1"]
+    session.run("python", ROOT / "checks" / "races.py", *meetings)
 
 
 @nox.session
