@@ -141,6 +141,7 @@ def race(folder: Path, processes: list[Process], meeting: str, rng: random.Rando
     for run in runs:
         sources = [other.source.name for other in done if other.target == run.target]
         assert found_at(run.target, known) in sources, what
+    for run in runs:
         check_again(run, known)
     return " and ".join(sorted(end.partition(":")[0] for end in ends))
 
