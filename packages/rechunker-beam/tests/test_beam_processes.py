@@ -17,13 +17,13 @@ from rechunker.testing.arrays import ENTANGLED, make
 from rechunker.types import CopySpec, Stage
 from rechunker_beam import BeamExecutor
 
-REPEATS = 20
+REPEATS = 5
 PROCESSES = {"direct_running_mode": "multi_processing", "direct_num_workers": 2}
 
 
 @pytest.fixture(autouse=True)
 def workers_can_import_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
 
 
 @pytest.fixture

@@ -148,7 +148,7 @@ def put_if_missing(store: Store, key: str, value: Buffer) -> None:
 
 def find_keys(store: Store, prefix: str, wanted: Callable[[str], bool]) -> list[str]:
     """Return the keys below `prefix` that are wanted; others are not held in memory."""
-    return run(_collect(store.list_prefix, prefix, wanted))
+    return _despite_others(store, lambda: _collect(store.list_prefix, prefix, wanted))
 
 
 def list_dir(store: Store, prefix: str) -> list[str]:
@@ -188,8 +188,22 @@ def delete(store: Store, key: str) -> None:
 
 
 def delete_dir(store: Store, prefix: str) -> None:
-    """Delete every object below `prefix`."""
-    run(store.delete_dir(prefix))
+    """Delete every object below `prefix`; another worker may be doing the same."""
+    _despite_others(store, lambda: store.delete_dir(prefix))
+
+
+def _despite_others(store: Store, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine again as long as it fails because others delete files at the same time.
+
+    A LocalStore lists and deletes a folder file by file, and stops at one that has vanished (zarr
+    3.1.6 to 3.4.2, with Python before 3.13).
+    """
+    while True:
+        try:
+            return run(call())
+        except FileNotFoundError:
+            if not isinstance(unwrap(store), LocalStore):
+                raise
 
 
 def size(store: Store, key: str) -> int | None:
