@@ -9,7 +9,7 @@ import dask
 import pytest
 from distributed import Client
 
-from rechunker.testing import ExecutorTests, Patient, Watched
+from rechunker.testing import EndingTests, ExecutorTests, Patient, Watched
 from rechunker_dask import DaskExecutor
 
 
@@ -45,3 +45,9 @@ class TestCluster(DaskTests):
     @pytest.fixture(autouse=True)
     def on_the_cluster(self, client: Client) -> None:
         """Make the client the default scheduler of Dask."""
+
+
+class TestProcesses(EndingTests):
+    @pytest.fixture
+    def engine(self) -> DaskExecutor:
+        return DaskExecutor(scheduler="processes", workers=2)
