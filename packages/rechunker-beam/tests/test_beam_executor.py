@@ -41,12 +41,8 @@ class BeamTests(ExecutorTests):
 class TestOneProcess(BeamTests):
     """The default: no settings."""
 
-    repeats = 20
-
 
 class TestDaskRunner(BeamTests):
-    repeats = 1
-
     @pytest.fixture
     def engine(self, on_dask: BeamExecutor) -> BeamExecutor:
         return on_dask

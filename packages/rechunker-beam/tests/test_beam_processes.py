@@ -12,18 +12,18 @@ import pytest
 import zarr
 
 from rechunker import rechunk
-from rechunker.testing import Failing, KilledWorkerTests, Marking, Recorder, Telling
+from rechunker.testing import EndingTests, Failing, KilledWorkerTests, Marking, Recorder, Telling
 from rechunker.testing.arrays import ENTANGLED, make
 from rechunker.types import CopySpec, Stage
 from rechunker_beam import BeamExecutor
 
-REPEATS = 20
+REPEATS = 5
 PROCESSES = {"direct_running_mode": "multi_processing", "direct_num_workers": 2}
 
 
 @pytest.fixture(autouse=True)
 def workers_can_import_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
 
 
 @pytest.fixture
@@ -87,6 +87,12 @@ def test_a_failure_reaches_the_caller_and_ends_the_plan(
     with pytest.raises(RuntimeError, match="task 5 fails on purpose"):
         engine.execute_plan(engine.prepare_plan([spec]))
     assert [path.name for path in tmp_path.iterdir()] == ["broken"]
+
+
+class TestEnding(EndingTests):
+    @pytest.fixture
+    def engine(self) -> BeamExecutor:
+        return BeamExecutor(options=PROCESSES)
 
 
 # Threads of Beam that watch the killed process fail.

@@ -7,9 +7,6 @@ import os
 import socket
 import sys
 import threading
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +22,7 @@ from distributed import Client, LocalCluster, default_client
 
 from rechunker import rechunk
 from rechunker.running import available_cores
-from rechunker.testing import Failing, Flaky, Marking, Nothing
+from rechunker.testing import Crowding, EndingTests, Failing, Flaky, Marking, Nothing
 from rechunker.types import CopySpec, Stage, Traffic
 from rechunker_beam import BeamExecutor
 from rechunker_beam.dask_runner import spread
@@ -62,25 +59,9 @@ class Ended(PipelineResult):  # type: ignore[misc]
         return str(self.state)
 
 
-@dataclass(frozen=True)
-class Crowd:
-    """Tasks that record how many of them run at a time."""
-
-    folder: Path
-
-    def __call__(self, tasks: range) -> Iterator[Traffic]:
-        for task in tasks:
-            mine = self.folder / f"in {task}"
-            mine.touch()
-            time.sleep(0.1)
-            (self.folder / f"seen {len(list(self.folder.glob('in *')))}").touch()
-            mine.unlink()
-            yield Traffic(tasks=1)
-
-
 def crowd(executor: BeamExecutor, folder: Path) -> int:
-    run(executor, Stage("crowd", 8, Crowd(folder), nbytes=10**12))
-    return max(int(path.name.split()[1]) for path in folder.glob("seen *"))
+    run(executor, Stage("crowd", 8, Crowding(folder, 0.1), nbytes=10**12))
+    return Crowding.most(folder)
 
 
 def test_one_task_at_a_time_with_all_processors_is_the_default(tmp_path: Path) -> None:
@@ -209,6 +190,18 @@ def test_a_failure_on_local_runners(runner: Any, options: Any, tmp_path: Path) -
     with pytest.raises(Exception, match=r"task 5 fails on purpose.*Rechunk/round 1/fail"):
         run(executor, failing, Stage("later", 2, Marking(tmp_path, "later")))
     assert [path.name for path in tmp_path.iterdir()] == ["broken"]
+
+
+class TestEndingOfThreads(EndingTests):
+    @pytest.fixture
+    def engine(self) -> BeamExecutor:
+        return BeamExecutor(options=THREADS)
+
+
+class TestEndingInMemory(EndingTests):
+    @pytest.fixture
+    def engine(self) -> BeamExecutor:
+        return BeamExecutor(options={"direct_num_workers": 2})
 
 
 def test_rounds_are_kept_apart_by_threads(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from rechunker.testing import ExecutorTests, Patient, Watched
 
 class TestPythonExecutor(ExecutorTests):
     executor = "python"
-    repeats = 2  # it runs one task after another
+    repeats = 1  # it runs one task after another
 
     @pytest.fixture
     def patient(self) -> Patient:

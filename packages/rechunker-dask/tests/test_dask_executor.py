@@ -9,7 +9,7 @@ import dask
 import pytest
 from distributed import Client
 
-from rechunker.testing import ExecutorTests, Patient, Watched
+from rechunker.testing import EndingTests, ExecutorTests, Patient, Watched
 from rechunker_dask import DaskExecutor
 
 
@@ -34,18 +34,20 @@ class DaskTests(ExecutorTests):
 
 
 class TestThreads(DaskTests):
-    """The default: no client."""
+    """The scheduler that is also the default without a client."""
 
-
-class TestOneProcess(DaskTests):
     @pytest.fixture
     def engine(self) -> DaskExecutor:
         return DaskExecutor(scheduler="threads")
 
 
 class TestCluster(DaskTests):
-    repeats = 20
-
     @pytest.fixture(autouse=True)
     def on_the_cluster(self, client: Client) -> None:
         """Make the client the default scheduler of Dask."""
+
+
+class TestProcesses(EndingTests):
+    @pytest.fixture
+    def engine(self) -> DaskExecutor:
+        return DaskExecutor(scheduler="processes", workers=2)

@@ -34,12 +34,8 @@ class PrefectTests(ExecutorTests):
 class TestOneTaskAtATime(PrefectTests):
     """The default."""
 
-    repeats = 1
-
 
 class TestThreads(PrefectTests):
-    repeats = 20
-
     @pytest.fixture
     def engine(self) -> PrefectExecutor:
         return PrefectExecutor(workers=3)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from prefect.task_runners import ProcessPoolTaskRunner
 from prefect_dask.task_runners import DaskTaskRunner
 
 from rechunker import Rechunked, rechunk
-from rechunker.testing import Failing, Flaky, Killing, Nothing
+from rechunker.testing import EndingTests, Failing, Flaky, Killing, Nothing
 from rechunker.types import CopySpec, Stage, Traffic
 from rechunker_prefect import PrefectExecutor
 
@@ -59,24 +57,6 @@ def killing(file: Path) -> Killing:
     return Killing(Nothing(), 3, file, once=True)
 
 
-@dataclass(frozen=True)
-class FailingBesideSlow:
-    """Task 1 fails while task 0 is running, which goes on for two seconds."""
-
-    folder: Path
-
-    def __call__(self, tasks: range) -> Iterator[Traffic]:
-        for task in tasks:
-            if task == 1:
-                while not (self.folder / "begun 0").exists():
-                    time.sleep(0.01)
-                raise OSError("task 1 fails")
-            (self.folder / f"begun {task}").touch()
-            time.sleep(2)
-            (self.folder / f"done {task}").touch()
-            yield Traffic(tasks=1)
-
-
 def test_processes_of_a_pool(source: zarr.Array[Any], tmp_path: Path, pool: Any) -> None:
     rechunked = plan(source, tmp_path, pool)
     target: Any = rechunked.execute()
@@ -111,11 +91,10 @@ def test_failures_on_a_dask_cluster_reach_the_caller(tmp_path: Path, cluster: An
         cluster.execute_plan(made)
 
 
-def test_nothing_runs_when_a_failure_is_raised(tmp_path: Path, cluster: Any) -> None:
-    made = cluster.prepare_plan(specs(8, FailingBesideSlow(tmp_path)))
-    with pytest.raises(OSError, match="task 1 fails"):
-        cluster.execute_plan(made)
-    assert {path.name for path in tmp_path.iterdir()} == {"begun 0", "done 0"}
+class TestEndingOnACluster(EndingTests):
+    @pytest.fixture
+    def engine(self, cluster: PrefectExecutor) -> PrefectExecutor:
+        return cluster
 
 
 def test_retries_on_a_dask_cluster(tmp_path: Path, cluster: Any) -> None:

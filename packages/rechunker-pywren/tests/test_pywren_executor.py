@@ -19,8 +19,6 @@ class PywrenTests(ExecutorTests):
 class TestDefault(PywrenTests):
     """A new child process for each plan, which takes longest."""
 
-    repeats = 1
-
     @pytest.fixture
     def engine(self) -> PywrenExecutor:
         return PywrenExecutor(workers=2)
@@ -28,8 +26,6 @@ class TestDefault(PywrenTests):
 
 class TestUserLocalExecutor(PywrenTests):
     """Two processes for all plans."""
-
-    repeats = 20
 
     @pytest.fixture
     def engine(self, functions: Any) -> PywrenExecutor:

@@ -1,16 +1,18 @@
-"""Special treatment of Beam's `DaskRunner`: its partitions, its result and its client."""
+"""Special treatment of Beam's `DaskRunner`: its partitions, workers, result and client."""
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from types import ModuleType
 
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineResult
 
+from rechunker.running import Execution
 from rechunker.types import Traffic
 
-__all__ = ["close", "count", "spread"]
+__all__ = ["close", "count", "end", "spread"]
 
 MODULE = "apache_beam.runners.dask.dask_runner"
 # Partitions of a round's batches per worker. Few, since every partition of one round sends data to
@@ -58,6 +60,25 @@ def count(result: PipelineResult) -> Traffic | None:
     ((traffic,),) = result.client.gather(result.futures)
     assert isinstance(traffic, Traffic)
     return traffic
+
+
+def end(result: PipelineResult, execution: Execution) -> None:
+    """End an execution on all workers of the cluster; do nothing for other runners.
+
+    Parameters
+    ----------
+    result
+        Result of a pipeline that has failed or was interrupted.
+    execution
+        The execution that its batches belong to.
+    """
+    module = _module()
+    if module is None or not isinstance(result, module.DaskRunnerResult):
+        return
+    # A cluster that is lost cannot be asked; the claim on the target is for this case.
+    with suppress(Exception):
+        result.cancel()  # starts no more batches, but does not stop those that run
+        result.client.run(execution.end_in_loop, on_error="ignore")
 
 
 def close(result: PipelineResult) -> None:

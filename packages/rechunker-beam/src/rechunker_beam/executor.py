@@ -7,7 +7,13 @@ from typing import Any
 
 import apache_beam as beam
 
-from rechunker.running import BatchRunner, available_cores, check_numbers, refuse_keywords
+from rechunker.running import (
+    BatchRunner,
+    Execution,
+    available_cores,
+    check_numbers,
+    refuse_keywords,
+)
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 from rechunker_beam import dask_runner
 from rechunker_beam.results import await_result, explained
@@ -142,6 +148,8 @@ class BeamExecutor(Executor[RechunkTransform]):
         chosen = choose_runner(self.runner if runner is None else runner, given)
         pipeline = beam.Pipeline(runner=chosen, options=given)
         dask_runner.spread(pipeline, self.workers)
-        pipeline | plan if retries is None else pipeline | plan.trying_again(retries)
-        with explained():
-            return await_result(pipeline.run())
+        execution = Execution()
+        pipeline | plan.for_execution(execution, retries)
+        # Beam raises the first error, while batches may run on in other threads of this process.
+        with explained(), execution.ended():
+            return await_result(pipeline.run(), execution)

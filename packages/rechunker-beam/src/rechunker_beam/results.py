@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from apache_beam.metrics import MetricsFilter
 from apache_beam.metrics.metric import MetricResults
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
+from rechunker.running import Execution
 from rechunker.types import Traffic
 from rechunker_beam import dask_runner
 from rechunker_beam.steps import TOTAL
@@ -35,13 +36,16 @@ def explained() -> Iterator[None]:
         raise
 
 
-def await_result(result: PipelineResult) -> Traffic | None:
+def await_result(result: PipelineResult, execution: Execution) -> Traffic | None:
     """Wait until a pipeline that is one plan ends, and return the traffic of its tasks.
 
     Parameters
     ----------
     result
         Result that `apache_beam.Pipeline.run` returned.
+    execution
+        The execution that its batches belong to. If waiting ends with an error, such as a
+        `KeyboardInterrupt`, the pipeline is cancelled, and no batch runs afterwards.
 
     Returns
     -------
@@ -62,8 +66,20 @@ def await_result(result: PipelineResult) -> Traffic | None:
                 "logs of its runner, and call execute() again"
             )
         return _counted(result)
+    except BaseException:
+        _cancel(result)
+        dask_runner.end(result, execution)
+        raise
     finally:
         dask_runner.close(result)
+
+
+def _cancel(result: PipelineResult) -> None:
+    """Cancel a pipeline that has not ended, and wait until it has, if its runner can do that."""
+    if not PipelineState.is_terminal(result.state):
+        with suppress(Exception):  # the error that is on its way says more
+            result.cancel()
+            result.wait_until_finish()
 
 
 def _counted(result: PipelineResult) -> Traffic | None:

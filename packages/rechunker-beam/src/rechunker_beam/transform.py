@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 from copy import copy
+from dataclasses import replace
 from itertools import chain, count, pairwise
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
-from rechunker.running import BatchRunner, batches
+from rechunker.running import BatchRunner, Execution, batches
 from rechunker.types import Stage, Traffic
 from rechunker_beam.settings import count_workers
 from rechunker_beam.steps import NOTHING, Batch, Element, Finish, RunStages, begin
@@ -66,20 +67,24 @@ class RechunkTransform(beam.PTransform):  # type: ignore[misc]
         self._runner = runner
         self._workers = workers
 
-    def trying_again(self, retries: int) -> RechunkTransform:
-        """Return a copy of the plan with another number of retries.
+    def for_execution(self, execution: Execution, retries: int | None = None) -> RechunkTransform:
+        """Return a copy of the plan for one execution.
 
         Parameters
         ----------
+        execution
+            The execution that its batches belong to.
         retries
-            Number of times to retry a failed task.
+            Number of times to retry a failed task; by default that of the plan.
 
         Raises
         ------
-        ValueError
-            If `retries` is negative.
+        TypeError, ValueError
+            If `retries` is not an integer of 0 or more.
         """
-        return RechunkTransform(self._rounds, BatchRunner(retries), self._workers)
+        tries = self._runner.retries if retries is None else retries
+        runner = replace(self._runner, retries=tries, execution=execution)
+        return RechunkTransform(self._rounds, runner, self._workers)
 
     def __ror__(self, left: Any, label: str | None = None) -> Any:
         # Apply a copy: Beam binds a transform to the first pipeline that it is applied to.

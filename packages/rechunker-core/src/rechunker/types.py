@@ -119,7 +119,8 @@ class Stage:
         Parameters and errors are those of calling the stage.
         """
         chosen = range(tasks, tasks + 1) if isinstance(tasks, int) else tasks
-        if len(chosen) and not (min(chosen) >= 0 and max(chosen) < self.tasks):
+        # The ends alone: `min` and `max` would walk a range, and `len` has a limit.
+        if chosen and not all(0 <= end < self.tasks for end in (chosen[0], chosen[-1])):
             raise IndexError(
                 f"task numbers of stage {self.name!r} must be in range({self.tasks}), got {tasks}"
             )

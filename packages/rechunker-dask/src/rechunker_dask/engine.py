@@ -1,14 +1,18 @@
-"""Questions to Dask about the scheduler that will compute a graph, and about its workers."""
+"""Calls into Dask about the scheduler that computes a graph, and about its workers."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import dask
 from dask.system import CPU_COUNT
 
-__all__ = ["count_workers", "is_local", "worker_limits"]
+from rechunker.running import Execution
+
+__all__ = ["count_workers", "ended", "is_local", "worker_limits"]
 
 SYNCHRONOUS = ("sync", "synchronous", "single-threaded")
 LOCAL = ("threads", "threading", *SYNCHRONOUS)
@@ -71,6 +75,32 @@ def worker_limits(scheduler: Any = None) -> list[tuple[int, int]]:
     return [(w["nthreads"], w["memory_limit"]) for w in workers if w["memory_limit"]]
 
 
+@contextmanager
+def ended(execution: Execution, scheduler: Any = None) -> Iterator[None]:
+    """End an execution if an error leaves the context: nothing of it runs afterwards.
+
+    Dask raises the first error at once, while other workers go on with their batches. Its cluster
+    starts no more of them, as nobody waits for their results, but it cannot stop those that run.
+
+    Parameters
+    ----------
+    execution
+        The execution, which the batches know.
+    scheduler
+        Anything that `dask.compute` takes as `scheduler`; None for Dask's current default.
+    """
+    client = _client(_chosen(scheduler))
+    try:
+        with execution.ended():
+            yield
+    except BaseException:
+        if client is not None:
+            # A cluster that is lost cannot be asked; the claim on the target is for this case.
+            with suppress(Exception):
+                client.run(execution.end_in_loop, on_error="ignore")
+        raise
+
+
 def _chosen(scheduler: Any) -> Any:
     return scheduler if scheduler is not None else dask.config.get("scheduler", None)
 
@@ -80,7 +110,7 @@ def _client(scheduler: Any) -> Any:
     distributed = sys.modules.get("distributed")  # nobody has made a client without importing it
     if distributed is None:
         return None
-    client = scheduler
+    client = getattr(scheduler, "__self__", scheduler)  # the client, for its method `get`
     if scheduler is None or scheduler in ("distributed", "dask.distributed"):
         try:
             client = distributed.get_client()

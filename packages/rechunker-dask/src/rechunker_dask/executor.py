@@ -10,10 +10,10 @@ from typing import Any
 import dask
 from dask.delayed import Delayed
 
-from rechunker.running import BatchRunner, check_numbers
+from rechunker.running import BatchRunner, Execution, check_numbers
 from rechunker.sizes import format_bytes
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
-from rechunker_dask.engine import count_workers, is_local, worker_limits
+from rechunker_dask.engine import count_workers, ended, is_local, worker_limits
 from rechunker_dask.graph import build, renew
 
 __all__ = ["DaskExecutor", "WorkerMemoryWarning"]
@@ -106,7 +106,8 @@ class DaskExecutor(Executor[Delayed]):
         """
         stages = rounds(specs)
         _check_memory(stages, worker_limits(self.scheduler))
-        return build(stages, self._runner(self.retries), self.workers)
+        runner = BatchRunner(self.retries, os.getpid() if self.shares_memory else None)
+        return build(stages, runner, self.workers)
 
     def execute_plan(self, plan: Delayed, *, retries: int | None = None, **kwargs: Any) -> Traffic:
         """Compute a plan and return the traffic of all its tasks.
@@ -137,16 +138,15 @@ class DaskExecutor(Executor[Delayed]):
                 "dask.diagnostics.ProgressBar around execute(), or "
                 "distributed.progress(client.compute(rechunked.plan))"
             )
+        execution = Execution()
         # New keys: a cluster still knows the keys of tasks that failed, and would fail at once.
-        plan = renew(plan, None if retries is None else self._runner(retries))
+        plan = renew(plan, execution, retries)
         if self.scheduler is not None:
             kwargs.setdefault("scheduler", self.scheduler)
-        (traffic,) = dask.compute(plan, **kwargs)
+        with ended(execution, kwargs.get("scheduler")):
+            (traffic,) = dask.compute(plan, **kwargs)
         assert isinstance(traffic, Traffic)
         return traffic
-
-    def _runner(self, retries: int) -> BatchRunner:
-        return BatchRunner(retries, os.getpid() if self.shares_memory else None)
 
 
 def _check_memory(stages: Sequence[Sequence[Stage]], limits: Sequence[tuple[int, int]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from dask.highlevelgraph import Layer as HLGLayer
 from dask.task_spec import DataNode, Task, TaskRef
 
-from rechunker.running import BatchRunner, batches
+from rechunker.running import BatchRunner, Execution, batches
 from rechunker.types import Stage
 from rechunker_dask.blocks import HeldBlocks
 from rechunker_dask.tasks import Sealed, run_batch, run_with_blocks, total
@@ -130,15 +131,17 @@ def _label(stage: Stage) -> str:
     return stage.name.replace("-", "_")
 
 
-def renew(plan: Delayed, runner: BatchRunner | None = None) -> Delayed:
-    """Return a copy of a plan with new keys.
+def renew(plan: Delayed, execution: Execution, retries: int | None = None) -> Delayed:
+    """Return a copy of a plan for one execution, with new keys.
 
     Parameters
     ----------
     plan
         Delayed object that `build` returned.
-    runner
-        Replaces the runner of the plan; by default the plan keeps its own.
+    execution
+        The execution that its batches belong to.
+    retries
+        Number of times to retry a failed task; by default that of the plan.
     """
     old, new = _token(plan), uuid4().hex
     graph = plan.dask
@@ -150,9 +153,11 @@ def renew(plan: Delayed, runner: BatchRunner | None = None) -> Delayed:
         layers[name.replace(old, new)] = {
             keys[key]: task.substitute(keys, key=keys[key]) for key, task in tasks
         }
-    if runner is not None:
-        name = f"{RUNNER}-{new}"
-        layers[name] = {name: DataNode(name, runner)}
+    name = f"{RUNNER}-{new}"
+    runner = layers[name][name].value
+    tries = runner.retries if retries is None else retries
+    runner = replace(runner, retries=tries, execution=execution)
+    layers[name] = {name: DataNode(name, runner)}
     needs = {
         name.replace(old, new): {need.replace(old, new) for need in named}
         for name, named in graph.dependencies.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from queue import SimpleQueue
 from typing import Any
@@ -12,7 +12,7 @@ from prefect import Flow
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner
 
-from rechunker.running import BatchRunner
+from rechunker.running import BatchRunner, Execution
 from rechunker.types import Stage, Traffic
 from rechunker_prefect.bundles import Bundle, bundles
 from rechunker_prefect.progress import Progress
@@ -53,9 +53,10 @@ def build(
 
     def rechunk(retries: int = runner.retries) -> Traffic:
         progress = Progress(work)
-        chosen = BatchRunner(retries, runner.home)
+        execution = Execution()
+        chosen = replace(runner, retries=retries, execution=execution)
         for together in work:
-            Window(chosen, workers, progress).run(together)
+            Window(chosen, execution, workers, progress).run(together)
         progress.finish()
         return progress.traffic
 
@@ -86,6 +87,8 @@ class Window:
     ----------
     runner
         Runs the batches, and retries failed tasks.
+    execution
+        The execution that the batches belong to.
     workers
         Maximum number of bundles that run at a time.
     progress
@@ -93,6 +96,7 @@ class Window:
     """
 
     runner: BatchRunner
+    execution: Execution
     workers: int
     progress: Progress
 
@@ -124,6 +128,9 @@ class Window:
                     self._begin(following, done)
                     running += 1
                 self.progress.add(bundle, did)
+        except BaseException:
+            self.execution.stop()  # threads of this process do not go on to their next task
+            raise
         finally:
             for _ in range(running):
                 done.get()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +12,16 @@ from typing import Protocol
 from rechunker.running import BatchRunner
 from rechunker.types import Stage, Traffic
 
-__all__ = ["Arguments", "Call", "Engine", "LostWorkerError", "Run", "in_parts", "run_batch"]
+__all__ = [
+    "Arguments",
+    "Call",
+    "Engine",
+    "LostWorkerError",
+    "Run",
+    "in_parts",
+    "run_batch",
+    "try_batch",
+]
 
 # Bytes of pickled stages in one `map`: half of the 4 MiB that pywren and lithops accept at most.
 PART_BYTES = 2**21
@@ -54,8 +64,9 @@ class Call:
 
 
 # Function that runs all calls to their end and yields the traffic of each, in any order. It raises
-# the error of the first call that it finds to have failed.
-Run = Callable[[Sequence[Call]], Iterable[Traffic]]
+# the error of the first call that it finds to have failed. Once it has ended or is closed, and its
+# engine has ended, no call runs.
+Run = Callable[[Sequence[Call]], Generator[Traffic, None, None]]
 
 
 class Engine(Protocol):
@@ -118,6 +129,32 @@ def run_batch(stage: bytes, start: int, stop: int, retries: int) -> Traffic:
             f"a task raised {error!r}, which is not an Exception and would end the worker; raise "
             "an Exception instead"
         ) from error
+
+
+def try_batch(stage: bytes, start: int, stop: int, retries: int) -> Traffic | Exception:
+    """Run a batch of tasks on a worker, and return its error instead of raising it.
+
+    Engines that raise the first error do not tell when the other calls have ended.
+
+    Parameters
+    ----------
+    stage, start, stop, retries
+        As for `run_batch`.
+
+    Returns
+    -------
+    Traffic or Exception
+        Traffic of these tasks, or the error of one that failed, with its traceback as a note.
+    """
+    try:
+        return run_batch(stage, start, stop, retries)
+    except Exception as error:  # noqa: BLE001, the caller raises it
+        error.add_note(f"In a worker:\n{traceback.format_exc()}")
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:  # noqa: BLE001, whatever such an error does when it is made again
+            return RuntimeError(f"{type(error).__name__}: {error}")
+        return error
 
 
 def in_parts(calls: Iterable[Call]) -> Iterator[list[Call]]:

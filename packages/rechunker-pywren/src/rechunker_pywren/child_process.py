@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader, BufferedWriter
@@ -72,7 +72,7 @@ class _ReplaceableChild:
         self._child = stack.enter_context(_started_child(workers))
         self._losses: Counter[Call] = Counter()
 
-    def run(self, calls: Sequence[Call]) -> Iterator[Traffic]:
+    def run(self, calls: Sequence[Call]) -> Generator[Traffic, None, None]:
         """Run calls; when a worker has died, run the calls that are not done again.
 
         Raises

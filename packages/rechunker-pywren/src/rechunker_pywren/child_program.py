@@ -92,10 +92,14 @@ def _import_pywren(folder: str) -> Any:
 
 
 def _run(function_executor: Any, calls: Sequence[Call]) -> Iterator[Reply]:
+    local = LocalCalls(function_executor, calls)
     try:
-        yield from LocalCalls(function_executor, calls).outcomes(_pause)
+        yield from local.outcomes(_pause)
     except LostWorkerError as error:
         yield -1, error
+    except EOFError:
+        local.cancel()  # otherwise the workers would first run all calls in their queue
+        raise
 
 
 def _pause(seconds: float) -> None:

@@ -14,7 +14,7 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -127,7 +127,7 @@ class LocalExecutorEngine:
         """
         yield self._run
 
-    def _run(self, calls: Sequence[Call]) -> Iterator[Traffic]:
+    def _run(self, calls: Sequence[Call]) -> Generator[Traffic, None, None]:
         local = LocalCalls(self.function_executor, calls)
         try:
             for _, outcome in local.outcomes(time.sleep):
@@ -194,9 +194,29 @@ class LocalCalls:
         """Cancel the calls that wait, await those that run, and remove all stored data."""
         left = [future for future in self._futures if not self._has_ended(future)]
         if left:
-            taken = self._take_back()
+            taken = self.cancel()
             self._await([f for f in left if (f.job_id, f.call_id) not in taken])
         self._remove()
+
+    def cancel(self) -> set[tuple[str, str]]:
+        """Take the calls that wait from the workers' queue, where those of other jobs stay.
+
+        Returns
+        -------
+        set of tuple
+            Job id and call id of each call that was taken.
+        """
+        queue, events = self._backend.queue, []
+        with suppress(Empty):
+            while True:
+                events.append(queue.get(timeout=POLL_SECONDS))
+        ours, taken = self._executor.executor_id, set()
+        for event in events:
+            if event is not None and event["executor_id"] == ours:
+                taken.add((event["job_id"], event["call_id"]))
+            else:
+                queue.put(event)
+        return taken
 
     def _has_ended(self, future: Any) -> bool:
         # A status that the worker is still writing is not valid JSON: ValueError.
@@ -222,20 +242,6 @@ class LocalCalls:
             if not worker.is_alive():
                 code = getattr(worker, "exitcode", None)
                 raise LostWorkerError(f"a worker process of pywren has died (exit code {code})")
-
-    def _take_back(self) -> set[tuple[str, str]]:
-        """Take all calls from the workers' queue, put back those of other jobs, return ours."""
-        queue, events = self._backend.queue, []
-        with suppress(Empty):
-            while True:
-                events.append(queue.get(timeout=POLL_SECONDS))
-        ours, taken = self._executor.executor_id, set()
-        for event in events:
-            if event is not None and event["executor_id"] == ours:
-                taken.add((event["job_id"], event["call_id"]))
-            else:
-                queue.put(event)
-        return taken
 
     def _await(self, futures: Sequence[Any]) -> None:
         with suppress(LostWorkerError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from rechunker.running import check_numbers
@@ -90,5 +91,6 @@ def _calls(stages: Iterable[Batches], retries: int) -> list[Call]:
     return [call for stage in stages for call in stage.calls(retries)]
 
 
-def _total(parts: Iterable[Traffic]) -> Traffic:
-    return sum(parts, Traffic())
+def _total(parts: Generator[Traffic, None, None]) -> Traffic:
+    with closing(parts):  # an interrupt may come between two of them
+        return sum(parts, Traffic())

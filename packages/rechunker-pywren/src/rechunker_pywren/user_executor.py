@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from rechunker.running import BATCHES_PER_WORKER, batches
 from rechunker.types import Stage, Traffic
-from rechunker_pywren.calls import Call, LostWorkerError, Run, in_parts, run_batch
+from rechunker_pywren.calls import Call, LostWorkerError, Run, in_parts, try_batch
 
 __all__ = ["UserExecutorEngine", "count_workers"]
 
@@ -61,20 +61,24 @@ class UserExecutorEngine:
         with _kept_excepthook():
             yield self._run
 
-    def _run(self, calls: Sequence[Call]) -> list[Traffic]:
+    def _run(self, calls: Sequence[Call]) -> Generator[Traffic, None, None]:
         futures: list[Any] = []
         for part in in_parts(calls):
             arguments = [call.arguments for call in part]
             # None: send no modules. Workers need Zarr and more, which must be installed there.
-            futures += self.function_executor.map(run_batch, arguments, include_modules=None)
-        results: list[Traffic] = self.function_executor.get_result(futures)
+            futures += self.function_executor.map(try_batch, arguments, include_modules=None)
+        # No call raises, so this returns when all of them have ended.
+        results: list[Traffic | Exception] = self.function_executor.get_result(futures)
         # Pywren returns fewer results when the user interrupts it.
         if len(results) != len(calls):
             raise LostWorkerError(
                 f"the function executor must return {len(calls)} results, got {len(results)}: it "
                 "was interrupted or has lost calls; call execute() again"
             )
-        return results
+        for outcome in results:
+            if isinstance(outcome, Exception):
+                raise outcome
+            yield outcome
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
+from itertools import chain
 from typing import Any
 
 from rechunker.running import (
@@ -67,9 +69,10 @@ class PythonExecutor(Executor[Plan]):
             chosen = runner if retries is None else BatchRunner(retries)
             total = Traffic()
             with reporter(progress, stages) as report:
-                for stages_of_round in stages:
-                    for stage in stages_of_round:
-                        for traffic in chosen.iterate(stage, range(len(stage))):
+                for stage in chain.from_iterable(stages):
+                    # Closed, so that an error in `report` ends the threads of a task as well.
+                    with closing(chosen.iterate(stage, range(len(stage)))) as tasks:
+                        for traffic in tasks:
                             total += traffic
                             report(traffic)
             return total

@@ -13,7 +13,15 @@ from zarr.storage import StorePath
 
 from rechunker.copying import StoredArray, check_count
 from rechunker.metadata import quiet
-from rechunker.stores import CLAIM, Claim, access, check_unchanged, digest_of, find_node
+from rechunker.stores import (
+    CLAIM,
+    Claim,
+    TargetInUseError,
+    access,
+    check_unchanged,
+    digest_of,
+    find_node,
+)
 from rechunker.types import Traffic
 
 __all__ = ["Finish", "Root", "Sources", "Start"]
@@ -219,7 +227,12 @@ class Finish:
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for _ in tasks:
             if not self._is_done():
-                self._publish()
+                try:
+                    self._publish()
+                except TargetInUseError:
+                    # This task may be run twice at the same time, and the other run was faster.
+                    if not self._is_done():
+                        raise
             yield Traffic()
 
     def _publish(self) -> None:

@@ -1,17 +1,20 @@
-"""Running: what executors share: batches, retries, progress, and checks of their arguments."""
+"""Running: what executors share: batches, retries, executions, progress, checks of arguments."""
 
 from __future__ import annotations
 
 from rechunker.running.arguments import check_numbers, refuse_keywords
 from rechunker.running.batching import BATCHES_PER_WORKER, batches, least_seconds
 from rechunker.running.cores import available_cores
+from rechunker.running.executions import Execution, StoppedError
 from rechunker.running.progress import Progress, reporter
 from rechunker.running.retries import BatchRunner
 
 __all__ = [
     "BATCHES_PER_WORKER",
     "BatchRunner",
+    "Execution",
     "Progress",
+    "StoppedError",
     "available_cores",
     "batches",
     "check_numbers",

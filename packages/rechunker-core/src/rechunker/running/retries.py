@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from rechunker.running.arguments import check_numbers
+from rechunker.running.executions import Execution, StoppedError
 from rechunker.types import Stage, Traffic
 
 __all__ = ["BatchRunner"]
@@ -35,6 +37,9 @@ class BatchRunner:
     home
         Id of the process (`os.getpid`) whose memory the tasks share; None if they may run
         anywhere.
+    execution
+        Execution of the plan: once it is stopped, no further task begins. None if the tasks belong
+        to none, as in a plan that users run without `execute_plan`.
 
     Raises
     ------
@@ -50,21 +55,25 @@ class BatchRunner:
 
     retries: int = 0
     home: int | None = None
+    execution: Execution | None = None
 
     def __post_init__(self) -> None:
         check_numbers(retries=self.retries)
 
     def __call__(self, stage: Stage, tasks: range) -> Traffic:
         """Run tasks and return their traffic; raises what `iterate` raises."""
-        return sum(self.iterate(stage, tasks), Traffic())
+        with nullcontext() if self.execution is None else self.execution.running():
+            return sum(self.iterate(stage, tasks), Traffic())
 
-    def iterate(self, stage: Stage, tasks: range) -> Iterator[Traffic]:
+    def iterate(self, stage: Stage, tasks: range) -> Generator[Traffic, None, None]:
         """Run tasks, and yield the traffic of each as soon as it is done.
 
         Raises
         ------
         RuntimeError
             If this is not the process `home`.
+        StoppedError
+            If the execution was stopped in this process.
         Exception
             The error of a task that has failed more than `retries` times.
         """
@@ -77,13 +86,27 @@ class BatchRunner:
         done = failures = 0
         while done < len(tasks):
             try:
+                self._check()
                 for traffic in stage.iterate(tasks[done:]):
                     done += 1
                     failures = 0
                     yield traffic
+                    self._check()
+            except StoppedError:
+                raise
             except Exception as error:
                 if failures == self.retries:
                     raise
                 failures += 1
                 log.warning("%s, task %s: %r; retrying", stage.name, tasks[done], error)
-                time.sleep(min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE))
+                self._pause(min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE))
+
+    def _check(self) -> None:
+        if self.execution is not None:
+            self.execution.check()
+
+    def _pause(self, seconds: float) -> None:
+        if self.execution is None:
+            time.sleep(seconds)
+        else:
+            self.execution.pause(seconds)

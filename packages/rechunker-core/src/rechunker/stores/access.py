@@ -162,14 +162,19 @@ def find_keys(store: Store, prefix: str, wanted: Callable[[str], bool]) -> list[
         return [key for key in _walk(store.root, prefix) if wanted(key)]
     if isinstance(unwrap(store), FsspecStore):
         _forget_listings(unwrap(store))
-    return run(_collect(store.list_prefix, prefix, wanted))
+    return _despite_others(store, lambda: _collect(store.list_prefix, prefix, wanted))
 
 
 def _walk(root: Path, prefix: str) -> Iterator[str]:
     # Five times as fast as LocalStore.list_prefix (zarr 3.4.2).
-    for folder, _, names in os.walk(root / prefix):
+    for folder, _, names in os.walk(root / prefix, onerror=_raise_unless_missing):
         base = Path(folder).relative_to(root).as_posix()
         yield from (names if base == "." else (f"{base}/{name}" for name in names))
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def _forget_listings(store: Any) -> None:
@@ -214,8 +219,22 @@ def delete(store: Store, key: str) -> None:
 
 
 def delete_dir(store: Store, prefix: str) -> None:
-    """Delete every object below `prefix`."""
-    run(store.delete_dir(prefix))
+    """Delete every object below `prefix`; another worker may be doing the same."""
+    _despite_others(store, lambda: store.delete_dir(prefix))
+
+
+def _despite_others(store: Store, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine again as long as it fails because others delete files at the same time.
+
+    A LocalStore lists and deletes a folder file by file, and stops at one that has vanished (zarr
+    3.1.6 to 3.4.2, with Python before 3.13).
+    """
+    while True:
+        try:
+            return run(call())
+        except FileNotFoundError:
+            if not isinstance(unwrap(store), LocalStore):
+                raise
 
 
 def size(store: Store, key: str) -> int | None:

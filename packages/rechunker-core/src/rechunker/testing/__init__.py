@@ -6,19 +6,23 @@ import pytest
 pytest.register_assert_rewrite(
     "rechunker.testing.engine",
     "rechunker.testing.contract",
+    "rechunker.testing.ending",
     "rechunker.testing.arrays",
     "rechunker.testing.killed",
 )
 
+from rechunker.testing.ending import EndingTests  # noqa: E402
 from rechunker.testing.engine import Patient, Watched  # noqa: E402
 from rechunker.testing.executors import ExecutorTests  # noqa: E402
 from rechunker.testing.killed import KilledWorkerTests  # noqa: E402
 from rechunker.testing.recorder import Recorder  # noqa: E402
 from rechunker.testing.stores import LoggedStore  # noqa: E402
 from rechunker.testing.work import (  # noqa: E402
+    Crowding,
     Failing,
     Flaky,
     Killing,
+    Lasting,
     Marking,
     Nothing,
     Repeating,
@@ -26,11 +30,14 @@ from rechunker.testing.work import (  # noqa: E402
 )
 
 __all__ = [
+    "Crowding",
+    "EndingTests",
     "ExecutorTests",
     "Failing",
     "Flaky",
     "KilledWorkerTests",
     "Killing",
+    "Lasting",
     "LoggedStore",
     "Marking",
     "Nothing",

@@ -12,7 +12,15 @@ import pytest
 from rechunker.plugins import get_executor
 from rechunker.types import CopySpec, Executor
 
-__all__ = ["EngineTests", "Patient", "Watched"]
+__all__ = ["LARGE", "EngineTests", "Patient", "Watched", "names"]
+
+# Bytes of a stage so large that each of its tasks is worth a call of its own.
+LARGE = 10**12
+
+
+def names(folder: Path) -> set[str]:
+    """Return the names of all files in a folder."""
+    return {path.name for path in folder.iterdir()}
 
 
 @dataclass(frozen=True)

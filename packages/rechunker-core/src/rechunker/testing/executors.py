@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from rechunker.testing.arrays import ArrayTests
 from rechunker.testing.contract import ContractTests
+from rechunker.testing.ending import EndingTests
 
 __all__ = ["ExecutorTests"]
 
 
-class ExecutorTests(ContractTests, ArrayTests):
+class ExecutorTests(ContractTests, EndingTests, ArrayTests):
     """Test suite for an executor: subclass it and set `executor`.
 
     Attributes
@@ -19,7 +20,7 @@ class ExecutorTests(ContractTests, ArrayTests):
         Keyword arguments of `execute` for every plan of the suite. By default none.
     repeats
         Number of times to rechunk arrays that would lose data if two tasks wrote the same chunk.
-        By default 20.
+        By default 2.
 
     Notes
     -----
@@ -29,13 +30,14 @@ class ExecutorTests(ContractTests, ArrayTests):
       arguments.
     - `patient` returns a `rechunker.testing.Patient`: an executor, and keyword arguments of
       `execute`, with which a task is attempted three times. By default None: the suite then
-      requires that a failed task is not retried.
+      requires that ``execute(retries=2)`` raises a `TypeError` or makes three attempts.
     - `watched` returns a `rechunker.testing.Watched`: keyword arguments of `execute`, and a
       function that returns whether they reached the engine. By default None: the suite then
       requires that any keyword argument raises a `TypeError`.
 
     The suite observes tasks by the files that they leave. Tasks may therefore run in other
-    processes, if these see the same file system and can import `rechunker.testing`.
+    processes, if these see the same file system and can import `rechunker.testing`. It sends the
+    signal of Ctrl-C to this process, so it needs POSIX and the main thread.
 
     Examples
     --------

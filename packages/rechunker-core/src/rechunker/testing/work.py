@@ -1,4 +1,4 @@
-"""Work for test stages: tasks that leave files, fail, kill their process or run twice.
+"""Work for test stages: tasks that leave files, take a while, fail, or kill their process.
 
 Instances are the `work` of a `rechunker.types.Stage`. Tasks communicate by files because they may
 run in other processes.
@@ -12,10 +12,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from rechunker.types import Traffic
 
-__all__ = ["Failing", "Flaky", "Killing", "Marking", "Nothing", "Repeating", "Telling"]
+__all__ = [
+    "Crowding",
+    "Failing",
+    "Flaky",
+    "Killing",
+    "Lasting",
+    "Marking",
+    "Nothing",
+    "Repeating",
+    "Telling",
+]
 
 Work = Callable[[range], Iterable[Traffic]]
 
@@ -82,6 +93,82 @@ class Failing:
             if task == self.task and self.file.exists():
                 raise ValueError(f"task {task} fails on purpose")
             yield Traffic(tasks=1)
+
+
+@dataclass(frozen=True)
+class Lasting:
+    """Take a while; each run of a task leaves a file when it begins and another when it ends.
+
+    Parameters
+    ----------
+    folder
+        Folder of the files; each is named after the event, the task and a random name, such as
+        ``"begin 7 1f0c"``.
+    seconds
+        Seconds that a task takes.
+    failing
+        Number of a task that raises a `ValueError`; by default none.
+    patience
+        Seconds that this task waits for the run of another task to begin.
+    """
+
+    folder: Path
+    seconds: float
+    failing: int = -1
+    patience: float = 0.0
+
+    def __call__(self, tasks: range) -> Iterator[Traffic]:
+        for task in tasks:
+            run = uuid4().hex
+            if task == self.failing:
+                self._fail(task)
+            (self.folder / f"begin {task} {run}").touch()
+            time.sleep(self.seconds)
+            (self.folder / f"end {task} {run}").touch()
+            yield Traffic(tasks=1)
+
+    def _fail(self, task: int) -> None:
+        until = time.monotonic() + self.patience
+        while time.monotonic() < until and not any(self.folder.glob("begin *")):
+            time.sleep(0.01)
+        raise ValueError(f"task {task} fails on purpose")
+
+
+@dataclass(frozen=True)
+class Crowding:
+    """Record how many tasks run at the same time.
+
+    Parameters
+    ----------
+    folder
+        Folder of the files: ``"in 1f0c"`` as long as a run of a task lasts, and ``"seen 2"`` if
+        two of them ran at the same time.
+    seconds
+        Seconds that a task takes.
+    """
+
+    folder: Path
+    seconds: float = 0.05
+
+    def __call__(self, tasks: range) -> Iterator[Traffic]:
+        for _ in tasks:
+            mine = self.folder / f"in {uuid4().hex}"
+            mine.touch()
+            time.sleep(self.seconds)
+            (self.folder / f"seen {len(list(self.folder.glob('in *')))}").touch()
+            mine.unlink()
+            yield Traffic(tasks=1)
+
+    @staticmethod
+    def most(folder: Path) -> int:
+        """Return the largest number of tasks that have run at the same time.
+
+        Parameters
+        ----------
+        folder
+            Folder of the files.
+        """
+        return max(int(path.name.split()[1]) for path in folder.glob("seen *"))
 
 
 @dataclass(frozen=True)
@@ -161,14 +248,15 @@ class Repeating:
 
 @dataclass(frozen=True)
 class Telling:
-    """Run the work of a stage, and create a file per task that names the process running it.
+    """Run the work of a stage, and create a file per run of a task that names its process.
 
     Parameters
     ----------
     work
         Work of a stage.
     folder
-        Folder of the files; each is named after the task and the process id, such as ``"7 4242"``.
+        Folder of the files; each is named after the task, the process id and a random name, such
+        as ``"7 4242 1f0c"``.
     seconds
         Seconds to wait before each task.
     """
@@ -179,6 +267,6 @@ class Telling:
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for task in tasks:
-            (self.folder / f"{task} {os.getpid()}").touch()
+            (self.folder / f"{task} {os.getpid()} {uuid4().hex}").touch()
             time.sleep(self.seconds)
             yield from self.work(range(task, task + 1))
