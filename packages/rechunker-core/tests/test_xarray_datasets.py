@@ -13,7 +13,7 @@ import zarr
 import zarr.codecs
 from xarray_climate import T, X, Y, climate, planned, reader_of, stored
 
-from rechunker import rechunk
+from rechunker import CopyError, rechunk
 from rechunker.planning import MemoryLimitError
 from rechunker.sources.dask import DaskReader
 
@@ -64,8 +64,22 @@ def test_chunks_by_variable(place: Path, tmp_path: Path, sizes: Any) -> None:
 
 
 def test_coordinates_and_bounds_that_are_named_are_cut(place: Path, tmp_path: Path) -> None:
-    found = chunks_after(xr.open_zarr(place), {"time": (5,), "time_bnds": (5, 2), "x": 3}, tmp_path)
+    chunks = {"time": (5,), "time_bnds": (5, 2), "x": (3,)}
+    found = chunks_after(xr.open_zarr(place), chunks, tmp_path)
     assert (found["time"], found["time_bnds"], found["x"]) == ((5,), (5, 2), (3,))
+
+
+def test_what_is_a_variable_and_a_dimension_is_told_by_its_value(
+    place: Path, tmp_path: Path
+) -> None:
+    source, found = xr.open_zarr(place), {}
+    for n, chunks in enumerate(
+        [{"x": 5}, {"x": (5,)}, {"x": {"x": 5}}, {"x": None, "air": (1, Y, 5)}]
+    ):
+        (tmp_path / f"{n}").mkdir()
+        found[n] = chunks_after(source, chunks, tmp_path / f"{n}")
+    assert [found[n]["x"] for n in found] == [(X,), (5,), (5,), (X,)]
+    assert [found[n]["air"] for n in found] == [(4, Y, 5), (4, Y, X), (4, Y, X), (1, Y, 5)]
 
 
 def test_without_chunks_everything_stays_as_it_is(place: Path, tmp_path: Path) -> None:
@@ -174,6 +188,26 @@ def test_text_may_travel_through_temporary_objects(tmp_path: Path) -> None:
     assert np.array_equal(xr.open_zarr(tmp_path / "target")["name"], source["name"])
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_missing_text_is_stored_as_xarray_stores_it(tmp_path: Path, zarr_format: Any) -> None:
+    strings = np.dtypes.StringDType
+    text = {
+        "none": np.array(["foo", None, "ba"], strings(na_object=None)),
+        "nan": np.array(["foo", np.nan, "ba"], strings(na_object=np.nan)),
+        "word": np.array(["foo", "NA", "ba"], strings(na_object="NA")),
+        "object": np.array(["foo", None, np.nan], object),
+        "filled": np.array(["foo", None, "ba"], strings(na_object=None)),
+    }
+    source = xr.Dataset({name: ("x", values) for name, values in text.items()})
+    source["filled"].encoding["_FillValue"] = "-"
+    options = {"zarr_format": zarr_format, "overwrite": True}
+    stored(source, tmp_path / "expected", zarr_format)
+    for made in (source, source.chunk(x=1)):
+        target = planned(made, {"x": 2}, tmp_path, target_options=options).execute()
+        for name, array in zarr.open_group(tmp_path / "expected", mode="r").arrays():
+            assert target[name][...].tolist() == array[...].tolist(), name  # type: ignore[union-attr]
+
+
 def test_an_existing_target_is_replaced_if_that_is_said(place: Path, tmp_path: Path) -> None:
     source = xr.open_zarr(place)
     planned(source, {"time": 5}, tmp_path).execute()
@@ -181,6 +215,12 @@ def test_an_existing_target_is_replaced_if_that_is_said(place: Path, tmp_path: P
         planned(source, {"time": 6}, tmp_path)
     target = planned(source, {"time": 6}, tmp_path, target_options={"overwrite": True}).execute()
     assert target["air"].chunks == (6, Y, X)
+
+
+def test_numbers_among_text_are_no_text(tmp_path: Path) -> None:
+    source = xr.Dataset({"name": ("x", np.array(["foo", 3.5], object))}).chunk(x=1)
+    with pytest.raises(CopyError, match=r"among the strings is 3\.5, of type float"):
+        planned(source, {"x": 2}, tmp_path).execute()
 
 
 # What is refused
@@ -193,7 +233,13 @@ BAD: dict[str, tuple[Any, Any, type[Exception], str]] = {
         {"y": 5, "air": (1, 1, 1)},
         None,
         ValueError,
-        "both dimensions, 'y', and variables, 'air'",
+        r"both dimensions, as in 'y': 5, and variables.* as in \{<variable>: \{'y': 5\}\}$",
+    ),
+    "a variable that is a dimension": (
+        {"time": 5, "air": (1, 1, 1)},
+        None,
+        ValueError,
+        r"as in 'time': 5, and variables, .*for the variable 'time' itself: \(5,\)",
     ),
     "sizes of a dimension": ({"y": (3, 3)}, None, TypeError, "one size"),
     "too few sizes": ({"air": (5, 5)}, None, ValueError, "3 axes"),

@@ -110,6 +110,8 @@ def test_a_branch_of_a_tree(place: Path, tmp_path: Path) -> None:
         ({"/b": {"time": 4}}, None, "has no 'b'"),
         ({"z": 4}, None, "has no 'z'"),
         ({"time": (2, 2)}, None, "'time' is a dimension; give one size"),
+        ({"time": 5, "/a/coarse/air": (4, 4)}, None, "both dimensions, as in 'time': 5, and"),
+        ({"/a/coarse": {"time": 5, "air": (4, 4)}}, None, r"'\]=.*both dimensions, as in 'time'"),
         ({"/a/coarse": {"z": 4}}, None, "has no 'z'"),
         ({"/a/coarse": {"time": 4}, "/a/coarse/air": (4, 4)}, None, "with those of the node"),
         ({}, {"/b": {}}, "has no 'b'"),

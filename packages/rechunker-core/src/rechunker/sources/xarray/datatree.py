@@ -10,6 +10,7 @@ from rechunker.metadata import check_names
 from rechunker.sources.base import ArrayRequest, Hierarchy
 from rechunker.sources.xarray.dataset import DatasetRequest, request_dataset, zarr_format_of
 from rechunker.sources.xarray.encoding_keys import parse_dataset_options
+from rechunker.sources.xarray.target_chunks import check_not_mixed, is_by_dimension
 
 if TYPE_CHECKING:
     import xarray
@@ -96,20 +97,19 @@ def _chunks_by_node(nodes: Mapping[str, xarray.Dataset], chunks: Any) -> dict[st
             "dimensions, or by path of its nodes and variables"
         )
     dims = {dim for dataset in nodes.values() for dim in dataset.dims}
-    if all(
-        key in dims and not isinstance(size, Mapping | tuple | list) for key, size in chunks.items()
-    ):
+    if all(is_by_dimension(key, size, dims) for key, size in chunks.items()):
         return {
             path: {dim: size for dim, size in chunks.items() if dim in dataset.dims}
             for path, dataset in nodes.items()
         }
     paths = {*nodes, *_variable_paths(nodes)}
     for key, value in chunks.items():
-        if key in dims and key not in paths:
+        if key in dims and key not in paths and not is_by_dimension(key, value, dims):
             raise ValueError(
                 f"target_chunks[{key!r}]={value!r}: {key!r} is a dimension; give one size for "
                 "each dimension, or give all chunks by path of nodes and variables"
             )
+    check_not_mixed(chunks, dims, paths, "target_chunks")
     return _from_paths(nodes, chunks)
 
 

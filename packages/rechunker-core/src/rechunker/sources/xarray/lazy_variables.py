@@ -99,12 +99,13 @@ def _encodable_variable(
     if getattr(encoding.get("dtype"), "kind", "") == "S" and encodable.dtype.kind in "OUT":
         encodable, encoding = _as_bytes(encodable, encoding)
     if encodable.dtype.kind == "T" and zarr_format == 2:
-        # Xarray cannot encode NumPy's StringDType in Zarr format 2 (2026.9).
-        encodable = encodable.astype(_STRINGS)
+        # Xarray applies the filter of objects to strings of another dtype (2026.9).
         encoding = {key: encoding[key] for key in encoding if key not in ("dtype", "filters")}
     elif encodable.dtype == object and is_dask_array(encodable.data) and _holds_text(encodable):
         # Otherwise Xarray computes the whole array to find out.
-        encodable = encodable.copy(data=_marked_as_strings(encodable.data))
+        missing = encoding.get("_FillValue")
+        strings = _marked_as_strings(encodable.data, "" if missing is None else missing)
+        encodable = encodable.copy(data=strings)
     encodable.encoding = encoding
     return encodable
 
@@ -133,13 +134,33 @@ def _holds_text(variable: xarray.Variable) -> bool:
     return _is_text(DaskReader(variable.data).first_block())
 
 
-def _marked_as_strings(array: Any) -> Any:
+def _marked_as_strings(array: Any, missing: Any) -> Any:
     """Mark objects as strings; astype would change nothing, as both dtypes are object."""
-    return array.map_blocks(_unchanged, dtype=_STRINGS, meta=np.empty((0,) * array.ndim, _STRINGS))
+    meta = np.empty((0,) * array.ndim, _STRINGS)
+    return array.map_blocks(_as_text, missing, dtype=_STRINGS, meta=meta)
 
 
-def _unchanged(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return values
+def _as_text(values: npt.NDArray[Any], missing: Any) -> npt.NDArray[Any]:
+    """Replace what is missing in a block of strings, as Xarray does where it loads them.
+
+    Raises
+    ------
+    ValueError
+        If the block holds something else.
+    """
+    if _is_text(values):
+        return values
+    from xarray import Variable
+
+    dims = [f"axis {axis}" for axis in range(values.ndim)]
+    filled = np.asarray(Variable(dims, values).fillna(missing).values, object)
+    others = (value for value in filled.reshape(-1) if not isinstance(value, str | bytes))
+    for value in others:
+        raise ValueError(
+            f"among the strings is {value!r}, of type {type(value).__name__}; convert the variable "
+            "with astype(str)"
+        )
+    return filled
 
 
 def _in_blocks(variable: xarray.Variable) -> xarray.Variable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Container, Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rechunker.metadata import check_names, normalize_chunks
@@ -11,7 +11,7 @@ from rechunker.sources.dask import regular_blocks
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["target_chunks_of"]
+__all__ = ["check_not_mixed", "is_by_dimension", "target_chunks_of"]
 
 Chunks = dict[str, tuple[int, ...]]
 
@@ -40,8 +40,8 @@ def target_chunks_of(dataset: xarray.Dataset, chunks: Any, what: str = "target_c
     TypeError
         If `chunks` is not a dict, or an entry has the wrong type.
     ValueError
-        If a size is not allowed, a name is not in the dataset, or some names are dimensions and
-        others are variables.
+        If a size is not allowed, a name is not in the dataset, or some entries are sizes of
+        dimensions and others are chunks of variables.
     """
     variables = {str(name): variable for name, variable in dataset.variables.items()}
     if chunks is None:
@@ -74,8 +74,7 @@ def target_chunks_of(dataset: xarray.Dataset, chunks: Any, what: str = "target_c
 def _is_by_dimension(dataset: xarray.Dataset, chunks: Mapping[Any, Any], what: str) -> bool:
     """Return whether the keys are dimensions rather than variables; some may be both."""
     check_names(chunks, {*dataset.dims, *dataset.variables}, what)
-    sizes = [key for key, value in chunks.items() if _is_size_of_dimension(dataset, key, value)]
-    others = [key for key in chunks if key not in sizes]
+    others = [key for key, value in chunks.items() if not is_by_dimension(key, value, dataset.dims)]
     if not others:
         return True
     for key in others:
@@ -84,18 +83,54 @@ def _is_by_dimension(dataset: xarray.Dataset, chunks: Mapping[Any, Any], what: s
                 f"{what}[{key!r}] must be one size, or -1 for the whole dimension, "
                 f"got {chunks[key]!r}"
             )
-    only_dimensions = [key for key in sizes if key not in dataset.variables]
-    if only_dimensions:
-        raise ValueError(
-            f"{what} names both dimensions, {', '.join(map(repr, only_dimensions))}, and "
-            f"variables, {', '.join(map(repr, others))}; give all chunks by dimension, or all by "
-            "variable (the chunks of a variable may be a dict by dimension)"
-        )
+    check_not_mixed(chunks, dataset.dims, dataset.variables, what)
     return False
 
 
-def _is_size_of_dimension(dataset: xarray.Dataset, key: Any, value: Any) -> bool:
-    return key in dataset.dims and not isinstance(value, Mapping | tuple | list)
+def is_by_dimension(key: Any, value: Any, dims: Container[Any]) -> bool:
+    """Return whether an entry of `target_chunks` can be the size of a dimension.
+
+    Parameters
+    ----------
+    key, value
+        Name and chunks of the entry.
+    dims
+        Names of the dimensions.
+    """
+    return key in dims and not isinstance(value, Mapping | tuple | list)
+
+
+def check_not_mixed(
+    chunks: Mapping[Any, Any], dims: Container[Any], variables: Container[Any], what: str
+) -> None:
+    """Check that a dict of chunks by variable has no size of a dimension.
+
+    Parameters
+    ----------
+    chunks
+        Chunks by name, at least one of which belongs to a variable.
+    dims, variables
+        Names of the dimensions and of the variables; some may be both. The chunks of such a
+        variable may be None, a tuple or a dict, but not a number, which could mean either.
+    what
+        Name of `chunks` in error messages.
+
+    Raises
+    ------
+    ValueError
+        If a number is given for a dimension.
+    """
+    for key, size in chunks.items():
+        if not is_by_dimension(key, size, dims) or (size is None and key in variables):
+            continue
+        other = next(name for name in chunks if not is_by_dimension(name, chunks[name], dims))
+        alone = f" (for the variable {key!r} itself: ({size!r},))" if key in variables else ""
+        raise ValueError(
+            f"{what}={dict(chunks)!r} names both dimensions, as in {key!r}: {size!r}, and "
+            f"variables, as in {other!r}: {chunks[other]!r}; give nothing but sizes of "
+            f"dimensions, or the chunks of each variable, as in {{<variable>: {{{key!r}: "
+            f"{size!r}}}}}{alone}"
+        )
 
 
 def _variables_in_one_chunk(dataset: xarray.Dataset) -> Iterator[str]:
