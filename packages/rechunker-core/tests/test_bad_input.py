@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray
 import zarr
+from cases import about
 from zarr.storage import LocalStore, MemoryStore, StorePath, ZipStore
 
 import rechunker
@@ -144,6 +147,82 @@ def test_places(array: zarr.Array[Any], tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match=name.split(" ", 1)[0] + "_store"):
         attempt(array, (100, 4), target, temp)
     assert files(tmp_path) == before
+
+
+NAMES = ("../x", "/x", "a/../b", "a//b", "./a", "a\\..\\..\\b", "zarr.json", "a/.zarray", "x" * 300)
+
+
+def test_names_that_lead_out_of_their_place(array: zarr.Array[Any], tmp_path: Path) -> None:
+    group = zarr.create_group(tmp_path / "t")
+    before = files(tmp_path)
+    for name in NAMES:
+        with about(name), pytest.raises(ValueError, match="another name|single slashes|or name"):
+            attempt(array, (100, 4), group, array_name=name)
+    assert files(tmp_path) == before
+
+
+def test_names_in_a_source_that_lead_out_of_their_place(tmp_path: Path) -> None:
+    for name in ("..", ".", "zarr.json", "x" * 300):
+        dataset = xarray.Dataset({name: ("x", np.ones(4))})
+        with about(name), pytest.raises(ValueError, match="another name|rename|or name"):
+            attempt(dataset, {"x": 2}, tmp_path / "t" / "u")
+    assert files(tmp_path) == []
+
+
+def test_paths_that_cannot_be_written(array: zarr.Array[Any], tmp_path: Path) -> None:
+    (tmp_path / "itself").symlink_to(tmp_path / "itself")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "nothing")
+    (tmp_path / "file").touch()
+    before = files(tmp_path)
+    for name in (
+        "itself",
+        "itself/a",
+        "nowhere",
+        "nowhere/a",
+        "file/a",
+        "x" * 300,
+        "x" * 200 + "/x" * 2000,
+    ):
+        for places in [(tmp_path / name, None), (tmp_path / "t", tmp_path / name)]:
+            with about(name), pytest.raises(ValueError, match="choose another place"):
+                attempt(array, (100, 4), *places)
+    assert files(tmp_path) == before
+
+
+def test_folder_that_cannot_be_written(
+    array: zarr.Array[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root may write to any folder, the answer of the system is replaced."""
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    for places in [(tmp_path / "t", None), ({}, tmp_path / "x" / "y")]:
+        with pytest.raises(ValueError, match="its filesystem is read-only"):
+            attempt(array, (100, 4), *places)
+
+
+HUGE: dict[str, tuple[dict[str, Any], Any, str]] = {
+    "more tasks than can be counted": (
+        {"shape": (2**62, 2**62), "chunks": (2**10, 2**10)},
+        (2**9, 2**11),
+        "choose larger target_chunks",
+    ),
+    "chunks of the source": (
+        {"shape": (40, 40), "chunks": (2**63, 2**63)},
+        (5, 5),
+        "raise max_mem",
+    ),
+    "chunks of the target": ({"shape": (2**62,), "chunks": (1,)}, (-1,), "choose smaller"),
+    "dimensions": ({"shape": (1,) * 65, "chunks": (1,) * 65}, (1,) * 65, "65 dimensions"),
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_huge_arrays(tmp_path: Path, name: str) -> None:
+    options, chunks, text = HUGE[name]
+    source = zarr.create_array(tmp_path / "s", dtype="f8", **options)
+    with pytest.raises(ValueError, match=text):
+        rechunker.rechunk(
+            source, chunks, "1GB", tmp_path / "t", None, tmp_path / "x", executor="python"
+        )
 
 
 def test_temporary_store_that_cannot_delete(array: zarr.Array[Any], tmp_path: Path) -> None:

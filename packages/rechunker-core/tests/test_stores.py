@@ -26,6 +26,7 @@ from zarr.storage import (
 )
 
 from rechunker.stores import contains, find_node, is_process_local, resolve_store, unwrap
+from rechunker.stores.disk import is_within
 from rechunker.stores.mapping import MappingStore
 
 FORMATS = pytest.mark.parametrize("zarr_format", [2, 3])
@@ -241,6 +242,37 @@ def test_links_lead_to_one_place(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     os.symlink(tmp_path / "data", tmp_path / "link")
     assert overlap(at(LocalStore(tmp_path / "data")), at(LocalStore(tmp_path / "link"), "a"))
+
+
+def test_mount_points_of_one_filesystem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "1 0 8:1 / / rw - ext4 /dev/sda rw\n"
+        "2 1 8:1 /data/a\\040b/group /mnt/part rw,relatime shared:1 - ext4 /dev/sda rw\n"
+        "3 1 8:2 / /mnt/other rw - ext4 /dev/sdb rw\n"
+        "4 1 8:1 /exchanged /mnt/other rw - ext4 /dev/sda rw\n"
+    )
+    monkeypatch.setattr("rechunker.stores.disk._MOUNTS", mounts)
+    assert contains(at(LocalStore("/data/a b")), at(LocalStore("/mnt/part")))
+    assert contains(at(LocalStore("/data/a b/group")), at(LocalStore("/mnt/part/array")))
+    assert contains(at(LocalStore("/mnt/part")), at(LocalStore("/data/a b/group/array")))
+    assert overlap(at(LocalStore("/exchanged/x")), at(LocalStore("/mnt/other/x")))
+    assert not overlap(at(LocalStore("/data/a b/other")), at(LocalStore("/mnt/part")))
+    assert not overlap(at(LocalStore("/group")), at(LocalStore("/mnt/part")))
+
+
+def test_folders_with_one_inode_are_one(tmp_path: Path) -> None:
+    """The folders need no common name, which links stand for here, and need not exist."""
+    (tmp_path / "data" / "group").mkdir(parents=True)
+    os.symlink(tmp_path / "data", tmp_path / "mount")
+    group, new = tmp_path / "data" / "group", tmp_path / "data" / "new" / "array"
+    mount = tmp_path / "mount"
+    assert is_within(mount / "group", group)
+    assert is_within(mount / "group" / "c" / "0", group)
+    assert is_within(new, mount)
+    assert is_within(mount / "new" / "array", tmp_path / "data" / "new")
+    assert not is_within(mount, group)
+    assert not is_within(mount / "new" / "array", group)
 
 
 def test_stores_of_unknown_kinds_are_one_place_if_they_are_equal() -> None:

@@ -81,8 +81,8 @@ def test_the_array_of_a_changed_variable_is_not_found(place: Path, way: str, cha
 
 def test_what_a_changed_variable_reads_is_known(place: Path) -> None:
     for change in ("arithmetic", "a part", "turned"):
-        (found,) = arrays_read(CHANGES[change](packed(place, "dask")))
-        assert found.name == "/packed", change
+        ((found, in_group),) = arrays_read(CHANGES[change](packed(place, "dask")))
+        assert (found.name, in_group) == ("/packed", True), change
 
 
 def test_what_is_loaded_is_told_from_what_is_not(place: Path) -> None:

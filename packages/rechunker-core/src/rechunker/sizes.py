@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import SupportsIndex
 
 __all__ = ["format_bytes", "parse_bytes"]
@@ -69,11 +69,14 @@ def format_bytes(size: int) -> str:
     >>> format_bytes(500_000_000), format_bytes(1_234_567), format_bytes(999_999), format_bytes(7)
     ('500 MB', '1.23 MB', '1 MB', '7 B')
     """
-    amount, prefixes = Decimal(int(size)), iter(PREFIXES)
+    prefixes = iter(PREFIXES)
     prefix = next(prefixes)
-    while abs(round(amount, 2)) >= 1000 and prefix != PREFIXES[-1]:
-        amount, prefix = amount / 1000, next(prefixes)
-    number = f"{amount:.2f}".rstrip("0").rstrip(".")
+    with localcontext() as context:
+        context.prec += int(size).bit_length()  # or else large sizes cannot be rounded
+        amount = Decimal(int(size))
+        while abs(round(amount, 2)) >= 1000 and prefix != PREFIXES[-1]:
+            amount, prefix = amount / 1000, next(prefixes)
+        number = f"{amount:.2f}".rstrip("0").rstrip(".")
     return f"{number} {prefix}B"
 
 

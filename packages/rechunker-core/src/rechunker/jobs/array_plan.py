@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from math import inf, prod
 from typing import Any
@@ -86,6 +87,12 @@ def plan_job(
         raise MemoryLimitError(f"{where}{error}", error.needed) from None
     if enough is not None:
         raise ValueError(_temp_needed(request.name, plan, enough))
+    tasks = max(stage.tasks for stage in plan.stages)
+    if tasks > sys.maxsize:
+        raise ValueError(
+            f"{where}an array of shape {plan.shape} takes {tasks} tasks, more than Python can "
+            "count in a range; choose larger target_chunks, or raise max_mem"
+        )
     return ArrayJob(request, target, plan, temp if plan.hops else None)
 
 

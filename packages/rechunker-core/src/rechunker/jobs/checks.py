@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import zarr
-from zarr.storage import StorePath
+from zarr.storage import StorePath, ZipStore
 
 from rechunker.sources import Hierarchy
-from rechunker.stores import contains, is_process_local
+from rechunker.stores import (
+    CLAIM,
+    METADATA,
+    check_name_on_disk,
+    check_writable,
+    contains,
+    disk_path,
+    is_process_local,
+    outermost,
+    unwrap,
+)
 from rechunker.types import Executor
 
 __all__ = ["check_array_name", "check_places"]
@@ -50,6 +60,8 @@ def check_array_name(
         )
     elif not isinstance(array_name, str):
         raise TypeError(f"array_name must be a string, got {array_name!r}")
+    else:
+        _check_name(array_name, "array_name")
 
 
 def check_places(
@@ -71,17 +83,18 @@ def check_places(
     Raises
     ------
     ValueError
-        If places overlap, are read-only, or cannot be reached by the executor.
+        If places overlap, cannot be written to, or cannot be reached by the executor.
     """
-    for origin in hierarchy.origins:
+    _check_names(hierarchy, place, temp)
+    for origin in outermost(hierarchy.origins):
         _check_origin(origin, place, temp)
     if temp is not None and contains(place, temp):
         raise ValueError(
             f"temp_store {temp} is the target {place} or lies in it; choose another temp_store"
         )
     for word, where in (("target_store", place), ("temp_store", temp)):
-        if where is not None and where.read_only:
-            raise ValueError(f"{word} {where} is read-only; open it for writing")
+        if where is not None:
+            _check_writable(where, word)
     if temp is not None and not (temp.store.supports_deletes and temp.store.supports_listing):
         raise ValueError(
             f"temp_store {temp}: a {type(temp.store).__name__} cannot delete or list objects, so "
@@ -93,6 +106,54 @@ def check_places(
         for origin in hierarchy.origins:
             _check_reachable(executor, "source", origin)
     _check_futures(hierarchy, executor)
+
+
+def _check_names(hierarchy: Hierarchy, place: StorePath, temp: StorePath | None) -> None:
+    """Check that no name leads out of its place, or is too long for the disk."""
+    for word, where in (("target_store", place), ("temp_store", temp)):
+        if where is not None:
+            _check_path(where, word)
+    for name in {*(request.name for request in hierarchy.arrays), *(hierarchy.groups or {})}:
+        if name:
+            _check_name(name, "the source: the name")
+            _check_path(place / name, f"{name!r} in target_store")
+
+
+def _check_path(place: StorePath, what: str) -> None:
+    path = disk_path(place)
+    if place.path:
+        _check_name(place.path, f"{what}: the path")
+    if path is not None:
+        check_name_on_disk(path, what)
+
+
+def _check_name(name: str, what: str) -> None:
+    parts = name.replace("\\", "/").split("/")  # Zarr takes both for separators
+    if {"", ".", ".."} & {*parts}:
+        raise ValueError(
+            f"{what} {name!r} may lead out of its place; separate names by single slashes, none of "
+            "them empty, '.' or '..'"
+        )
+    reserved = {*METADATA, CLAIM} & {*parts}
+    if reserved:
+        raise ValueError(
+            f"{what} {name!r}: {min(reserved)!r} is the name of an object that belongs to a group "
+            "or an array; choose another name"
+        )
+
+
+def _check_writable(place: StorePath, word: str) -> None:
+    if place.read_only:
+        raise ValueError(f"{word} {place} is read-only; open it for writing")
+    store = unwrap(place.store)
+    if type(store).__module__.startswith("icechunk"):
+        raise ValueError(
+            f"{word} is an {type(store).__name__}, which holds nothing but the objects of arrays "
+            "and groups; a run has others, so choose another store"
+        )
+    path = disk_path(place)
+    if path is not None:
+        check_writable(path.parent if isinstance(store, ZipStore) else path, word)
 
 
 def _check_origin(origin: StorePath, place: StorePath, temp: StorePath | None) -> None:

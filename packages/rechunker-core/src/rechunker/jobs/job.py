@@ -29,7 +29,7 @@ from rechunker.sources import ArrayRequest
 from rechunker.stores import Claim, identity_of
 from rechunker.types import CopySpec, Stage
 
-__all__ = ["ArrayJob", "TempPlace", "temp_folder"]
+__all__ = ["ArrayJob", "TempPlace"]
 
 # Bytes of a slab of a cell: it stays in the processor's cache while it is scattered.
 SLAB_BYTES = 1 << 22
@@ -98,6 +98,12 @@ class ArrayJob:
         facts += [repr(stage) for stage in self.plan.stages]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
+    @property
+    def temp_folder(self) -> StorePath:
+        """Place below which all temporary objects of this array lie."""
+        assert self.temp is not None
+        return self.temp.path / f"rechunker-{self.fingerprint}"
+
     def spec(self, claim: Claim | None) -> CopySpec:
         """Return the stages of the plan; their tasks stop when the claim is gone."""
         return CopySpec(self.name, tuple(self._stages(claim)))
@@ -143,7 +149,7 @@ class ArrayJob:
     def _objects(self, stage: int) -> TempObjects:
         assert self.temp is not None
         source, stages = self.request.source, self.plan.stages
-        folder = f"{temp_folder(self.temp.path, self.fingerprint)}/{stage}"
+        folder = f"{self.temp_folder.path}/{stage}"
         grid = regular_grid(stages[stage + 1].grid)
         assert grid is not None  # only stage 0 follows the blocks of an irregular source
         return TempObjects(
@@ -156,11 +162,6 @@ class ArrayJob:
             codec=self.temp.codec,
             itemsize=source.itemsize,
         )
-
-
-def temp_folder(path: StorePath, fingerprint: str) -> str:
-    """Return the key below which all temporary objects of one array lie."""
-    return "/".join(part for part in (path.path, f"rechunker-{fingerprint}") if part)
 
 
 def _verb(stage: int, last: int) -> str:

@@ -12,10 +12,13 @@ from zarr.buffer import cpu
 from zarr.storage import StorePath
 
 from rechunker.copying import StoredArray, check_count
+from rechunker.jobs.apart import Apart
 from rechunker.metadata import quiet
 from rechunker.stores import (
     CLAIM,
+    METADATA,
     Claim,
+    Holder,
     TargetInUseError,
     access,
     check_unchanged,
@@ -26,7 +29,6 @@ from rechunker.types import Traffic
 
 __all__ = ["Finish", "Root", "Sources", "Start"]
 
-_METADATA = ("zarr.json", ".zmetadata", ".zgroup", ".zarray", ".zattrs")
 # Names of chunks, or of the folders that hold them, and what a LocalStore leaves of a write that
 # was killed.
 _CHUNK = re.compile(r"(c|(c\.)?\d+(\.\d+)*)(\.[0-9a-f]+\.partial)?")
@@ -59,8 +61,8 @@ class Root:
     overwrite: bool
     claim: Claim | None
 
-    def start(self) -> None:
-        """Claim the place, and delete what the target replaces, unless that is done already.
+    def take(self) -> Holder | None:
+        """Claim the place, and return the claim if what the target replaces is to be deleted.
 
         Raises
         ------
@@ -71,14 +73,13 @@ class Root:
         """
         self._check()
         if self.claim is None:
-            self._clear()
-            return
+            if find_node(self.place) is not None:
+                access.delete_dir(self.place.store, self.place.path)  # raises, and says why
+            return None
         if self.claim.holder() is None and self.is_published():
-            return  # this task is run again, after the last one has given the target free
+            return None  # this task is run again, after the last one has given the target free
         holder = self.claim.take(overwrite=self.overwrite)
-        if not holder.cleared:
-            self._clear()
-            self.claim.set_cleared(holder)
+        return None if holder.cleared else holder
 
     def _check(self) -> None:
         node = find_node(self.place)
@@ -86,7 +87,7 @@ class Root:
             return
         if self.is_published():
             return  # this plan is executed once more
-        if node is not None or self._nodes():
+        if node is not None or self.nodes():
             raise FileExistsError(
                 f"there is {node or 'an array or a group'} in {self.place} that was not there when "
                 "rechunk() was called; choose another target_store, or give "
@@ -99,26 +100,26 @@ class Root:
         is_new = node is not None and node.metadata != self.planned
         return is_new and node is not None and digest_of(node.metadata) == self.digest
 
-    def _nodes(self) -> list[str]:
+    def nodes(self) -> list[str]:
         """Return the keys of all metadata at the place and below it."""
         store = self.place.store
         if not (store.supports_listing and store.supports_deletes):
             return []  # an archive, where nothing can be deleted
         return access.find_keys(self.place.store, _below(self.place), _is_metadata)
 
-    def _clear(self) -> None:
+    def clear(self, nodes: list[str]) -> None:
         """Delete what is there: metadata first, parents before children, and not the claim.
 
         What is left by a process that is killed in between does not open.
+
+        Parameters
+        ----------
+        nodes
+            Keys of all metadata there.
         """
-        if not self.place.store.supports_deletes:
-            if find_node(self.place) is not None:
-                access.delete_dir(self.place.store, self.place.path)  # raises, and says why
-            return
-        metadata = self._nodes()
-        for key in sorted(metadata, key=lambda key: (key.count("/"), _METADATA.index(_name(key)))):
+        for key in sorted(nodes, key=lambda key: (key.count("/"), METADATA.index(_name(key)))):
             access.delete(self.place.store, key)
-        if metadata:
+        if nodes:
             _delete_in(self.place, lambda name: name != CLAIM)
         elif self.place.store.supports_listing:
             # What an earlier run, or somebody who deleted the metadata alone, has left.
@@ -141,7 +142,7 @@ def _name(key: str) -> str:
 
 
 def _is_metadata(key: str) -> bool:
-    return _name(key) in _METADATA
+    return _name(key) in METADATA
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Start:
-    """Claim the target, and delete what it replaces.
+    """Claim the target, and delete what it replaces, unless that is done already.
 
     Parameters
     ----------
@@ -184,17 +185,38 @@ class Start:
         What the target consists of.
     sources
         What the target is made from.
+    apart
+        Checks that the target is apart from the sources; None without a target.
     """
 
     roots: tuple[Root, ...]
     sources: Sources
+    apart: Apart | None = None
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for _ in tasks:
             self.sources.check()
-            for root in self.roots:
-                root.start()
+            self._start()
             yield Traffic()
+
+    def _start(self) -> None:
+        claimed: list[tuple[Root, Claim, Holder]] = []
+        for root in self.roots:
+            holder = root.take()
+            if root.claim is not None and holder is not None:
+                claimed.append((root, root.claim, holder))
+        nodes = [root.nodes() for root, _, _ in claimed]
+        try:
+            if self.apart is not None:
+                places = [root.place for root, _, _ in claimed]
+                self.apart.check(list(zip(places, nodes, strict=True)))
+        except BaseException:
+            for _, claim, _ in claimed:
+                claim.release()
+            raise
+        for (root, claim, holder), keys in zip(claimed, nodes, strict=True):
+            root.clear(keys)
+            claim.set_cleared(holder)
 
 
 @dataclass(frozen=True)

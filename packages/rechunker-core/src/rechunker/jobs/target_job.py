@@ -13,12 +13,13 @@ from zarr.abc.buffer import Buffer
 from zarr.storage import MemoryStore, StorePath
 
 from rechunker.copying import StoredArray
+from rechunker.jobs.apart import Apart
 from rechunker.jobs.array_plan import plan_job
-from rechunker.jobs.job import ArrayJob, TempPlace, temp_folder
+from rechunker.jobs.job import ArrayJob, TempPlace
 from rechunker.jobs.publishing import Finish, Root, Sources, Start
 from rechunker.metadata import array_from_document, metadata_files, quiet
 from rechunker.sources import Hierarchy
-from rechunker.stores import Claim, digest_of, find_node, node_digest
+from rechunker.stores import Claim, digest_of, find_node, node_digest, outermost
 from rechunker.types import CopySpec, Executor, Stage
 
 __all__ = ["TargetJob", "plan_target"]
@@ -62,8 +63,9 @@ class TargetJob:
             spec = job.spec(self.claim(self._root_of(job.name)))
             longest = max(longest, len(spec.stages))
             yield replace(spec, stages=(nothing, *spec.stages))
+        start = Stage("start", 1, Start(roots, sources, self._apart()))
         finish = Stage("finish", 1, self._finish(roots, sources, documents))
-        yield CopySpec("", (Stage("start", 1, Start(roots, sources)), *[nothing] * longest, finish))
+        yield CopySpec("", (start, *[nothing] * longest, finish))
 
     def _root_of(self, name: str) -> str:
         return name if name in self.roots else ""
@@ -102,14 +104,18 @@ class TargetJob:
                 claim=self.claim(root),
             )
 
+    def _apart(self) -> Apart:
+        """Return the check that sources, target and temp place are different places."""
+        read = [job.request.source.reader.stored for job in self.jobs]
+        there = {digest_of(metadata) for metadata in self.replaced.values()}
+        alike = [StorePath(a.store, a.path) for a in read if a is not None and a.digest in there]
+        temp = next(self._temp_folders(), None)
+        return Apart(self.run, outermost(self.hierarchy.origins), tuple(alike), temp)
+
     def _finish(
         self, roots: tuple[Root, ...], sources: Sources, documents: tuple[tuple[str, bytes], ...]
     ) -> Finish:
-        temp = [
-            (job.temp.path.store, temp_folder(job.temp.path, job.fingerprint))
-            for job in self.jobs
-            if job.temp is not None
-        ]
+        temp = [(folder.store, folder.path) for _, folder in self._temp_folders()]
         return Finish(
             self.place.store,
             roots,
@@ -118,6 +124,12 @@ class TargetJob:
             tuple(self._consolidated()),
             tuple(temp),
         )
+
+    def _temp_folders(self) -> Iterator[tuple[StorePath, StorePath]]:
+        """Yield the temp places of the arrays, each with the folder that its array alone uses."""
+        for job in self.jobs:
+            if job.temp is not None:
+                yield job.temp.path, job.temp_folder
 
     def _sources(self) -> Sources:
         readers = (job.request.source.reader for job in self.jobs)

@@ -1,17 +1,39 @@
-"""Limits: the largest chunks that codecs can hold."""
+"""Limits: the largest chunks that codecs can hold, and the most dimensions of an array."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 from rechunker.metadata.chain_formats import chain_v3_of
 from rechunker.metadata.codec_chain import Chain
 from rechunker.metadata.document import Document, chunk_shapes
 
-__all__ = ["check_codec_limits"]
+__all__ = ["check_codec_limits", "check_dimensions"]
 
 # Bytes: BLOSC_MAX_BUFFERSIZE of c-blosc 1, and LZ4_MAX_INPUT_SIZE.
 CODEC_LIMITS = {"blosc": 2**31 - 1 - 16, "lz4": 2_113_929_216}
+MOST_DIMENSIONS = 64  # NPY_MAXDIMS of NumPy 2
+
+
+def check_dimensions(shape: Sequence[int]) -> None:
+    """Check that NumPy can hold a chunk of an array.
+
+    Parameters
+    ----------
+    shape
+        Shape of the array.
+
+    Raises
+    ------
+    ValueError
+        If it has too many dimensions.
+    """
+    if len(shape) > MOST_DIMENSIONS:
+        raise ValueError(
+            f"the array has {len(shape)} dimensions, but NumPy arrays, and so chunks in memory, "
+            f"have no more than {MOST_DIMENSIONS}; it cannot be read"
+        )
 
 
 def check_codec_limits(document: Document, itemsize: int) -> None:

@@ -13,6 +13,7 @@ from rechunker.metadata.codec_chain import codecs_of, shard
 from rechunker.metadata.document import Document, document_of, metadata_files, with_chunk_shape
 from rechunker.metadata.encoding import encode_v2, encode_v3
 from rechunker.metadata.grid import TargetGrid, target_grid
+from rechunker.metadata.limits import check_dimensions
 from rechunker.metadata.options import ArrayOptions
 from rechunker.metadata.round_trip import check_round_trip
 from rechunker.metadata.trial_array import REFUSALS, refusal, try_codecs
@@ -59,6 +60,7 @@ def target_document(
     >>> document["chunks"], document["compressor"]
     ([1, 8], None)
     """
+    check_dimensions(array.shape)
     source = document_of(array)
     build = _document_v2 if (options.zarr_format or source["zarr_format"]) == 2 else _document_v3
     try:

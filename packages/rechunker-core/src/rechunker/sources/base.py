@@ -85,7 +85,7 @@ class Hierarchy:
     consolidated
         Whether to write consolidated metadata.
     origins
-        Places of the Zarr arrays and groups that are read.
+        Places of the Zarr arrays, groups and local files that are read.
     plain_temp
         Whether to ignore the options of temporary objects and store their elements as they are.
     """

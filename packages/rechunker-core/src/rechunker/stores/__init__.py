@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from rechunker.stores import access
-from rechunker.stores.absolute import absolute_array, absolute_origins, absolute_place
+from rechunker.stores.absolute import (
+    absolute_array,
+    absolute_files,
+    absolute_origins,
+    absolute_place,
+)
 from rechunker.stores.access import unwrap
-from rechunker.stores.claims import CLAIM, Claim, ClaimWatch, TargetInUseError
+from rechunker.stores.claims import CLAIM, Claim, ClaimWatch, Holder, TargetInUseError
+from rechunker.stores.disk import check_name_on_disk, check_writable, disk_path
+from rechunker.stores.marks import Mark
 from rechunker.stores.nodes import (
+    METADATA,
     Node,
     check_unchanged,
     digest_of,
@@ -14,26 +22,35 @@ from rechunker.stores.nodes import (
     node_digest,
     read_json,
 )
-from rechunker.stores.overlap import contains, identity_of
+from rechunker.stores.overlap import contains, identity_of, names_of, outermost
 from rechunker.stores.resolve import is_process_local, resolve_store
 
 __all__ = [
     "CLAIM",
+    "METADATA",
     "Claim",
     "ClaimWatch",
+    "Holder",
+    "Mark",
     "Node",
     "TargetInUseError",
     "absolute_array",
+    "absolute_files",
     "absolute_origins",
     "absolute_place",
     "access",
+    "check_name_on_disk",
     "check_unchanged",
+    "check_writable",
     "contains",
     "digest_of",
+    "disk_path",
     "find_node",
     "identity_of",
     "is_process_local",
+    "names_of",
     "node_digest",
+    "outermost",
     "read_json",
     "resolve_store",
     "unwrap",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from copy import copy
+from pathlib import Path
 from typing import Any
 
 import zarr
@@ -12,9 +13,9 @@ from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore, StorePath, ZipStore
 
 from rechunker.stores.access import unwrap, with_inner
-from rechunker.stores.overlap import inner_filesystem, protocols
+from rechunker.stores.filesystems import innermost, protocols
 
-__all__ = ["absolute_array", "absolute_origins", "absolute_place"]
+__all__ = ["absolute_array", "absolute_files", "absolute_origins", "absolute_place"]
 
 
 def absolute_place(place: StorePath) -> StorePath:
@@ -44,7 +45,7 @@ def absolute_array(array: zarr.Array[Any]) -> zarr.Array[Any]:
 
 
 def absolute_origins(arrays: Iterable[object]) -> tuple[StorePath, ...]:
-    """Return the places of the Zarr arrays among objects that a graph reads from.
+    """Return the places of the Zarr arrays and local files among objects that a graph reads from.
 
     The graph holds the arrays themselves, so the roots of their stores are changed in place; where
     they lie does not change.
@@ -52,14 +53,30 @@ def absolute_origins(arrays: Iterable[object]) -> tuple[StorePath, ...]:
     Parameters
     ----------
     arrays
-        Zarr arrays, and other objects, which are left out.
+        Zarr arrays, datasets of h5py, memory-mapped arrays of NumPy, and other objects, which are
+        left out.
     """
+    arrays = list(arrays)
+    files = [getattr(getattr(array, "file", array), "filename", None) for array in arrays]
     found = [array.store_path for array in arrays if isinstance(array, zarr.Array)]
     for place in found:
         inner = unwrap(place.store)
         if isinstance(inner, LocalStore):
             inner.root = inner.root.absolute()
-    return tuple(map(absolute_place, found))
+    return (*map(absolute_place, found), *absolute_files(files))
+
+
+def absolute_files(names: Iterable[object]) -> tuple[StorePath, ...]:
+    """Return the places of files on disk.
+
+    Parameters
+    ----------
+    names
+        Paths; what is no path of a file is left out.
+    """
+    paths = {Path(name) for name in names if isinstance(name, str | os.PathLike)}
+    files = sorted(path.absolute() for path in paths if path.is_file())
+    return tuple(StorePath(LocalStore(file.parent), file.name) for file in files)
 
 
 def _absolute(store: Store) -> Store:
@@ -73,18 +90,12 @@ def _absolute(store: Store) -> Store:
         if path is not None:
             # Changed in place: it may be open, and two copies would write to one archive.
             inner.path = path.absolute()
-    elif isinstance(inner, FsspecStore) and _is_on_disk(inner.fs) and not _is_absolute(inner.path):
+    elif isinstance(inner, FsspecStore) and _is_relative(*innermost(inner.fs, inner.path)):
         found = copy(inner)
         found.path = os.path.abspath(inner.path)
         return with_inner(store, found)
     return store
 
 
-def _is_absolute(path: str) -> bool:
-    return os.path.isabs(path) or "://" in path
-
-
-def _is_on_disk(fs: Any) -> bool:
-    while (below := inner_filesystem(fs)) is not None:
-        fs = below
-    return "file" in protocols(fs)
+def _is_relative(fs: Any, path: str) -> bool:
+    return "file" in protocols(fs) and not os.path.isabs(path) and "://" not in path

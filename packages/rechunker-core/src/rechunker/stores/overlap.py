@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Hashable
-from pathlib import Path
+from collections.abc import Hashable, Iterable
 from typing import Any, NamedTuple
 
 from zarr.abc.store import Store
-from zarr.storage import (
-    FsspecStore,
-    LocalStore,
-    MemoryStore,
-    ObjectStore,
-    StorePath,
-    ZipStore,
-)
+from zarr.storage import FsspecStore, MemoryStore, ObjectStore, StorePath
 
 from rechunker.stores.access import unwrap
+from rechunker.stores.disk import disk_path, is_within, physical_parts
+from rechunker.stores.filesystems import innermost, protocols
 from rechunker.stores.mapping import MappingStore
 
-__all__ = ["CACHES", "contains", "identity_of", "inner_filesystem", "protocols"]
+__all__ = ["contains", "identity_of", "names_of", "outermost"]
 
-# Protocols of fsspec filesystems that cache the files of another filesystem on this machine.
-CACHES = frozenset({"simplecache", "filecache", "blockcache", "cached"})
 # Options that tell services apart: equal paths in different services are different places.
 # Credentials do not.
 _FSSPEC_OPTIONS = ("account_name", "endpoint_url", "fo", "host", "org", "port", "repo")
@@ -43,12 +34,13 @@ def contains(outer: StorePath, inner: StorePath) -> bool:
     Parameters
     ----------
     outer, inner
-        Places in stores. Files are compared by resolved path, memory stores by dictionary,
-        fsspec stores by protocol and path, obstore stores by bucket and prefix, and stores of
-        unknown kinds by equality.
+        Places in stores. Files are compared by resolved path and by inode, memory stores by
+        dictionary, fsspec stores by protocol and path, obstore stores by bucket and prefix, and
+        stores of unknown kinds by equality.
 
     Examples
     --------
+    >>> from zarr.storage import LocalStore
     >>> store = LocalStore("data.zarr")
     >>> contains(StorePath(store, "a"), StorePath(LocalStore("data.zarr/a"), "b"))
     True
@@ -62,8 +54,58 @@ def contains(outer: StorePath, inner: StorePath) -> bool:
         if not _are_equal(unwrap(outer.store), unwrap(inner.store)):
             return False
         around, within = _Location(None, _parts(outer.path)), _Location(None, _parts(inner.path))
-    is_prefix = within.parts[: len(around.parts)] == around.parts
-    return around.namespace == within.namespace and is_prefix
+    if around.namespace != within.namespace:
+        return False
+    if within.parts[: len(around.parts)] == around.parts:
+        return True
+    folder, inside = disk_path(outer), disk_path(inner)
+    return folder is not None and inside is not None and is_within(inside, folder)
+
+
+def outermost(places: Iterable[StorePath]) -> tuple[StorePath, ...]:
+    """Return the places that lie in no other one of them in the same store.
+
+    Parameters
+    ----------
+    places
+        Any places.
+
+    Examples
+    --------
+    >>> store = MemoryStore()
+    >>> [place.path for place in outermost(StorePath(store, path) for path in ("a/b", "a", "ab"))]
+    ['a', 'ab']
+    """
+    kept: list[StorePath] = []
+    for place in sorted(places, key=lambda place: place.path.count("/") + bool(place.path)):
+        parts = _parts(place.path)
+        if not any(
+            _are_equal(outer.store, place.store) and parts[: len(p)] == p
+            for outer in kept
+            for p in [_parts(outer.path)]
+        ):
+            kept.append(place)
+    return tuple(kept)
+
+
+def names_of(place: StorePath) -> tuple[str, ...]:
+    """Return the names that lead to a place, as far as its store tells them.
+
+    Parameters
+    ----------
+    place
+        Place in a store.
+
+    Examples
+    --------
+    >>> names_of(StorePath(MemoryStore(), "a/b"))
+    ('a', 'b')
+    """
+    on_disk = disk_path(place)
+    if on_disk is not None:
+        return on_disk.parts[1:]
+    found = _locate(place)
+    return found.parts if found else _parts(place.path)
 
 
 def identity_of(place: StorePath) -> str:
@@ -74,36 +116,20 @@ def identity_of(place: StorePath) -> str:
     place
         Place in a store.
     """
+    on_disk = disk_path(place)
+    if on_disk is not None:
+        return repr(("disk", *on_disk.resolve().parts))
     found = _locate(place)
     return repr(tuple(found)) if found else repr((str(unwrap(place.store)), place.path))
 
 
-def inner_filesystem(fs: Any) -> Any:
-    """Return the filesystem inside a wrapper or cache of fsspec; None for any other filesystem.
-
-    Parameters
-    ----------
-    fs
-        An fsspec filesystem.
-    """
-    if hasattr(fs, "sync_fs"):  # AsyncFileSystemWrapper, which wraps a synchronous filesystem
-        return fs.sync_fs
-    return fs.fs if protocols(fs) & (CACHES | {"dir"}) else None
-
-
-def protocols(fs: Any) -> frozenset[str]:
-    """Return the protocol names of an fsspec filesystem."""
-    return frozenset([fs.protocol] if isinstance(fs.protocol, str) else fs.protocol)
-
-
 def _locate(path: StorePath) -> _Location | None:
     """Return the location of a place; None if the kind of its store is unknown."""
+    on_disk = disk_path(path)
+    if on_disk is not None:
+        return _Location("disk", physical_parts(on_disk))
     store, inner = unwrap(path.store), _parts(path.path)
     match store:
-        case LocalStore():
-            return _on_disk(store.root, inner)
-        case ZipStore() if store.path is not None:  # the path may be None in zarr 3.4
-            return _on_disk(store.path, inner)
         case MappingStore():
             return _Location(("mapping", id(store.mapping)), inner)
         case MemoryStore():
@@ -118,17 +144,8 @@ def _locate(path: StorePath) -> _Location | None:
     return None
 
 
-def _on_disk(root: str | os.PathLike[str], inner: tuple[str, ...]) -> _Location:
-    resolved = Path(root).joinpath(*inner).resolve()
-    return _Location("disk", tuple(os.path.normcase(part) for part in resolved.parts))
-
-
 def _in_filesystem(fs: Any, root: str, inner: tuple[str, ...]) -> _Location:
-    while (wrapped := inner_filesystem(fs)) is not None:
-        root = f"{fs.path}/{root}" if "dir" in protocols(fs) else root
-        fs = wrapped
-    if "file" in protocols(fs):
-        return _on_disk(root, inner)
+    fs, root = innermost(fs, root)
     options = {**fs.storage_options, **(fs.storage_options.get("client_kwargs") or {})}
     service = tuple(str(options.get(name)) for name in _FSSPEC_OPTIONS)
     return _Location((min(protocols(fs)), *service), (*_parts(root), *inner))
@@ -137,8 +154,6 @@ def _in_filesystem(fs: Any, root: str, inner: tuple[str, ...]) -> _Location:
 def _in_object_store(store: Any, inner: tuple[str, ...]) -> _Location | None:
     """Return the location of a path in an obstore store; None for one without a config."""
     name, prefix = type(store).__name__, getattr(store, "prefix", None)
-    if name == "LocalStore":
-        return _on_disk(prefix or "/", inner)
     if not hasattr(store, "config"):
         return None
     service = tuple(str(store.config.get(key)) for key in _OBSTORE_OPTIONS)

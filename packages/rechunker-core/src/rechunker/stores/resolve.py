@@ -21,8 +21,8 @@ from zarr.storage import (
 
 from rechunker.stores.absolute import absolute_place
 from rechunker.stores.access import unwrap
+from rechunker.stores.filesystems import CACHES, inner_filesystem, making_folders, protocols
 from rechunker.stores.mapping import MappingStore
-from rechunker.stores.overlap import CACHES, inner_filesystem, protocols
 
 __all__ = ["is_process_local", "resolve_store"]
 
@@ -66,17 +66,21 @@ def resolve_store(
     StorePath(LocalStore, 'file:///...target.zarr')
     """
     if isinstance(store_like, str) and _is_remote(store_like):
-        return StorePath(_open_url(store_like, dict(storage_options or {})))
+        return making_folders(StorePath(_open_url(store_like, dict(storage_options or {}))))
     if storage_options:
         raise TypeError(
             f"storage_options are for URLs such as 's3://bucket/key', not for {store_like!r}; "
             "leave them out"
         )
+    return making_folders(absolute_place(_place_of(store_like)))
+
+
+def _place_of(store_like: Any) -> StorePath:
     if isinstance(store_like, StorePath):
-        return absolute_place(store_like)
+        return store_like
     if isinstance(store_like, zarr.Group):
-        return absolute_place(store_like.store_path)
-    return absolute_place(StorePath(_make_store(store_like)))
+        return store_like.store_path
+    return StorePath(_make_store(store_like))
 
 
 def _make_store(store_like: Any) -> Store:
@@ -89,7 +93,7 @@ def _make_store(store_like: Any) -> Store:
     if isinstance(store_like, str | os.PathLike):
         return _path_store(store_like)
     if kind.__module__.startswith("fsspec.") and issubclass(kind, MutableMapping):
-        return FsspecStore.from_mapper(store_like)
+        return _open_mapper(store_like)
     if kind.__module__.startswith("obstore"):
         return ObjectStore(store_like)
     if isinstance(store_like, dict) and all(isinstance(v, Buffer) for v in store_like.values()):
@@ -102,7 +106,7 @@ def _make_store(store_like: Any) -> Store:
 def _path_store(path: str | os.PathLike[str]) -> Store:
     name = os.fspath(path)
     root = _path_of_url(name) if name.startswith("file:") else Path(name)
-    if root.is_file():
+    if os.path.isfile(root):  # False for a name that is too long, which is refused later on
         raise ValueError(
             f"{str(root)!r} is a file, not a folder; for a zip archive give "
             "zarr.storage.ZipStore(path, mode=...)"
@@ -126,11 +130,32 @@ def _is_remote(text: str) -> bool:
 
 def _open_url(url: str, options: dict[str, Any]) -> Store:
     try:
-        return FsspecStore.from_url(url, storage_options=options)
+        from fsspec.core import url_to_fs
     except ImportError as error:
         if error.name != "fsspec":
             raise
         raise ImportError(f"{url!r} needs fsspec: pip install fsspec", name="fsspec") from error
+    try:
+        return FsspecStore.from_url(url, storage_options=options)
+    except ValueError:
+        return _in_threads(*url_to_fs(url, **options))
+
+
+def _open_mapper(mapper: Any) -> Store:
+    try:
+        return FsspecStore.from_mapper(mapper)
+    except ValueError:
+        return _in_threads(mapper.fs, mapper.root)
+
+
+def _in_threads(fs: Any, path: str) -> Store:
+    """Return a store in a folder (``dir::...``) of a filesystem that is not asynchronous.
+
+    Zarr (3.1.6 to 3.4.2) takes it for asynchronous, and asks for what fsspec (2026.9) refuses.
+    """
+    from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
+
+    return FsspecStore(AsyncFileSystemWrapper(fs, asynchronous=True), path=path)
 
 
 def is_process_local(store: Store) -> bool:

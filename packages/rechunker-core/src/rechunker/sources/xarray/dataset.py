@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,7 +37,7 @@ from rechunker.sources.xarray.target_encoding import target_encoding
 from rechunker.sources.xarray.times import exact_times, with_source_units
 from rechunker.sources.xarray.undecoded import UndecodedVariable, find_undecoded
 from rechunker.sources.zarr_array import zarr_source
-from rechunker.stores import absolute_origins
+from rechunker.stores import absolute_files, absolute_origins, outermost
 
 if TYPE_CHECKING:
     import xarray
@@ -140,7 +140,7 @@ class DatasetRequest:
     attributes
         Attributes of the group.
     origins
-        Places of the Zarr arrays that are read.
+        Places of the Zarr arrays, groups and local files that are read.
     """
 
     arrays: tuple[ArrayRequest, ...]
@@ -212,10 +212,10 @@ def _check_dataset(dataset: xarray.Dataset) -> None:
                 f"dataset.reset_index({name!r}), or compress its levels with cf_xarray"
             )
     for name in dataset.variables:
-        if not isinstance(name, str) or not name or "/" in name:
+        if not isinstance(name, str) or name in ("", ".", "..") or "/" in name:
             raise ValueError(
                 f"{name!r} cannot be the name of a Zarr array, which must be a string without "
-                "'/' and not empty; rename the variable"
+                "'/' and not empty, '.' or '..'; rename the variable"
             )
 
 
@@ -288,8 +288,18 @@ class _TargetVariables:
         return document
 
     def origins(self) -> tuple[StorePath, ...]:
-        """Return the places of all Zarr arrays that are read."""
+        """Return the places of all Zarr arrays, groups and local files that are read."""
         variables = self.dataset.variables.values()
-        arrays = [array for variable in variables for array in arrays_read(variable)]
-        arrays += [stored.array for stored in self.undecoded.values()]
-        return absolute_origins(arrays)
+        read = [found for variable in variables for found in arrays_read(variable)]
+        read += [(stored.array, True) for stored in self.undecoded.values()]
+        groups = absolute_origins(array for array, in_group in read if in_group)
+        parents = [StorePath(array.store, array.path.rpartition("/")[0]) for array in groups]
+        arrays = absolute_origins(array for array, _ in read)
+        return (*outermost(parents), *arrays, *absolute_files(self._files()))
+
+    def _files(self) -> Iterator[Any]:
+        """Yield the names of files, if they are known, of which something is still to be read."""
+        unread = [v for v in self.dataset.variables.values() if is_lazy(v) or v.chunks is not None]
+        if unread:
+            yield self.dataset.encoding.get("source")
+        yield from (variable.encoding.get("source") for variable in unread)

@@ -66,21 +66,30 @@ def stored_array(variable: xarray.Variable) -> zarr.Array[Any] | None:
     return _unwrapped(opened_unchanged(data) if is_dask_array(data) else data)
 
 
-def arrays_read(variable: xarray.Variable) -> Iterator[zarr.Array[Any]]:
+def arrays_read(variable: xarray.Variable) -> Iterator[tuple[zarr.Array[Any], bool]]:
     """Yield the Zarr arrays that a variable reads, whether or not its values were changed since.
 
     Parameters
     ----------
     variable
         Any variable.
+
+    Yields
+    ------
+    zarr.Array
+        The array.
+    bool
+        Whether Xarray opened it as a variable of its group.
     """
     data = getattr(variable, "_data", None)
-    for opened in opened_by(data).values() if is_dask_array(data) else [data]:
+    for outside in opened_by(data).values() if is_dask_array(data) else [data]:
+        opened, in_group = outside, False
         while opened is not None and not isinstance(opened, zarr.Array):
             inside = hasattr(opened, "get_array") and str(type(opened).__module__).startswith("xa")
+            in_group = in_group or inside
             opened = opened.get_array() if inside else getattr(opened, "array", None)
         if opened is not None:
-            yield opened
+            yield opened, in_group
 
 
 def _unwrapped(data: Any) -> zarr.Array[Any] | None:
