@@ -118,15 +118,15 @@ def test_objects_of_the_grid_are_counted_and_no_others(tmp_path: Path) -> None:
     assert not wrong
 
 
-class Unlisted(MemoryStore):
+class Unlisted(LocalStore):
     """A store that may be read but not listed, as buckets may be."""
 
     def list_prefix(self, prefix: str) -> Any:
         raise PermissionError("ListBucket is denied")
 
 
-def test_a_store_that_may_not_be_listed_is_a_source() -> None:
-    source = zarr.create_array(Unlisted(), shape=(8, 8), chunks=(2, 8), dtype="i4")
+def test_a_store_that_may_not_be_listed_is_a_source(tmp_path: Path) -> None:
+    source = zarr.create_array(Unlisted(tmp_path), shape=(8, 8), chunks=(2, 8), dtype="i4")
     source[:4] = 3
     plan = rechunk(source, (8, 2), "1MB", {}, executor="python")
     assert np.array_equal(plan.execute()[...], source[...])
