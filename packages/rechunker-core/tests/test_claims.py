@@ -192,14 +192,29 @@ def test_a_dict_is_claimed_too() -> None:
     assert CLAIM not in target
 
 
-def test_a_start_that_is_run_again_deletes_nothing(tmp_path: Path) -> None:
-    source = make(tmp_path / "s")
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+def test_a_start_that_is_run_late_deletes_nothing(tmp_path: Path, zarr_format: Any) -> None:
+    source = zarr.create_group(tmp_path / "s", zarr_format=zarr_format)
+    source.create_array("a", shape=(40, 40), chunks=(4, 40), dtype="f8")[:] = 5
+    zarr.consolidate_metadata(source.store)
     python = get_executor("python")
-    specs = rechunk(source, (40, 4), "1MB", tmp_path / "t", executor=Recorder(python)).plan
-    python.execute_plan(python.prepare_plan(specs))
-    start = specs[-1].stages[0]
-    start(0)
-    np.testing.assert_array_equal(zarr.open_array(tmp_path / "t", mode="r")[...], source[...])
+    for overwrite in (False, True, True, True):  # what is replaced is alike to the byte
+        options = {"overwrite": overwrite}
+        specs = rechunk(
+            zarr.open_group(tmp_path / "s"),
+            {"a": (40, 4)},
+            "1MB",
+            tmp_path / "t",
+            options,
+            executor=Recorder(python),
+        ).plan
+        python.execute_plan(python.prepare_plan(specs))
+        start, *_, finish = specs[-1].stages
+        start(range(1))
+        finish(range(1))
+        target = zarr.open_group(tmp_path / "t", mode="r")
+        np.testing.assert_array_equal(target["a"][...], 5)  # type: ignore[index]
 
 
 def test_an_execution_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:

@@ -48,6 +48,13 @@ class Node(NamedTuple):
     zarr_format: Literal[2, 3]
     metadata: bytes
 
+    @property
+    def name(self) -> str:
+        """Name of the metadata object."""
+        if self.zarr_format == 3:
+            return "zarr.json"
+        return ".zarray" if self.kind == "array" else ".zgroup"
+
     def __str__(self) -> str:
         return "an array" if self.kind == "array" else "a group"
 
