@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from rechunker.running import BatchRunner
+from rechunker.running import BatchRunner, Execution, StoppedError
 from rechunker.testing import Flaky, Nothing
 from rechunker.types import Stage, Traffic
 
@@ -72,6 +74,79 @@ def test_a_runner_of_this_process_runs_nowhere_else() -> None:
     assert BatchRunner(home=os.getpid())(stage, range(1)).tasks == 1
     with pytest.raises(RuntimeError, match="plan again with an executor"):
         BatchRunner(home=os.getpid() + 1)(stage, range(1))
+
+
+def test_a_stopped_execution_ends_before_the_next_task() -> None:
+    execution = Execution()
+    stage = Stage("a", 9, Stopping(execution, 3))
+    with pytest.raises(StoppedError):
+        BatchRunner(retries=5, execution=execution)(stage, range(9))
+    assert not execution.is_running
+    with pytest.raises(StoppedError):  # a batch that arrives late
+        BatchRunner(execution=pickle.loads(pickle.dumps(execution)))(stage, range(9))
+
+
+def test_the_end_of_an_execution_waits_for_a_task_that_runs() -> None:
+    execution = Execution()
+    begun, may_end = threading.Event(), threading.Event()
+
+    def work(tasks: range) -> Iterator[Traffic]:
+        begun.set()
+        may_end.wait()
+        yield Traffic(tasks=1)
+
+    runner = BatchRunner(execution=execution)
+    thread = threading.Thread(target=runner, args=(Stage("a", 1, work), range(1)))
+    thread.start()
+    begun.wait()
+    ending = threading.Thread(target=execution.end)
+    ending.start()
+    ending.join(0.1)
+    assert ending.is_alive()
+    may_end.set()
+    ending.join()
+    thread.join()
+
+
+def test_an_end_does_not_wait_for_a_retry(tmp_path: Path) -> None:
+    execution = Execution()
+    stage = Stage("a", 2, Flaky(tmp_path, times=99))
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            BatchRunner(retries=99, execution=execution)(stage, range(2))
+        except StoppedError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while not (tmp_path / "flaky 1.0").exists():
+        threading.Event().wait(0.01)
+    execution.end()
+    thread.join()
+    assert len(errors) == 1
+
+
+class Stopping:
+    """Stop an execution in one task."""
+
+    def __init__(self, execution: Execution, task: int) -> None:
+        self.execution = execution
+        self.task = task
+
+    def __call__(self, tasks: range) -> Iterator[Traffic]:
+        for task in tasks:
+            assert task <= self.task
+            if task == self.task:
+                self.execution.stop()
+            yield Traffic(tasks=1)
+
+
+@pytest.mark.parametrize("tasks", [2**62, range(2**62), range(5, 12), -1, range(-2, 3)])
+def test_task_numbers_are_checked_without_walking_the_range(tasks: int | range) -> None:
+    with pytest.raises(IndexError, match=r"must be in range\(9\), got"):
+        Stage("a", 9, Nothing())(tasks)
 
 
 def test_runners_are_small() -> None:

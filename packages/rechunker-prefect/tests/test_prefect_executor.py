@@ -6,14 +6,24 @@ from typing import Any
 
 import pytest
 
-from rechunker.testing import ExecutorTests, Patient, Watched
+from rechunker.testing import EndingTests, ExecutorTests, Patient, Watched
 from rechunker_prefect import PrefectExecutor
 
 pytestmark = pytest.mark.usefixtures("plain")
 
 
-class PrefectTests(ExecutorTests):
+class TestOneTaskAtATime(EndingTests):
+    """The default; the tests of plans use it as well."""
+
     executor = "prefect"
+
+
+class TestThreads(ExecutorTests):
+    """Several tasks at a time."""
+
+    @pytest.fixture
+    def engine(self) -> PrefectExecutor:
+        return PrefectExecutor(workers=3)
 
     @pytest.fixture
     def patient(self, engine: PrefectExecutor) -> Patient:
@@ -29,13 +39,3 @@ class PrefectTests(ExecutorTests):
         return Watched(
             {"flow_run_name": "by hand", "on_running": [hook]}, lambda: names == ["by hand"]
         )
-
-
-class TestOneTaskAtATime(PrefectTests):
-    """The default."""
-
-
-class TestThreads(PrefectTests):
-    @pytest.fixture
-    def engine(self) -> PrefectExecutor:
-        return PrefectExecutor(workers=3)

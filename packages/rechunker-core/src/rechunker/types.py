@@ -184,12 +184,19 @@ class Executor(ABC, Generic[Plan]):
       round starts (see `rounds`);
     - an error in a task reaches the caller of `execute_plan` with its message, and no later round
       starts;
+    - nothing of a plan runs once `execute_plan` has returned or raised, also if it raises
+      `KeyboardInterrupt`: tasks that have not begun are cancelled, and those that run are waited
+      for. An engine that cannot promise this, such as a cluster that was lost, relies on the claim
+      that a run has on its target;
+    - no more than `workers` tasks run at the same time;
+    - `execute(retries=...)` is obeyed or refused;
     - keyword arguments of `rechunker.Rechunked.execute` reach the engine, and unknown ones raise
       an error.
 
     An executor may run the tasks of a round in any order, in threads, in processes or on other
     machines, run several tasks in one call (see `rechunker.running`), retry tasks, and run a task
-    more than once, even at the same time. Starting and finishing a plan, such as publishing the
+    more than once, even at the same time; it then counts the task once, and waits for all its runs
+    before the next round. Starting and finishing a plan, such as publishing the
     target, are stages with one task like any other, so a plan is complete even if users run it
     with the engine's own means instead of `execute_plan`.
 
@@ -202,8 +209,9 @@ class Executor(ABC, Generic[Plan]):
     takes_futures
         Whether tasks can read Dask arrays whose blocks are futures on a Dask cluster.
     workers
-        Number of tasks expected to run at the same time. The planner optimizes for this number;
-        each of these tasks may use all of `max_mem`.
+        Number of tasks that run at the same time, at most. The planner optimizes for this number;
+        each of these tasks may use all of `max_mem`. If the engine decides later how many run, the
+        number to expect.
     threads
         Number of reads, or of writes, that one task may have in flight at the same time. They share
         the task's `max_mem`.

@@ -91,7 +91,8 @@ class BatchRunner:
                     done += 1
                     failures = 0
                     yield traffic
-                    self._check()
+                    if done < len(tasks):
+                        self._check()
             except StoppedError:
                 raise
             except Exception as error:
