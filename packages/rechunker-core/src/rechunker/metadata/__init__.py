@@ -12,6 +12,7 @@ from rechunker.metadata.document import (
     array_from_document,
     chunk_shapes,
     document_of,
+    group_files,
     metadata_files,
     quiet,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "did_you_mean",
     "dimension_names",
     "document_of",
+    "group_files",
     "is_v2",
     "metadata_files",
     "normalize_chunks",

@@ -6,6 +6,7 @@ from rechunker.stores import access
 from rechunker.stores.absolute import absolute_array, absolute_origins, absolute_place
 from rechunker.stores.access import unwrap
 from rechunker.stores.claims import CLAIM, Claim, ClaimWatch, TargetInUseError
+from rechunker.stores.members import Member, find_members, read_member
 from rechunker.stores.nodes import (
     Node,
     check_unchanged,
@@ -21,6 +22,7 @@ __all__ = [
     "CLAIM",
     "Claim",
     "ClaimWatch",
+    "Member",
     "Node",
     "TargetInUseError",
     "absolute_array",
@@ -30,11 +32,13 @@ __all__ = [
     "check_unchanged",
     "contains",
     "digest_of",
+    "find_members",
     "find_node",
     "identity_of",
     "is_process_local",
     "node_digest",
     "read_json",
+    "read_member",
     "resolve_store",
     "unwrap",
 ]

@@ -14,7 +14,15 @@ from zarr.storage import LocalStore, StorePath, ZipStore
 
 from rechunker.stores import access
 
-__all__ = ["Node", "check_unchanged", "digest_of", "find_node", "node_digest", "read_json"]
+__all__ = [
+    "Node",
+    "check_unchanged",
+    "digest_of",
+    "find_node",
+    "node_digest",
+    "read_json",
+    "reading",
+]
 
 Kind = Literal["array", "group"]
 
@@ -48,7 +56,7 @@ def find_node(path: StorePath) -> Node | None:
     path
         Place to look at. Nothing is created there.
     """
-    with _reading(path.store) as store:
+    with reading(path.store) as store:
         if store is None:
             return None
         content = access.get(store, (path / "zarr.json").path)
@@ -132,7 +140,7 @@ def read_json(path: StorePath) -> dict[str, Any]:
     path
         Store and key of the object. Nothing is created there.
     """
-    with _reading(path.store) as store:
+    with reading(path.store) as store:
         content = access.get(store, path.path) if store is not None else None
     return {} if content is None else _parse(content.to_bytes())
 
@@ -147,7 +155,7 @@ def _parse(content: bytes) -> dict[str, Any]:
 
 
 @contextmanager
-def _reading(store: Store) -> Iterator[Store | None]:
+def reading(store: Store) -> Iterator[Store | None]:
     """Yield a store whose reads create nothing; None if there is no folder or archive yet.
 
     On the first read of a writable store, Zarr (3.1.6 to 3.4.2) creates its folder or archive, and
