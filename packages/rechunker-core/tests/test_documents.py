@@ -198,6 +198,27 @@ def test_keys_that_other_programs_keep_in_v2_metadata_stay() -> None:
     assert json.loads(files[".zarray"])["_NCZARR_ARRAY"] == {"dimrefs": ["/y", "/x"]}
 
 
+def test_v2_metadata_stay_as_others_spell_them() -> None:
+    spelled = {"fill_value": 0, "compressor": {"id": "zlib"}, "filters": [{"id": "vlen-utf8"}]}
+    source = put(create(dtype=str, zarr_format=2), **spelled)
+    for options in ({}, {"dimension_separator": "/"}):
+        document = target_document(source, (1, 4), parse_options(options))
+        files = metadata_files(document)
+        assert {key: json.loads(files[".zarray"])[key] for key in spelled} == spelled
+    changed = target_document(source, (1, 4), parse_options({"fill_value": "x"}))
+    assert json.loads(metadata_files(changed)[".zarray"])["fill_value"] == "x"
+
+
+def test_v2_metadata_that_changed_since_an_array_was_opened_are_not_taken() -> None:
+    array = create(zarr_format=2, fill_value=7)
+    store: Any = array.store
+    changed = {**document_of(array), "fill_value": 9, "own": 1}
+    store._store_dict[".zarray"] = Buffer.from_bytes(json.dumps(changed).encode())
+    assert document_of(array) == {**changed, "fill_value": 7}
+    store._store_dict[".zarray"] = Buffer.from_bytes(b"{")
+    assert document_of(array)["fill_value"] == 7
+
+
 def test_extension_keys_of_v3_metadata_stay() -> None:
     source = put(create(), extra={"must_understand": False, "x": 1})
     files = metadata_files(target_document(source, (1, 4), PLAIN))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from cases import about
 
 import rechunker
+from rechunker.metadata import group_files
 
 
 def make_group(path: Path, zarr_format: Any = 3, times: int = 1) -> zarr.Group:
@@ -158,3 +161,86 @@ def test_no_target_lies_in_a_source_group(tmp_path: Path, target: str) -> None:
         group.create_array(name, shape=(8,), chunks=(2,), dtype="f4")
     with pytest.raises(ValueError, match="one lies in the other"):
         rechunker.rechunk(group, {"a": (8,)}, "1MB", tmp_path / target, executor="python")
+
+
+def write_json(path: Path, document: Any, **changes: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**document, **changes}))
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_members_that_nobody_asks_for_need_not_be_openable(
+    tmp_path: Path, zarr_format: Any
+) -> None:
+    group = make_group(tmp_path / "s", zarr_format)
+    name, key = (".zarray", "dtype") if zarr_format == 2 else ("zarr.json", "data_type")
+    write_json(tmp_path / "s/odd" / name, read_json(tmp_path / "s/x" / name), **{key: "odd99"})
+    write_json(tmp_path / "s/a/broken" / name, {})
+    (tmp_path / "s/a/broken" / name).write_text("{")
+    target = rechunk(group, {"x": (40, 3)}, tmp_path / "t").execute()
+    assert sorted(dict(target.members(max_depth=None))) == ["a", "a/b", "x"]
+    with pytest.raises(ValueError, match="array 'odd' of the source cannot be opened: .*odd99"):
+        rechunk(group, {"odd": None}, tmp_path / "u")
+    with pytest.raises(ValueError, match=r"no 'od'; did you mean 'odd'\?"):
+        rechunk(group, {"od": None}, tmp_path / "u")
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_an_array_is_found_where_a_group_around_it_has_no_metadata(
+    tmp_path: Path, zarr_format: Any
+) -> None:
+    group = make_group(tmp_path / "s", zarr_format)
+    for file in (tmp_path / "s/a").iterdir():
+        if file.is_file():
+            file.unlink()
+    target: Any = rechunk(group, {"a/b/y": (40, 3)}, tmp_path / "t").execute()
+    np.testing.assert_array_equal(target["a/b/y"][...], group["a/b/y"][...])  # type: ignore[index]
+    found = {name: dict(node.attrs) for name, node in target.members(max_depth=None)}
+    assert found == {"a": {}, "a/b": {"level": 2}, "a/b/y": {"name": "y"}}
+
+
+def test_names_stay_in_their_group(tmp_path: Path) -> None:
+    make_group(tmp_path / "s")
+    group = zarr.open_group(tmp_path / "s/a", mode="r")
+    for name in ("../x", "/b/y", "b//y", "b/../b/y", "./b/y", "", "b", 3):
+        with about(name), pytest.raises(ValueError, match=f"the source has no {name!r}"):
+            rechunk(group, {name: None}, tmp_path / "t")
+
+
+def test_what_others_keep_in_the_metadata_of_groups_stays(tmp_path: Path) -> None:
+    group, there = make_group(tmp_path / "s", 2), zarr.create_group(tmp_path / "t", zarr_format=2)
+    for file, key in (("s/.zgroup", "_nczarr"), ("s/a/b/.zgroup", "deep"), ("t/.zgroup", "own")):
+        write_json(tmp_path / file, read_json(tmp_path / file), **{key: {"dims": [1]}})
+    rechunk(group, {"x": None}, tmp_path / "new").execute()
+    rechunk(group, {"x": None}, there).execute()
+    plain = {"zarr_format": 2}
+    ours = {**plain, "_nczarr": {"dims": [1]}}
+    assert read_json(tmp_path / "new/.zgroup") == ours
+    assert read_json(tmp_path / "new/a/.zgroup") == plain
+    assert read_json(tmp_path / "new/a/b/.zgroup") == {**plain, "deep": {"dims": [1]}}
+    assert read_json(tmp_path / "t/.zgroup") == {**ours, "own": {"dims": [1]}}
+    in_format_3 = zarr.create_group(tmp_path / "u", attributes={"mine": 1}, zarr_format=3)
+    rechunk(group, {"x": None}, in_format_3).execute()
+    assert dict(zarr.open_group(tmp_path / "u").attrs) == {"mine": 1, "title": "all"}
+
+
+def test_what_others_keep_in_a_group_of_format_3_stays() -> None:
+    extra = {"extension": {"must_understand": False}}
+    document = {"zarr_format": 3, "node_type": "group", "attributes": {"a": 1}, **extra}
+    assert json.loads(group_files(document, 3)["zarr.json"]) == document
+    assert json.loads(group_files(document, 2)[".zgroup"]) == {"zarr_format": 2}
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_consolidated_metadata_of_the_group_name_what_was_added(
+    tmp_path: Path, zarr_format: Any
+) -> None:
+    zarr.create_group(tmp_path / "t", zarr_format=zarr_format).create_group("own")
+    there = zarr.consolidate_metadata(tmp_path / "t")
+    rechunk(make_group(tmp_path / "s", zarr_format), {"x": (40, 3)}, there).execute()
+    assert sorted(zarr.open_consolidated(str(tmp_path / "t"))) == ["a", "own", "x"]

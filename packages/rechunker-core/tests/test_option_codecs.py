@@ -217,8 +217,11 @@ def test_a_serializer_is_refused_in_v2() -> None:
 
 
 def test_v3_does_not_do_without_a_serializer() -> None:
-    with pytest.raises(TypeError, match="serializer must be a codec or 'auto' .*, got None"):
-        target(create(), serializer=None)
+    for given in (None, [], [zarr.codecs.BytesCodec()], [BIG, BIG]):
+        with pytest.raises(
+            TypeError, match="serializer must be a codec or 'auto' .*give one codec"
+        ):
+            target(create(), serializer=given)
 
 
 # Shards.

@@ -100,3 +100,34 @@ def test_a_codec_without_counterpart_is_refused() -> None:
     source = create(zarr_format=2, filters=[numcodecs.Categorize(["a"], dtype="U1")], dtype="U1")
     with pytest.raises(ValueError, match="Zarr format 3 has no counterpart of codec 'categorize'"):
         target(source, zarr_format=3)
+
+
+def test_a_codec_that_an_option_replaces_needs_no_counterpart() -> None:
+    words = numcodecs.Categorize(["a"], dtype="U1")
+    zstd = numcodecs.Zstd(level=0)
+    given: Any = {"zarr_format": 2, "dtype": "U1"}
+    source = create(filters=[words], compressors=numcodecs.Base64(), **given)
+    options: Any = {"filters": None, "compressors": zstd, "zarr_format": 3}
+    assert encoded(source, **options) == [BYTES, ZSTD]
+    for named, kept in (("filters", "base64"), ("compressors", "categorize")):
+        with pytest.raises(ValueError, match=f"no counterpart of codec '{kept}'"):
+            target(source, **{named: options[named]}, zarr_format=3)
+    codec = zarr.codecs.TransposeCodec(order=(1, 2, 0))
+    cube = create(shape=(2, 2, 2), chunks=(2, 2, 2), filters=[codec])
+    for option, order in (({"filters": []}, "C"), ({"order": "F"}, "F")):
+        document = target(cube, (2, 2, 2), zarr_format=2, **option)
+        assert (document["filters"], document["order"]) == (None, order)
+
+
+def test_an_option_replaces_all_that_the_source_has_under_its_name() -> None:
+    shuffle, zlib = numcodecs.Shuffle(4), numcodecs.Zlib(level=1)
+    old = create(zarr_format=2, filters=[shuffle], compressors=zlib)
+    new = create(
+        compressors=[zarr.codecs.numcodecs.Shuffle(elementsize=4), zarr.codecs.ZstdCodec()]
+    )
+    names = [codec["name"] for codec in encoded(old, filters=None, zarr_format=3)]
+    assert names == ["bytes", "numcodecs.zlib"]
+    document = target(new, compressors=zlib, zarr_format=2)
+    assert (document["filters"], document["compressor"]["id"]) == (None, "zlib")
+    document = target(new, filters=None, zarr_format=2)
+    assert (document["filters"], document["compressor"]["id"]) == (None, "zstd")

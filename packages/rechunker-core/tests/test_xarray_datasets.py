@@ -226,6 +226,7 @@ def test_numbers_among_text_are_no_text(tmp_path: Path) -> None:
 # What is refused
 
 
+BYTES = zarr.codecs.BytesCodec()
 BAD: dict[str, tuple[Any, Any, type[Exception], str]] = {
     "an unknown name": ({"tine": 5}, None, ValueError, "did you mean 'time'"),
     "no dict": ((5, 5, 5), None, TypeError, "by name of its dimensions"),
@@ -251,6 +252,8 @@ BAD: dict[str, tuple[Any, Any, type[Exception], str]] = {
     "order": ({}, {"air": {"order": "F"}}, ValueError, "TransposeCodec"),
     "both words": ({}, {"air": {"compressor": None, "compressors": None}}, ValueError, "the same"),
     "no codec": ({}, {"air": {"compressors": 3}}, TypeError, "3 is not a codec"),
+    "no serializer": ({}, {"air": {"serializer": []}}, TypeError, "give one codec"),
+    "serializers": ({}, {"air": {"serializer": [BYTES, BYTES]}}, TypeError, "give one codec"),
     "odd shards": ({"x": 4}, {"air": {"shards": (4, 6, 6)}}, ValueError, "not a multiple"),
     "format 1": ({}, {"zarr_format": 1}, ValueError, "2 or 3"),
     "shards in v2": (

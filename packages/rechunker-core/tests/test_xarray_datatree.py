@@ -125,3 +125,9 @@ def test_nothing_is_written_where_something_is_wrong(
     with pytest.raises(ValueError, match=message):
         planned(opened(place), chunks, tmp_path, options)
     assert not (tmp_path / "target").exists()
+
+
+def test_a_format_that_is_not_that_of_the_group_is_refused(tmp_path: Path) -> None:
+    group = zarr.create_group(tmp_path / "target", zarr_format=3)
+    with pytest.raises(ValueError, match="zarr_format=2, but the group at target_store has .* 3"):
+        rechunk(tree(), None, "1MB", group, {"zarr_format": 2}, executor="python")

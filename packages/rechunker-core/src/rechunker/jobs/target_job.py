@@ -9,17 +9,16 @@ from typing import Any
 from uuid import uuid4
 
 import zarr
-from zarr.abc.buffer import Buffer
-from zarr.storage import MemoryStore, StorePath
+from zarr.storage import StorePath
 
 from rechunker.copying import StoredArray
 from rechunker.jobs.apart import Apart
 from rechunker.jobs.array_plan import plan_job
 from rechunker.jobs.job import ArrayJob, TempPlace
 from rechunker.jobs.publishing import Finish, Root, Sources, Start
-from rechunker.metadata import array_from_document, metadata_files, quiet
+from rechunker.metadata import array_from_document, group_files, metadata_files, quiet
 from rechunker.sources import Hierarchy
-from rechunker.stores import Claim, digest_of, find_node, node_digest, outermost
+from rechunker.stores import Claim, digest_of, find_node, node_digest, outermost, read_member
 from rechunker.types import CopySpec, Executor, Stage
 
 __all__ = ["TargetJob", "plan_target"]
@@ -142,38 +141,39 @@ class TargetJob:
         """Yield keys and contents of all metadata, children before parents."""
         for job in self.jobs:
             yield from _keys(self.place / job.name, metadata_files(job.request.document))
-        groups = self.hierarchy.groups or {}
+        groups, zarr_format = self.hierarchy.groups or {}, self.hierarchy.zarr_format
         for path in sorted(groups, key=lambda path: path.count("/") + bool(path), reverse=True):
             yield from _keys(self.place / path, self._group_files(self.place / path, groups[path]))
         for parent in _parents(self.place):
             if find_node(parent) is None:
-                yield from _keys(parent, self._group_files(parent, {}))
+                files = group_files({"zarr_format": zarr_format, "attributes": {}}, zarr_format)
+                yield from _keys(parent, files)
 
-    def _group_files(self, place: StorePath, attributes: Mapping[str, Any]) -> dict[str, bytes]:
-        """Return the metadata of a group; a group that stays keeps its own attributes as well."""
-        kept: dict[str, Any] = {}
-        if _is_group(place) and not self._is_replaced(place):
-            kept = zarr.open_group(place, mode="r", use_consolidated=False).attrs.asdict()
-        objects: dict[str, Buffer] = {}
-        zarr.create_group(
-            MemoryStore(objects),
-            attributes={**kept, **attributes},
-            zarr_format=self.hierarchy.zarr_format,
-        )
-        return {key: value.to_bytes() for key, value in objects.items()}
+    def _group_files(self, place: StorePath, document: Mapping[str, Any]) -> dict[str, bytes]:
+        """Return the metadata of a group; a group that stays keeps its own metadata as well."""
+        zarr_format = self.hierarchy.zarr_format
+        there = None if self._is_replaced(place) else read_member(place, zarr_format)
+        if there is not None and there.kind == "group":
+            own = there.document
+            attributes = {**own["attributes"], **document["attributes"]}
+            ours = document if document["zarr_format"] == zarr_format else {}
+            document = {**own, **ours, "attributes": attributes}
+        return group_files(document, zarr_format)
 
     def _is_replaced(self, place: StorePath) -> bool:
         return place in [self.place / root for root in self.replaced]
 
     def _consolidated(self) -> Iterator[str]:
         """Yield the paths of groups whose consolidated metadata must be written or updated."""
+        there = [] if self._is_replaced(self.place) else [self.place]
         if self.hierarchy.consolidated:
             yield self.place.path
-        for parent in _parents(self.place):
-            if _is_group(parent):
-                group = zarr.open_group(parent, mode="r")
+            there = []
+        for place in (*there, *_parents(self.place)):
+            if _is_group(place):
+                group = zarr.open_group(place, mode="r")
                 if group.metadata.consolidated_metadata is not None:
-                    yield parent.path
+                    yield place.path
 
     def target(self) -> zarr.Array[Any] | zarr.Group:
         """Return a handle of the target, which need not exist yet."""
@@ -182,7 +182,7 @@ class TargetJob:
         document: dict[str, Any] = {"zarr_format": self.hierarchy.zarr_format}
         if self.hierarchy.zarr_format == 3:
             document["node_type"] = "group"
-        document["attributes"] = dict(self.hierarchy.groups[""])
+        document["attributes"] = dict(self.hierarchy.groups[""]["attributes"])
         return zarr.Group(zarr.AsyncGroup.from_dict(self.place, document))
 
     def open(self) -> zarr.Array[Any] | zarr.Group:

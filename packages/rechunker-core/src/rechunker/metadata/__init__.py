@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from rechunker.metadata.chain_formats import chain_in_v2, chain_in_v3
 from rechunker.metadata.chunks import normalize_chunks, normalize_shards
-from rechunker.metadata.codec_chain import chain_of, codecs_of
-from rechunker.metadata.codec_formats import check_codecs, codec_name, is_v2, to_v2, to_v3
+from rechunker.metadata.codec_chain import Chain, ChainV2, chain_of, codecs_of
+from rechunker.metadata.codec_formats import (
+    check_codecs,
+    check_serializer,
+    codec_name,
+    is_v2,
+    to_v2,
+    to_v3,
+)
 from rechunker.metadata.dimensions import dimension_names
 from rechunker.metadata.document import (
     Document,
@@ -12,6 +20,7 @@ from rechunker.metadata.document import (
     array_from_document,
     chunk_shapes,
     document_of,
+    group_files,
     metadata_files,
     quiet,
 )
@@ -24,19 +33,25 @@ from rechunker.metadata.wording import check_names, did_you_mean
 __all__ = [
     "REFUSALS",
     "ArrayOptions",
+    "Chain",
+    "ChainV2",
     "Document",
     "Shape",
     "array_from_document",
+    "chain_in_v2",
+    "chain_in_v3",
     "chain_of",
     "check_codec_limits",
     "check_codecs",
     "check_names",
+    "check_serializer",
     "chunk_shapes",
     "codec_name",
     "codecs_of",
     "did_you_mean",
     "dimension_names",
     "document_of",
+    "group_files",
     "is_v2",
     "metadata_files",
     "normalize_chunks",

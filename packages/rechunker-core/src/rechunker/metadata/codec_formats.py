@@ -14,7 +14,7 @@ from zarr.registry import get_codec_class
 
 from rechunker.metadata.codec_chain import Chain
 
-__all__ = ["check_codecs", "codec_name", "is_v2", "to_v2", "to_v3"]
+__all__ = ["check_codecs", "check_serializer", "codec_name", "is_v2", "to_v2", "to_v3"]
 
 Config = dict[str, Any]
 
@@ -67,6 +67,29 @@ def check_codecs(codecs: Iterable[Any], what: str) -> None:
                 "their metadata: a dict with 'name' and 'configuration' (Zarr format 3), or with "
                 "'id' (Zarr format 2)"
             )
+
+
+def check_serializer(codec: Any, what: str) -> None:
+    """Check that a serializer is one codec, or its metadata: a chunk has exactly one.
+
+    Parameters
+    ----------
+    codec
+        Value to check.
+    what
+        Name of the option in error messages.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is several codecs or none, or not a codec; see `check_codecs`.
+    """
+    if codec is None or isinstance(codec, list | tuple):
+        raise TypeError(
+            f"{what} must be a codec or 'auto' in Zarr format 3, got {codec!r}; give one codec, or "
+            "leave it out to keep that of the source"
+        )
+    check_codecs((codec,), what)
 
 
 def _check_name(name: str, in_numcodecs: bool, what: str) -> None:

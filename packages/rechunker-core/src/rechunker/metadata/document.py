@@ -6,10 +6,11 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import zarr
+from zarr.abc.buffer import Buffer
 from zarr.buffer import default_buffer_prototype
 from zarr.errors import UnstableSpecificationWarning, ZarrUserWarning
 from zarr.storage import MemoryStore, StorePath
@@ -24,6 +25,7 @@ __all__ = [
     "array_from_document",
     "chunk_shapes",
     "document_of",
+    "group_files",
     "metadata_files",
     "quiet",
     "with_chunk_shape",
@@ -167,11 +169,12 @@ def document_of(array: zarr.Array[Any]) -> Document:
     Returns
     -------
     dict
-        Its document. Keys of format 2 metadata that Zarr does not know are read from the store.
+        Its document. Format 2 metadata are as they are stored, with keys that Zarr does not know,
+        and values that it would spell in another way.
     """
     document = _as_zarr_writes(array)
     if document["zarr_format"] == 2:
-        return {**_unknown_keys(array, document), **document}
+        return {**document, **_stored_keys(array, document)}
     return {**document, "fill_value": _spell_nan(array.metadata.fill_value, document["fill_value"])}
 
 
@@ -197,10 +200,20 @@ def _is_irregular(array: zarr.Array[Any]) -> bool:
     return hasattr(grid, "chunk_shapes")
 
 
-def _unknown_keys(array: zarr.Array[Any], document: Document) -> Document:
-    """Return what other programs, such as NCZarr, keep in ``.zarray``."""
+def _stored_keys(array: zarr.Array[Any], document: Document) -> Document:
+    """Return the content of ``.zarray``, or as much of it as holds for an array.
+
+    Other programs, such as NCZarr, keep keys of their own there; Zarr 2 wrote 0 as the fill value
+    of strings, where Zarr 3 writes "".
+    """
     stored = read_json(array.store_path / ".zarray")
-    return {key: value for key, value in stored.items() if key not in document}
+    bare = {**document, "attributes": {}}
+    try:
+        same = _as_zarr_writes(array_from_document({**stored, "attributes": {}})) == bare
+    except (LookupError, TypeError, ValueError):
+        same = False
+    # Otherwise the array, such as one opened with consolidated metadata, is not what is stored.
+    return stored if same else {key: stored[key] for key in stored if key not in document}
 
 
 def _spell_nan(value: Any, spelled: Any) -> Any:
@@ -234,8 +247,8 @@ def metadata_files(document: Mapping[str, Any]) -> dict[str, bytes]:
     Returns
     -------
     dict
-        Contents by key, relative to the array: the bytes that Zarr would write, plus what it
-        would lose: the bits of a NaN, and keys of format 2 metadata that it does not know.
+        Contents by key, relative to the array: the bytes that Zarr would write, except for what
+        it would lose: the bits of a NaN, and what the document says in the words of others.
 
     Raises
     ------
@@ -247,15 +260,42 @@ def metadata_files(document: Mapping[str, Any]) -> dict[str, bytes]:
     written = json.loads(files[name])
     lost = _lost(document, written)
     if lost:
-        indent = zarr.config.get("json_indent")
-        files[name] = json.dumps({**written, **lost}, indent=indent).encode()
+        files[name] = _as_json({**written, **lost})
     return files
+
+
+def group_files(document: Mapping[str, Any], zarr_format: Literal[2, 3]) -> dict[str, bytes]:
+    """Return the metadata objects of a group: ``zarr.json``, or ``.zgroup`` and ``.zattrs``.
+
+    Parameters
+    ----------
+    document
+        Metadata of a group, of either format: its attributes, and perhaps keys of other programs,
+        which only its own format can keep.
+    zarr_format
+        Zarr format of the objects.
+    """
+    objects: dict[str, Buffer] = {}
+    attributes = document["attributes"]
+    zarr.create_group(MemoryStore(objects), attributes=attributes, zarr_format=zarr_format)
+    files = {key: value.to_bytes() for key, value in objects.items()}
+    if document["zarr_format"] != zarr_format:
+        return files
+    name = "zarr.json" if zarr_format == 3 else ".zgroup"
+    written = json.loads(files[name])
+    others = {key: document[key] for key in document if key not in (*written, "attributes")}
+    return {**files, name: _as_json({**written, **others})} if others else files
+
+
+def _as_json(document: Document) -> bytes:
+    return json.dumps(document, indent=zarr.config.get("json_indent")).encode()
 
 
 def _lost(document: Mapping[str, Any], written: Document) -> Document:
     """Return meaningful keys that Zarr leaves out or spells in another way."""
     if document["zarr_format"] == 2:
-        return {key: document[key] for key in document if key not in (*written, "attributes")}
+        own = json.loads(json.dumps({**document, "attributes": None}))
+        return {key: own[key] for key in own if own[key] != written.get(key)}
     fill_value = document["fill_value"]
     parts = fill_value if isinstance(fill_value, list) else [fill_value]
     has_bits = any(isinstance(part, str) and part.startswith("0x") for part in parts)

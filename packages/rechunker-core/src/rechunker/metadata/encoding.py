@@ -9,7 +9,14 @@ import numcodecs
 import zarr
 
 from rechunker.metadata.codec_chain import Chain, ChainV2, chain_of
-from rechunker.metadata.codec_formats import check_codecs, codec_name, is_v2, to_v2, to_v3
+from rechunker.metadata.codec_formats import (
+    check_codecs,
+    check_serializer,
+    codec_name,
+    is_v2,
+    to_v2,
+    to_v3,
+)
 from rechunker.metadata.document import Document
 from rechunker.metadata.options import ArrayOptions
 from rechunker.metadata.trial_array import try_encoding
@@ -25,7 +32,7 @@ def encode_v3(array: zarr.Array[Any], chain: Chain, options: ArrayOptions) -> Do
     array
         Source array.
     chain
-        Codecs of the source, translated to Zarr format 3.
+        Codecs of the source in Zarr format 3, at least those that the options do not replace.
     options
         Options of the target, which take precedence over the source.
 
@@ -91,12 +98,7 @@ def _filters_v3(codecs: Any) -> Chain:
 def _serializer_v3(codec: Any) -> Any:
     if _is_auto(codec):
         return None
-    if codec is None:
-        raise TypeError(
-            "serializer must be a codec or 'auto' in Zarr format 3, got None; leave it out to "
-            "keep that of the source"
-        )
-    check_codecs((codec,), "serializer")
+    check_serializer(codec, "serializer")
     return (to_v3([codec]).serializer or codec) if is_v2(codec) else codec
 
 
@@ -135,7 +137,7 @@ def encode_v2(array: zarr.Array[Any], chain: ChainV2, options: ArrayOptions) -> 
     array
         Source array.
     chain
-        Codecs of the source, translated to Zarr format 2.
+        Codecs of the source in Zarr format 2, at least those that the options do not replace.
     options
         Options of the target, which take precedence over the source.
 

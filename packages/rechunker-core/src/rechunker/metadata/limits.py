@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from rechunker.metadata.chain_formats import chain_v3_of
-from rechunker.metadata.codec_chain import Chain
+from rechunker.metadata.codec_chain import chain_of
 from rechunker.metadata.document import Document, chunk_shapes
 
 __all__ = ["check_codec_limits", "check_dimensions"]
@@ -70,5 +69,5 @@ def _names(document: Document) -> list[str]:
     if document["zarr_format"] == 2:
         codecs = [*(document["filters"] or ()), document["compressor"]]
         return [codec["id"] for codec in codecs if codec is not None]
-    chain: Chain = chain_v3_of(document)
+    chain = chain_of(document["codecs"])
     return [codec["name"].removeprefix("numcodecs.") for codec in chain.compressors]

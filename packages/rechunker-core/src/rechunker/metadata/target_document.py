@@ -9,7 +9,7 @@ import zarr
 
 from rechunker.metadata.attributes import with_attributes
 from rechunker.metadata.chain_formats import chain_v2_of, chain_v3_of
-from rechunker.metadata.codec_chain import codecs_of, shard
+from rechunker.metadata.codec_chain import chain_of, codecs_of, shard
 from rechunker.metadata.document import Document, document_of, metadata_files, with_chunk_shape
 from rechunker.metadata.encoding import encode_v2, encode_v3
 from rechunker.metadata.grid import TargetGrid, target_grid
@@ -87,12 +87,15 @@ def _document_v3(
     array: zarr.Array[Any], source: Document, grid: TargetGrid, options: ArrayOptions
 ) -> Document:
     same, named = source["zarr_format"] == 3, {*options.named}
-    tried = {} if same and not named & _ENCODING else encode_v3(array, chain_v3_of(source), options)
+    tried: Document = {}
+    if not same or named & _ENCODING:
+        tried = encode_v3(array, chain_v3_of(source, options.named), options)
     document = dict(source) if same else {**tried, "shape": source["shape"]}
     document |= {key: tried[key] for key in _changed_keys(named, "chunk_key_encoding")}
     if same and grid.kept and not named & _CODECS:
         return document
-    codecs, outer = codecs_of(chain_v3_of(tried if named & _CODECS else document)), grid.chunks
+    codecs = codecs_of(chain_of((tried if named & _CODECS else document)["codecs"]))
+    outer = grid.chunks
     if grid.shards is not None:
         codecs, outer = shard(codecs, grid.chunks, grid.index), grid.shards
         try_codecs(array, codecs)
@@ -108,7 +111,9 @@ def _document_v2(
             "use zarr_format=3, or leave shards out"
         )
     same, named = source["zarr_format"] == 2, {*options.named}
-    tried = {} if same and not named & _ENCODING else encode_v2(array, chain_v2_of(source), options)
+    tried: Document = {}
+    if not same or named & _ENCODING:
+        tried = encode_v2(array, chain_v2_of(source, options.named), options)
     document = dict(source) if same else {**tried, "shape": source["shape"]}
     document |= {key: tried[key] for key in _changed_keys(named, "dimension_separator")}
     if named & _CODECS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from zarr.storage import StorePath
 
@@ -77,7 +77,8 @@ class Hierarchy:
     arrays
         Requests of the arrays; a single one with the name "" if the target is an array.
     groups
-        Attributes of the groups by path; "" is the root. None if the target is an array.
+        Documents of the groups by path; "" is the root. None if the target is an array. A
+        document has a "zarr_format" and "attributes", and perhaps keys of other programs.
     zarr_format
         Zarr format of all arrays and groups.
     overwrite
@@ -91,7 +92,7 @@ class Hierarchy:
     """
 
     arrays: tuple[ArrayRequest, ...]
-    groups: Mapping[str, Mapping[str, Any]] | None
+    groups: Mapping[str, Document] | None
     zarr_format: Literal[2, 3]
     overwrite: frozenset[str] = frozenset()
     consolidated: bool = False

@@ -1,16 +1,25 @@
-"""Zarr groups as sources: the selected arrays, and all groups."""
+"""Zarr groups as sources: the arrays that are named, and all groups."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import zarr
+from zarr.storage import StorePath
 
-from rechunker.metadata import check_names, dimension_names, parse_options
+from rechunker.metadata import (
+    REFUSALS,
+    Document,
+    array_from_document,
+    check_names,
+    dimension_names,
+    parse_options,
+    refusal,
+)
 from rechunker.sources.base import Hierarchy
 from rechunker.sources.zarr_array import request_array
-from rechunker.stores import absolute_place
+from rechunker.stores import Member, absolute_place, find_members
 
 __all__ = ["group_hierarchy"]
 
@@ -36,51 +45,83 @@ def group_hierarchy(
     TypeError, ValueError
         If `chunks` or `options` is not a dict by path of an array, or an entry is not allowed.
     """
-    fresh = zarr.open_group(absolute_place(group.store_path), mode="r", use_consolidated=False)
-    members = dict(fresh.members(max_depth=None))
-    arrays = {name: node for name, node in members.items() if isinstance(node, zarr.Array)}
+    place = absolute_place(group.store_path)
+    members = find_members(
+        place, group.metadata.zarr_format, chunks if isinstance(chunks, Mapping) else ()
+    )
+    if "" not in members:
+        raise FileNotFoundError(f"the group at {place} is not there any more; open it again")
+    arrays = {name: member for name, member in members.items() if member.kind == "array"}
     _check_mapping(chunks, arrays, "target_chunks")
     _check_mapping(options or {}, arrays, "target_options")
     per_array = dict(options or {})
     overwrite_all = isinstance(per_array.get("overwrite"), bool) and per_array.pop("overwrite")
     check_names(chunks, arrays, "target_chunks")
     check_names(per_array, arrays, "target_options")
-    _check_not_by_dimension(chunks, arrays)
-    target_format = zarr_format or fresh.metadata.zarr_format
+    _check_not_by_dimension(chunks, arrays, place)
+    target_format = zarr_format or group.metadata.zarr_format
     parsed = {}
     for name in chunks:
         where = f"target_options[{name!r}]"
         parsed[name] = parse_options(per_array.get(name), where=where).in_group(target_format)
-    groups = {name: node for name, node in members.items() if isinstance(node, zarr.Group)}
+    opened = {name: _open_array(name, arrays[name], place) for name in chunks}
     return Hierarchy(
         arrays=tuple(
-            request_array(name, arrays[name], chunks[name], parsed[name]) for name in chunks
+            request_array(name, array, chunks[name], parsed[name]) for name, array in opened.items()
         ),
-        groups={"": dict(fresh.attrs), **{name: dict(node.attrs) for name, node in groups.items()}},
+        groups=_groups(members, chunks, group.metadata.zarr_format),
         zarr_format=target_format,
         overwrite=frozenset(
             [name for name in chunks if parsed[name].overwrite] + ([""] if overwrite_all else [])
         ),
         consolidated=group.metadata.consolidated_metadata is not None,
-        origins=(fresh.store_path,),
+        origins=(place,),
     )
 
 
+def _open_array(name: str, member: Member, place: StorePath) -> zarr.Array[Any]:
+    """Open a member from the metadata that were found."""
+    try:
+        return array_from_document(member.document, place / name)
+    except REFUSALS as error:
+        raise refusal(f"array {name!r} of the source cannot be opened", error) from error
+
+
+def _groups(
+    members: Mapping[str, Member], names: Iterable[str], zarr_format: int
+) -> dict[str, Document]:
+    """Return the documents of all groups; those around named arrays may have none in the source."""
+    parts = [name.split("/") for name in names]
+    around = {"/".join(path[:n]) for path in parts for n in range(len(path))}
+    groups: dict[str, Document] = {
+        path: {"zarr_format": zarr_format, "attributes": {}} for path in sorted(around)
+    }
+    for path, member in members.items():
+        if member.kind == "group":
+            try:
+                groups[path] = member.document
+            except ValueError as error:
+                raise refusal(f"group {path!r} of the source cannot be opened", error) from error
+    return groups
+
+
 def _check_not_by_dimension(
-    chunks: Mapping[str, Any], arrays: Mapping[str, zarr.Array[Any]]
+    chunks: Mapping[str, Any], arrays: Mapping[str, Member], place: StorePath
 ) -> None:
     """Refuse sizes that are meant for a dimension, but would rechunk its coordinate alone."""
-    for name, size in chunks.items():
-        if not hasattr(size, "__index__"):
-            continue
-        for other, array in arrays.items():
-            if other not in chunks and name in (dimension_names(array) or ()):
-                raise ValueError(
-                    f"target_chunks={dict(chunks)!r}: {name!r} is an array of the source and a "
-                    f"dimension of {other!r}, which is not named; target_chunks of a group are by "
-                    f"array: give {{{other!r}: {{{name!r}: {size!r}}}, ...}}, or "
-                    f"{{{name!r}: ({size!r},)}} to rechunk that array alone"
-                )
+    numbers = {name: size for name, size in chunks.items() if hasattr(size, "__index__")}
+    for other in [name for name in arrays if name not in chunks] if numbers else []:
+        try:
+            dims = dimension_names(_open_array(other, arrays[other], place)) or ()
+        except (TypeError, ValueError):
+            continue  # nobody asks for it
+        for name, size in ((name, numbers[name]) for name in dims if name in numbers):
+            raise ValueError(
+                f"target_chunks={dict(chunks)!r}: {name!r} is an array of the source and a "
+                f"dimension of {other!r}, which is not named; target_chunks of a group are by "
+                f"array: give {{{other!r}: {{{name!r}: {size!r}}}, ...}}, or "
+                f"{{{name!r}: ({size!r},)}} to rechunk that array alone"
+            )
 
 
 def _check_mapping(by_path: Any, arrays: Mapping[str, Any], what: str) -> None:

@@ -13,6 +13,7 @@ from rechunker.stores.access import unwrap
 from rechunker.stores.claims import CLAIM, Claim, ClaimWatch, Holder, TargetInUseError
 from rechunker.stores.disk import check_name_on_disk, check_writable, disk_path
 from rechunker.stores.marks import Mark
+from rechunker.stores.members import Member, find_members, read_member
 from rechunker.stores.nodes import (
     METADATA,
     Node,
@@ -32,6 +33,7 @@ __all__ = [
     "ClaimWatch",
     "Holder",
     "Mark",
+    "Member",
     "Node",
     "TargetInUseError",
     "absolute_array",
@@ -45,6 +47,7 @@ __all__ = [
     "contains",
     "digest_of",
     "disk_path",
+    "find_members",
     "find_node",
     "identity_of",
     "is_process_local",
@@ -52,6 +55,7 @@ __all__ = [
     "node_digest",
     "outermost",
     "read_json",
+    "read_member",
     "resolve_store",
     "unwrap",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +27,7 @@ from rechunker.sources.xarray.encoded_dataset import EncodedDataset, EncodedVari
 from rechunker.sources.xarray.encoding_keys import (
     DECODING_KEYS,
     ELEMENT_KEYS,
+    DatasetOptions,
     parse_dataset_options,
     parse_encoding,
 )
@@ -96,16 +97,11 @@ def dataset_hierarchy(
         If the chunks or the options are not allowed for this dataset, or Xarray cannot write it.
     """
     parsed = parse_dataset_options(options)
-    target_format = zarr_format or parsed.zarr_format or zarr_format_of([dataset])
-    if parsed.zarr_format not in (None, target_format):
-        raise ValueError(
-            f"target_options: zarr_format={parsed.zarr_format}, but the group at target_store has "
-            f"Zarr format {target_format}; leave zarr_format out or give another target_store"
-        )
+    target_format = zarr_format_of([dataset], parsed, zarr_format)
     request = request_dataset(dataset, chunks, parsed.by_name, target_format)
     return Hierarchy(
         arrays=request.arrays,
-        groups={"": request.attributes},
+        groups={"": request.group},
         zarr_format=target_format,
         overwrite=frozenset([""] if parsed.overwrite else []),
         consolidated=True,
@@ -114,14 +110,34 @@ def dataset_hierarchy(
     )
 
 
-def zarr_format_of(datasets: list[xarray.Dataset]) -> ZarrFormat:
-    """Return the Zarr format of the first variable from Zarr, or else Zarr's default format.
+def zarr_format_of(
+    datasets: Iterable[xarray.Dataset], options: DatasetOptions, group_format: ZarrFormat | None
+) -> ZarrFormat:
+    """Return the Zarr format of the target of one dataset, or of those of a tree.
 
     Parameters
     ----------
     datasets
-        Datasets to search.
+        Without a format in the options, and outside a group, the target has the format of their
+        first variable from Zarr, or else Zarr's default format.
+    options
+        Options of the whole target.
+    group_format
+        Zarr format of the group that will hold the target; None if there is no such group.
+
+    Raises
+    ------
+    ValueError
+        If the options name another format than that of the group.
     """
+    if options.zarr_format is not None and group_format not in (None, options.zarr_format):
+        raise ValueError(
+            f"target_options: zarr_format={options.zarr_format}, but the group at target_store has "
+            f"Zarr format {group_format}; leave zarr_format out or give another target_store"
+        )
+    chosen = group_format or options.zarr_format
+    if chosen is not None:
+        return chosen
     for dataset in datasets:
         for variable in dataset.variables.values():
             if "compressors" in variable.encoding:
@@ -137,14 +153,14 @@ class DatasetRequest:
     ----------
     arrays
         Requests of the arrays, one per variable.
-    attributes
-        Attributes of the group.
+    group
+        Metadata of the group.
     origins
         Places of the Zarr arrays, groups and local files that are read.
     """
 
     arrays: tuple[ArrayRequest, ...]
-    attributes: Mapping[str, Any]
+    group: Document
     origins: tuple[StorePath, ...]
 
 
@@ -201,7 +217,8 @@ def request_dataset(
     encoded = encode_dataset(encodable, zarr_format)
     variables = _TargetVariables(dataset, encodings, parsed, undecoded, encoded, zarr_format)
     arrays = tuple(variables.request(str(name)) for name in dataset.variables)
-    return DatasetRequest(arrays, encoded.attributes, variables.origins())
+    group = {"zarr_format": zarr_format, "attributes": dict(encoded.attributes)}
+    return DatasetRequest(arrays, group, variables.origins())
 
 
 def _check_dataset(dataset: xarray.Dataset) -> None:

@@ -47,7 +47,7 @@ def datatree_hierarchy(
     nodes = {node.path.strip("/"): node.to_dataset(inherit=False) for node in tree.subtree}
     base = tree.path.strip("/")
     nodes = {path.removeprefix(base).strip("/"): dataset for path, dataset in nodes.items()}
-    target_format = zarr_format or parsed.zarr_format or zarr_format_of(list(nodes.values()))
+    target_format = zarr_format_of(nodes.values(), parsed, zarr_format)
     node_chunks = _chunks_by_node(nodes, chunks)
     node_options = {_without_slashes(path): value for path, value in parsed.by_name.items()}
     check_names(node_options, set(nodes), "target_options")
@@ -63,7 +63,7 @@ def datatree_hierarchy(
     }
     return Hierarchy(
         arrays=tuple(_arrays(requests)),
-        groups={path: request.attributes for path, request in requests.items()},
+        groups={path: request.group for path, request in requests.items()},
         zarr_format=target_format,
         overwrite=frozenset([""] if parsed.overwrite else []),
         consolidated=True,

@@ -153,7 +153,8 @@ def _as_text(values: npt.NDArray[Any], missing: Any) -> npt.NDArray[Any]:
     from xarray import Variable
 
     dims = [f"axis {axis}" for axis in range(values.ndim)]
-    filled = np.asarray(Variable(dims, values).fillna(missing).values, object)
+    block: Any = Variable(dims, values)
+    filled: npt.NDArray[Any] = block.fillna(missing).values
     others = (value for value in filled.reshape(-1) if not isinstance(value, str | bytes))
     for value in others:
         raise ValueError(

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numcodecs
 
-from rechunker.metadata import check_codecs, is_v2, normalize_shards, to_v2, to_v3
+from rechunker.metadata import (
+    Chain,
+    ChainV2,
+    chain_in_v2,
+    chain_in_v3,
+    check_codecs,
+    check_serializer,
+    codec_name,
+    is_v2,
+    normalize_shards,
+    to_v2,
+    to_v3,
+)
 
 if TYPE_CHECKING:
     import xarray
@@ -58,7 +70,7 @@ def target_encoding(
         encoding.pop(key, None)
     if source_shards is not None and zarr_format == 3:
         encoding["shards"] = source_shards
-    encoding = _in_format(encoding, zarr_format)
+    encoding = _in_format(encoding, variable.ndim, zarr_format, options, where)
     encoding.update(_with_translated_codecs(options, zarr_format, where))
     shards = options.get("shards")
     if shards is not None:
@@ -73,25 +85,38 @@ def _is_inexact(variable: xarray.Variable, encoding: Mapping[str, Any]) -> bool:
     return getattr(encoding.get("dtype", variable.dtype), "kind", "O") in ("f", "c")
 
 
-def _in_format(encoding: dict[str, Any], zarr_format: int) -> dict[str, Any]:
-    """Translate the codecs of a variable that comes from an array of the other format."""
+def _in_format(
+    encoding: dict[str, Any], ndim: int, zarr_format: int, options: Mapping[str, Any], where: str
+) -> dict[str, Any]:
+    """Translate the codecs of a variable from the other format, if no options replace them."""
     if "compressors" not in encoding or zarr_format == (3 if "serializer" in encoding else 2):
         return encoding
     others = {key: value for key, value in encoding.items() if key not in _CODEC_KEYS}
     others.pop("chunk_key_encoding", None)
     others.pop("fill_value", None)
-    codecs = [c for key in ("filters", "compressors") for c in _as_list(encoding.get(key))]
     # Xarray chooses how to store strings, and may choose another way in the other format.
-    codecs = [codec for codec in codecs if getattr(codec, "codec_id", "") not in _STRING_CODECS]
-    if zarr_format == 2:
-        return {**others, **_format_2_codecs(codecs)}
-    chain = to_v3(codecs)
-    return {**others, "filters": chain.filters, "compressors": chain.compressors}
-
-
-def _format_2_codecs(codecs: list[Any]) -> dict[str, Any]:
-    translated = [numcodecs.get_codec(to_v2(codec)) for codec in codecs]
-    return {"filters": tuple(translated[:-1]), "compressors": tuple(translated[-1:])}
+    filters, serializers, compressors = (
+        tuple(c for c in _as_list(encoding.get(key)) if codec_name(c) not in _STRING_CODECS)
+        for key in _CODEC_KEYS
+    )
+    if zarr_format == 3:
+        last = compressors[-1] if compressors else None
+        chain = chain_in_v3(ChainV2((*filters, *compressors[:-1]), last), ndim, options)
+        serializer = {} if chain.serializer is None else {"serializer": chain.serializer}
+        return {**others, "filters": chain.filters, "compressors": chain.compressors, **serializer}
+    own = Chain(filters, serializers[0] if serializers else None, compressors)
+    chain_v2 = chain_in_v2(own, ndim, options)
+    if chain_v2.order == "F" and "filters" not in options:
+        raise ValueError(
+            f"{where}: the source stores the axes in reverse order, and Xarray encodings have no "
+            "'order' in Zarr format 2; give filters=[] to store them in order, or zarr_format=3"
+        )
+    compressor = [] if chain_v2.compressor is None else [chain_v2.compressor]
+    return {
+        **others,
+        "filters": tuple(map(numcodecs.get_codec, chain_v2.filters)),
+        "compressors": tuple(map(numcodecs.get_codec, compressor)),
+    }
 
 
 def _with_translated_codecs(
@@ -101,6 +126,8 @@ def _with_translated_codecs(
     translated = dict(options)
     for key in _CODEC_KEYS:
         value = options.get(key)
+        if key == "serializer" and key in options and value != "auto":
+            check_serializer(value, f"{where}[{key!r}]")
         if value is None or isinstance(value, str):
             continue
         check_codecs(_as_list(value), f"{where}[{key!r}]")

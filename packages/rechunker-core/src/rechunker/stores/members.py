@@ -1,0 +1,187 @@
+"""Members of groups: which arrays and groups there are, found without opening them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, NamedTuple
+
+import zarr
+from zarr.abc.store import Store
+from zarr.buffer import default_buffer_prototype
+from zarr.storage import StorePath
+
+from rechunker.stores import access
+from rechunker.stores.nodes import reading
+
+__all__ = ["Member", "find_members", "read_member"]
+
+_NODES_V2: dict[str, Literal["array", "group"]] = {".zarray": "array", ".zgroup": "group"}
+
+
+class Member(NamedTuple):
+    """An array or a group as its store holds it; it may be one that Zarr cannot open.
+
+    Parameters
+    ----------
+    kind
+        "array" or "group".
+    metadata
+        Content of ``zarr.json``, ``.zarray`` or ``.zgroup``.
+    attributes
+        Content of ``.zattrs``; None if there is no such object.
+    """
+
+    kind: Literal["array", "group"]
+    metadata: bytes
+    attributes: bytes | None = None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The metadata with their attributes; consolidated metadata are left out.
+
+        Raises
+        ------
+        ValueError
+            If they are not JSON objects.
+        """
+        document = _parse_object(self.metadata)
+        if self.attributes is not None:
+            document["attributes"] = _parse_object(self.attributes)
+        document.pop("consolidated_metadata", None)
+        return {**document, "attributes": document.get("attributes") or {}}
+
+
+def _parse_object(content: bytes) -> dict[str, Any]:
+    parsed = json.loads(content)
+    if not isinstance(parsed, dict):
+        raise ValueError(f"its metadata are no JSON object: {content[:80]!r}")
+    return parsed
+
+
+def read_member(place: StorePath, zarr_format: int) -> Member | None:
+    """Return the array or group of one Zarr format at a place; None if there is neither.
+
+    Parameters
+    ----------
+    place
+        Place to look at. Nothing is created there.
+    zarr_format
+        2 or 3.
+    """
+    with reading(place.store) as store:
+        if store is None:
+            return None
+        return access.run(_Walk.of(store, zarr_format).read(place.path))
+
+
+def find_members(
+    place: StorePath, zarr_format: int, names: Iterable[str] = ()
+) -> dict[str, Member]:
+    """Return the arrays and groups in a group, without opening them.
+
+    Parameters
+    ----------
+    place
+        Place of the group.
+    zarr_format
+        Zarr format of the group; nodes of the other format are no members.
+    names
+        Paths of arrays that are looked up even if a group above them has no metadata, or the
+        store cannot list what it holds.
+
+    Returns
+    -------
+    dict
+        Members by path, with the group itself as "". Nothing lies within an array.
+    """
+    with reading(place.store) as store:
+        if store is None:
+            return {}
+        return access.run(_find(_Walk.of(store, zarr_format), place.path, names))
+
+
+class _Walk(NamedTuple):
+    """Reads metadata of a store, several at a time."""
+
+    store: Store
+    zarr_format: int
+    slots: asyncio.Semaphore
+
+    @classmethod
+    def of(cls, store: Store, zarr_format: int) -> _Walk:
+        slots = zarr.config.get("async.concurrency") or 10
+        return cls(store, zarr_format, asyncio.Semaphore(slots))
+
+    async def read(self, path: str) -> Member | None:
+        if self.zarr_format == 3:
+            content = await self._get(path, "zarr.json")
+            kind = _kind(content)
+            return None if content is None or kind is None else Member(kind, content)
+        *nodes, attributes = await asyncio.gather(
+            *(self._get(path, name) for name in (*_NODES_V2, ".zattrs"))
+        )
+        for kind, content in zip(_NODES_V2.values(), nodes, strict=True):
+            if content is not None:
+                return Member(kind, content, attributes)
+        return None
+
+    async def _get(self, path: str, name: str) -> bytes | None:
+        async with self.slots:
+            found = await self.store.get(_join(path, name), default_buffer_prototype())
+        return None if found is None else found.to_bytes()
+
+    async def below(self, path: str) -> dict[str, Member]:
+        """Return all members below a group, by their full paths."""
+        async with self.slots:
+            names = [name async for name in self.store.list_dir(path)]
+        children = [_join(path, name) for name in names]
+        read = await asyncio.gather(*map(self.read, children))
+        found = {child: m for child, m in zip(children, read, strict=True) if m is not None}
+        groups = [child for child, member in found.items() if member.kind == "group"]
+        for inner in await asyncio.gather(*map(self.below, groups)):
+            found |= inner
+        return found
+
+
+async def _find(walk: _Walk, path: str, names: Iterable[str]) -> dict[str, Member]:
+    itself = await walk.read(path)
+    found = {} if itself is None else {path: itself}
+    if walk.store.supports_listing:
+        found |= await walk.below(path)
+    others = {_join(path, name): None for name in names if _is_canonical(name)}
+    paths = dict.fromkeys(p for other in others for p in (*_around(other, path), other))
+    unknown = [p for p in paths if p not in found]
+    for p, member in zip(unknown, await asyncio.gather(*map(walk.read, unknown)), strict=True):
+        if member is not None:
+            found[p] = member
+    arrays = {p for p, member in found.items() if member.kind == "array"}
+    return {
+        p[len(path) :].strip("/"): member
+        for p, member in sorted(found.items())
+        if arrays.isdisjoint(_around(p, path))
+    }
+
+
+def _around(path: str, top: str) -> Iterator[str]:
+    """Yield the paths of the groups around a node, from below `top` on."""
+    parts = path[len(top) :].strip("/").split("/")
+    for n in range(1, len(parts)):
+        yield _join(top, "/".join(parts[:n]))
+
+
+def _is_canonical(name: object) -> bool:
+    return isinstance(name, str) and not {"", ".", ".."} & set(name.split("/"))
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
+
+
+def _kind(content: bytes | None) -> Literal["array", "group"] | None:
+    try:
+        kind = json.loads(content or b"{}").get("node_type")
+    except (ValueError, AttributeError):
+        return None  # no metadata of Zarr
+    return kind if kind in ("array", "group") else None
