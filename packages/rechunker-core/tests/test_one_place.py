@@ -18,11 +18,14 @@ import pytest
 import xarray
 import zarr
 from cases import about
+from counting import CountingStore
 from moto.server import ThreadedMotoServer
-from zarr.storage import FsspecStore, LocalStore, ObjectStore, WrapperStore
+from zarr.storage import FsspecStore, LocalStore, ObjectStore, StorePath, WrapperStore
 
 from rechunker import rechunk
-from rechunker.stores import access, resolve_store
+from rechunker.plugins import get_executor
+from rechunker.stores import CLAIM, Mark, resolve_store
+from rechunker.testing import Recorder
 
 SHAPE: Any = {"shape": (300, 150), "chunks": (6, 150), "dtype": "i4"}
 VALUES = np.ones((300, 150), "i4")
@@ -81,7 +84,7 @@ def make(place: Any, value: float = 1) -> zarr.Array[Any]:
 
 
 def run(source: Any, target: Any, temp: Any = None) -> Any:
-    chunks: Any = (300, 2) if isinstance(source, zarr.Array) else {"a": (300, 2)}
+    chunks: Any = (-1, 2) if isinstance(source, zarr.Array) else {"a": (300, 2)}
     options = {"overwrite": True}
     # The memory limit is so small that there must be temporary objects.
     memory = "15kB" if temp is not None else "1MB"
@@ -151,6 +154,24 @@ def test_a_store_that_refuses_keys_does_not_show_them(tmp_path: Path) -> None:
     assert not (tmp_path / "u").exists()
 
 
+def test_looking_for_the_claim_takes_as_many_requests_for_any_number_of_chunks() -> None:
+    counts = []
+    for arrays, rows in ((1, 300), (3, 300), (1, 330)):
+        source, temp = CountingStore(), CountingStore()
+        group = zarr.create_group(source, path="deep/g")
+        for i in range(arrays):
+            group.create_array(f"{i}", **{**SHAPE, "shape": (rows, 150)})[...] = 1
+        chunks = {f"{i}": (rows, 2) for i in range(arrays)}
+        engine = Recorder(get_executor("python"))
+        plan = rechunk(group, chunks, "15kB", {}, temp_store=temp, executor=engine)
+        assert plan.intermediate is not None
+        source.forget()
+        plan.plan[-1].stages[0](0)  # the first task
+        marks = [sum(c for key, c in s.gets.items() if CLAIM in key) for s in (source, temp)]
+        counts.append([*marks, sum(c for key, c in temp.puts.items() if CLAIM in key)])
+    assert counts == [[5, 1, 1]] * 3
+
+
 def tree(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -198,16 +219,22 @@ LOGIN: Any = {"access_key_id": "x", "secret_access_key": "x", "region": "us-east
 PATH = "bucket/data/s"
 
 
+# Filesystems of s3fs, which warns of their open sessions when they are deleted.
+KEPT: list[Any] = []
+
+
 def s3fs(**where: str) -> Any:
     options: Any = {"key": "x", "secret": "x", "skip_instance_cache": True}
     options |= {f"{name}_url": url for name, url in where.items()}
-    return FsspecStore.from_url(f"s3://{PATH}", storage_options=options)
+    KEPT.append(FsspecStore.from_url(f"s3://{PATH}", storage_options=options))
+    return KEPT[-1]
 
 
 def s3fs_client(**where: str) -> Any:
     client = {f"{name}_url": url for name, url in where.items()}
     options = {"key": "x", "secret": "x", "skip_instance_cache": True, "client_kwargs": client}
-    return FsspecStore.from_url(f"s3://{PATH}", storage_options=options)
+    KEPT.append(FsspecStore.from_url(f"s3://{PATH}", storage_options=options))
+    return KEPT[-1]
 
 
 def obstore_s3(**where: str) -> Any:
@@ -221,14 +248,6 @@ def obstore_fsspec(**where: str) -> Any:
     kind: Any = obstore.fsspec.FsspecStore
     fs = kind("s3", asynchronous=True, client_options=options, **LOGIN, **where)
     return FsspecStore(fs, path=PATH)
-
-
-def close(store: Any) -> None:
-    async def closed() -> None:
-        await (await store.fs.set_session()).close()
-
-    if hasattr(getattr(store, "fs", None), "set_session"):
-        access.run(closed())
 
 
 def test_spellings_of_one_place(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +265,9 @@ def test_spellings_of_one_place(port: int, monkeypatch: pytest.MonkeyPatch) -> N
     ends = [
         f"http://{host}:{port}{end}" for host in ("127.0.0.1", "localhost") for end in ("", "/")
     ]
-    source = zarr.create_array(s3fs(endpoint=ends[0]), shape=(2,), chunks=(1,), dtype="i4")
+    source = zarr.create_array(
+        obstore_s3(endpoint=ends[0]), shape=(1, 1), chunks=(1, 1), dtype="i4"
+    )
     source[...] = 1
     before = objects()
     for kind, (variable, end) in product(
@@ -255,8 +276,9 @@ def test_spellings_of_one_place(port: int, monkeypatch: pytest.MonkeyPatch) -> N
     ):
         monkeypatch.setenv("AWS_ENDPOINT_URL", end if variable else "http://nowhere")
         target = kind() if variable else kind(endpoint=end)
-        with about(kind.__name__, variable, end), pytest.raises(ValueError, match="the source"):
-            rechunk(source, (2,), "1MB", target, {"overwrite": True}, executor="python").execute()
-        close(target)
-    close(source.store)
+        with about(kind.__name__, variable, end), Mark.put(StorePath(target), "1" * 32) as mark:
+            assert mark.find([source.store_path], below=True) is not None
+        if variable and end == ends[0]:
+            with about(kind.__name__), pytest.raises(ValueError, match="are one place"):
+                run(source, target)
     assert objects() == before

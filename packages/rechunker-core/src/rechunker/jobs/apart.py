@@ -20,6 +20,8 @@ class Apart:
     ----------
     run
         Random id of the plan, which is in its claims.
+    target
+        Place of the target, or of the group that it is added to.
     origins
         Places of the sources; none lies in another one.
     alike
@@ -30,6 +32,7 @@ class Apart:
     """
 
     run: str
+    target: StorePath
     origins: tuple[StorePath, ...] = ()
     alike: tuple[StorePath, ...] = ()
     temp: tuple[StorePath, StorePath] | None = None
@@ -50,12 +53,10 @@ class Apart:
         if not claimed:
             return
         targets = Mark(tuple(place for place, _ in claimed), self.run)
-        for origin in self.origins:
-            if targets.overlaps(origin):
-                raise ValueError(_overlap("target_store", targets.places[0], origin))
-        for array in self.alike:
-            if targets.shows_above(array):
-                raise ValueError(_overlap("target_store", targets.places[0], array))
+        source = targets.find(self.origins, above=True, below=True)
+        source = source or targets.find(self.alike, above=True)
+        if source is not None:
+            raise ValueError(_overlap("target_store", self.target, source))
         for place, metadata in claimed:
             self._check_inside(place, metadata)
         if self.temp is not None:
@@ -73,20 +74,21 @@ class Apart:
                 if node is None or find_node(folder) != node:
                     continue
                 with Mark.put(folder, self.run) as mark:
-                    is_source = mark.shows_below(origin)
-                if is_source:
-                    raise ValueError(_overlap("target_store", target, origin))
+                    source = mark.find([origin], below=True)
+                if source is not None:
+                    raise ValueError(_overlap("target_store", target, source))
 
     def _check_temp(self, temp: StorePath, folder: StorePath, targets: Mark) -> None:
         with Mark.put(folder, self.run) as mark:
-            for origin in self.origins:
-                if mark.shows_below(origin):
-                    raise ValueError(_overlap("temp_store", temp, origin))
-            if targets.shows_above(temp) or any(map(mark.shows_below, targets.places)):
-                raise ValueError(
-                    f"temp_store {temp} is the target {targets.places[0]} or lies in it; choose "
-                    "another temp_store"
-                )
+            source = mark.find(self.origins, below=True)
+            is_in_target = mark.find([self.target], below=True) or targets.find([temp], above=True)
+        if source is not None:
+            raise ValueError(_overlap("temp_store", temp, source))
+        if is_in_target:
+            raise ValueError(
+                f"temp_store {temp} is the target {self.target} or lies in it; choose another "
+                "temp_store"
+            )
 
 
 def _overlap(name: str, place: StorePath, origin: StorePath) -> str:

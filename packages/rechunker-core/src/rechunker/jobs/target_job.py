@@ -109,7 +109,7 @@ class TargetJob:
         there = {digest_of(metadata) for metadata in self.replaced.values()}
         alike = [StorePath(a.store, a.path) for a in read if a is not None and a.digest in there]
         temp = next(self._temp_folders(), None)
-        return Apart(self.run, outermost(self.hierarchy.origins), tuple(alike), temp)
+        return Apart(self.run, self.place, outermost(self.hierarchy.origins), tuple(alike), temp)
 
     def _finish(
         self, roots: tuple[Root, ...], sources: Sources, documents: tuple[tuple[str, bytes], ...]

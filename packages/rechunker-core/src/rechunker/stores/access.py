@@ -80,11 +80,11 @@ def get(store: Store, key: str, byte_range: ByteRequest | None = None) -> Buffer
     return run(store.get(key, prototype, byte_range))
 
 
-def get_all(store: Store, keys: Iterable[str]) -> list[Buffer | BaseException | None]:
-    """Return the objects at these keys, asked for at the same time, and errors as values."""
+def get_all(keys: Iterable[tuple[Store, str]]) -> list[Buffer | BaseException | None]:
+    """Return the objects at keys of stores, asked for at the same time, and errors as values."""
 
     async def gather() -> list[Buffer | BaseException | None]:
-        requests = (store.get(key, default_buffer_prototype()) for key in keys)
+        requests = (store.get(key, default_buffer_prototype()) for store, key in keys)
         return await asyncio.gather(*requests, return_exceptions=True)
 
     return run(gather())

@@ -7,10 +7,11 @@ may put a prefix before every key. What one of them has written and the other on
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from zarr.abc.buffer import Buffer
 from zarr.buffer import cpu
 from zarr.storage import MemoryStore, StorePath
 
@@ -41,47 +42,38 @@ class Mark:
     run: str
     name: str = CLAIM
 
-    def overlaps(self, at: StorePath) -> bool:
-        """Return whether the store of another place shows an object there, above or below.
+    def find(
+        self, among: Iterable[StorePath], *, above: bool = False, below: bool = False
+    ) -> StorePath | None:
+        """Return the first of other places whose store shows one of the objects; None if none does.
 
-        Objects are asked for by their keys, all at the same time: as many as the places have names
-        in their paths. Stores in memory are listed.
+        Objects are asked for by their keys, all at the same time: for each place at most as many as
+        there are names in the paths. Stores in memory are listed.
 
         Parameters
         ----------
-        at
-            The other place.
+        among
+            The other places.
+        above
+            Whether to look at the places and at their parents.
+        below
+            Whether to look at the places and at what lies in them.
         """
-        return self._shows(at, [*self._above(at), *self._below(at)])
-
-    def shows_below(self, at: StorePath) -> bool:
-        """Return whether the store of another place shows an object there or below."""
-        return self._shows(at, self._below(at))
-
-    def shows_above(self, at: StorePath) -> bool:
-        """Return whether the store of another place shows an object there or at a parent."""
-        return self._shows(at, self._above(at))
-
-    def _shows(self, at: StorePath, keys: Iterable[str]) -> bool:
-        with reading(at.store) as store:
-            if store is None:
-                return False
-            return self._is_at(StorePath(store, at.path), list(dict.fromkeys(keys)))
-
-    def _is_at(self, at: StorePath, keys: Sequence[str]) -> bool:
-        found = access.get_all(at.store, keys)
-        if any(isinstance(value, BaseException) for value in found):
-            # Some stores refuse keys that they do not know, such as icechunk (2.3), or that are
-            # not there, such as buckets that may not be listed. If the store works and refuses
-            # them once more, it does not show the object.
-            find_node(at)
-            found = access.get_all(at.store, keys)
-        run = self.run.encode()
-        return any(
-            run in value.to_bytes()
-            for value in found
-            if value is not None and not isinstance(value, BaseException)
-        )
+        asked: list[tuple[StorePath, str]] = []
+        with ExitStack() as stack:
+            for place in among:
+                store = stack.enter_context(reading(place.store))
+                if store is not None:
+                    keys = [*(self._above(place) if above else ())]
+                    keys += self._below(place) if below else ()
+                    there = StorePath(store, place.path)
+                    asked += [(there, key) for key in dict.fromkeys(keys)]
+            found = access.get_all((place.store, key) for place, key in asked)
+            for (place, key), value in zip(asked, found, strict=True):
+                content = _ask_again(place, key) if isinstance(value, BaseException) else value
+                if content is not None and self.run.encode() in content.to_bytes():
+                    return place
+        return None
 
     def _below(self, at: StorePath) -> Iterator[str]:
         """Yield the keys of the objects if they lie at a place or below it.
@@ -92,7 +84,8 @@ class Mark:
         paths = [names_of(place) for place in self.places]
         common = len(os.path.commonprefix(paths))
         for i, names in enumerate(paths):
-            # What leads through names that all places have in common differs in nothing else.
+            # More names than these lead through what the places have in common, so they have been
+            # tried with the first of them.
             longest = len(names) if i == 0 else len(names) - common - 1
             for n in range(longest + 1):
                 yield _join(at.path, *names[len(names) - n :], self.name)
@@ -116,6 +109,17 @@ class Mark:
             yield mark
         finally:
             access.delete(place.store, key)
+
+
+def _ask_again(place: StorePath, key: str) -> Buffer | None:
+    """Return an object that could not be read; None if the store works, but refuses the key.
+
+    Some stores refuse keys that they do not know, such as icechunk (2.3), or that are not there,
+    such as buckets that may not be listed.
+    """
+    find_node(place)
+    (value,) = access.get_all([(place.store, key)])
+    return None if isinstance(value, BaseException) else value
 
 
 def _join(*parts: str) -> str:
