@@ -122,9 +122,8 @@ def test_a_codec_that_an_option_replaces_needs_no_counterpart() -> None:
 def test_an_option_replaces_all_that_the_source_has_under_its_name() -> None:
     shuffle, zlib = numcodecs.Shuffle(4), numcodecs.Zlib(level=1)
     old = create(zarr_format=2, filters=[shuffle], compressors=zlib)
-    new = create(
-        compressors=[zarr.codecs.numcodecs.Shuffle(elementsize=4), zarr.codecs.ZstdCodec()]
-    )
+    in_format_3 = {"name": "numcodecs.shuffle", "configuration": {"elementsize": 4}}
+    new = create(compressors=[in_format_3, zarr.codecs.ZstdCodec()])
     names = [codec["name"] for codec in encoded(old, filters=None, zarr_format=3)]
     assert names == ["bytes", "numcodecs.zlib"]
     document = target(new, compressors=zlib, zarr_format=2)
