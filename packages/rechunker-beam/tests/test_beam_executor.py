@@ -8,7 +8,8 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOpt
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
 
-from rechunker.testing import ExecutorTests, Patient, Watched
+from rechunker.testing import EndingTests, ExecutorTests, Patient, Watched
+from rechunker.testing.contract import ContractTests
 from rechunker_beam import BeamExecutor
 
 
@@ -24,7 +25,7 @@ class Noting(FnApiRunner):  # type: ignore[misc]
         return super().run_pipeline(pipeline, options)
 
 
-class BeamTests(ExecutorTests):
+class BeamTests(ContractTests, EndingTests):
     executor = "beam"
 
     @pytest.fixture
@@ -38,11 +39,13 @@ class BeamTests(ExecutorTests):
         return Watched(keywords, lambda: runner.jobs == ["air"])
 
 
-class TestOneProcess(BeamTests):
+class TestOneProcess(BeamTests, ExecutorTests):
     """The default: no settings."""
 
 
 class TestDaskRunner(BeamTests):
+    """The guarantees alone; other tests rechunk arrays with this runner."""
+
     @pytest.fixture
     def engine(self, on_dask: BeamExecutor) -> BeamExecutor:
         return on_dask

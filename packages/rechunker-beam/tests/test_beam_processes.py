@@ -12,9 +12,9 @@ import pytest
 import zarr
 
 from rechunker import rechunk
-from rechunker.testing import EndingTests, Failing, KilledWorkerTests, Marking, Recorder, Telling
+from rechunker.testing import EndingTests, KilledWorkerTests, Recorder, Telling
 from rechunker.testing.arrays import ENTANGLED, make
-from rechunker.types import CopySpec, Stage
+from rechunker.types import CopySpec
 from rechunker_beam import BeamExecutor
 
 REPEATS = 5
@@ -76,17 +76,6 @@ def test_no_data_is_lost_where_chunks_overlap(
     processes = {path.name.split()[1] for path in (signs / "1").iterdir()}
     assert len(processes) == 2
     assert str(os.getpid()) not in processes
-
-
-def test_a_failure_reaches_the_caller_and_ends_the_plan(
-    engine: BeamExecutor, tmp_path: Path
-) -> None:
-    (tmp_path / "broken").touch()
-    failing = Stage("fail", 9, Failing(tmp_path / "broken", 5))
-    spec = CopySpec("a", (failing, Stage("later", 2, Marking(tmp_path, "later"))))
-    with pytest.raises(RuntimeError, match="task 5 fails on purpose"):
-        engine.execute_plan(engine.prepare_plan([spec]))
-    assert [path.name for path in tmp_path.iterdir()] == ["broken"]
 
 
 class TestEnding(EndingTests):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from zarr.abc.buffer import Buffer
+from zarr.abc.store import Store
+from zarr.storage import MemoryStore, WrapperStore
 
 import rechunker
 from rechunker.copying import CopyError
 from rechunker.executors.python import PythonExecutor
 from rechunker.running import available_cores
 from rechunker.testing import Flaky
+from rechunker.testing.ending import interrupt
 from rechunker.types import CopySpec, Stage, Traffic
 
 
@@ -125,6 +130,35 @@ def test_threads_end_with_the_plan(source: zarr.Array[Any]) -> None:
         "assert threading.active_count() <= before, threading.enumerate()\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class Slow(WrapperStore[Store]):
+    """A store that takes a while for every chunk it writes, and leaves marks when it does."""
+
+    def __init__(self, store: Store, marks: Path) -> None:
+        super().__init__(store)
+        self.marks = marks
+
+    def _with_store(self, store: Store) -> Any:
+        return type(self)(store, self.marks)
+
+    async def set(self, key: str, value: Buffer) -> None:
+        if key.startswith("c/"):
+            (self.marks / "begin").touch()
+            await asyncio.sleep(0.3)
+            (self.marks / "end").touch()
+        await super().set(key, value)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_object_is_written_after_an_interrupt(
+    source: zarr.Array[Any], threads: int, tmp_path: Path
+) -> None:
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    rechunked = plan(source, Slow(MemoryStore(), marks), executor=PythonExecutor(threads))
+    interrupt(rechunked.execute, marks)
+    assert {path.name for path in marks.iterdir()} == {"begin", "end"}
 
 
 def test_repr_shows_the_parts(source: zarr.Array[Any], tmp_path: Path) -> None:

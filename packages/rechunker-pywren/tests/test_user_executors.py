@@ -15,7 +15,8 @@ import pytest
 import zarr
 
 from rechunker import rechunk
-from rechunker.testing import Failing, Flaky, Nothing
+from rechunker.testing import Failing, Flaky, Lasting, Nothing
+from rechunker.testing.ending import check_that_nothing_runs
 from rechunker.types import CopySpec, Stage, Traffic
 from rechunker_pywren import LostWorkerError, PywrenExecutor
 from rechunker_pywren.user_executor import UserExecutorEngine
@@ -145,10 +146,10 @@ class TestLithops:
         np.testing.assert_array_equal(target[...], source[...])
         assert rechunked.copy_plan[""].hops == 1
 
-    def test_a_failure(self, functions: Any, tmp_path: Path) -> None:
-        (tmp_path / "broken").touch()
+    def test_nothing_runs_after_a_failure(self, functions: Any, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="task 1 fails on purpose"):
-            execute(functions, Failing(tmp_path / "broken", 1))
+            execute(functions, Lasting(tmp_path, 0.5, failing=1, patience=5))
+        check_that_nothing_runs(tmp_path)
 
     def test_retries(self, functions: Any, tmp_path: Path) -> None:
         assert execute(functions, Flaky(tmp_path, times=2), retries=2) == Traffic(tasks=4)

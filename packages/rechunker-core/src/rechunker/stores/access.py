@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from copy import copy
 from io import FileIO
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -65,11 +66,42 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine of a store on Zarr's event loop and return its result.
 
     Remote filesystems bind their connections to the first loop that uses them, which is Zarr's.
-    There is no public way to run a coroutine on it (zarr 3.1.6 to 3.4.2).
+    There is no public way to run a coroutine on it (zarr 3.1.6 to 3.4.2). An interrupt leaves the
+    coroutine running there, so wait for it: nothing may be written once an execution has ended.
     """
     from zarr.core.sync import sync
 
-    return sync(coroutine)
+    job = _Job(coroutine)
+    try:
+        return sync(job.run())
+    except KeyboardInterrupt:
+        job.cancel()
+        raise
+
+
+class _Job(Generic[T]):
+    """A coroutine that runs in an event loop, seen from another thread."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._coroutine = coroutine
+        self._is_cancelled = self._has_begun = False
+        self._has_ended = threading.Event()
+
+    async def run(self) -> T:
+        self._has_begun = True
+        try:
+            if self._is_cancelled:
+                self._coroutine.close()
+                raise asyncio.CancelledError
+            return await self._coroutine
+        finally:
+            self._has_ended.set()
+
+    def cancel(self) -> None:
+        """Do not begin if it has not begun; otherwise wait for its end."""
+        self._is_cancelled = True
+        if self._has_begun:
+            self._has_ended.wait()
 
 
 def get(store: Store, key: str, byte_range: ByteRequest | None = None) -> Buffer | None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rechunker.testing.engine import LARGE, EngineTests, names
-from rechunker.testing.work import Lasting
+from rechunker.testing.work import Lasting, Marking
 from rechunker.types import CopySpec, Executor, Stage
 
 __all__ = ["EndingTests"]
@@ -62,9 +62,11 @@ class EndingTests(EngineTests):
         # The failing task waits for another one, if that can run at the same time.
         patience = 5.0 if engine.workers > 1 else 0.0
         work = Lasting(marks, TASK_SECONDS, failing=1, patience=patience)
+        stages = (Stage("a: last", 12, work, nbytes=LARGE), Stage("a", 1, Marking(marks, "later")))
         with pytest.raises(Exception, match="task 1 fails on purpose"):
-            self.run(engine, [CopySpec("a", (Stage("a: last", 12, work, nbytes=LARGE),))])
+            self.run(engine, [CopySpec("a", stages)])
         check_that_nothing_runs(marks)
+        assert "later 0" not in names(marks)
 
     def test_nothing_runs_after_an_interrupt(self, engine: Executor[Any], marks: Path) -> None:
         stage = Stage("a: last", 60, Lasting(marks, 0.2), nbytes=LARGE)

@@ -221,6 +221,9 @@ class Killing:
             if task == self.task and self.file.exists():
                 if self.once:
                     self.file.unlink()
+                # Other threads of the process may hold a lock of a queue that processes share, such
+                # as Prefect's for messages (3.8): killed now, it would keep that lock for ever.
+                time.sleep(0.2)
                 os.kill(os.getpid(), signal.SIGKILL)
             yield from self.work(range(task, task + 1))
 
