@@ -86,7 +86,10 @@ class TempObjects:
 def spill(store: Store, codec: CellCodec | None) -> float:
     """Return the memory that storing a box takes besides the box, as a fraction of the box."""
     copies = access.copies(store)
-    return 1.05 * (1 + copies) if codec is not None else float(copies)
+    if codec is None:
+        return float(copies)
+    # Encoded cells are held until all are there, and are then joined.
+    return max(codec.encoding_factor, 2.1) + 1.05 * copies
 
 
 @dataclass(frozen=True)
