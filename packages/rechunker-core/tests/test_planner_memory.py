@@ -122,11 +122,12 @@ def test_what_encoders_leave_is_held_while_reading() -> None:
 
 
 def test_encoded_cells_are_held_with_the_decoded_ones() -> None:
-    plan = two_stages(200, read=8, cell=2.5)
-    raw = two_stages(200, read=8)
-    rows, columns = plan.stages[0].grid[0], plan.stages[1].grid[1]
+    plan, raw = two_stages(200, read=8, cell=2.5), two_stages(200, read=8)
+    (rows, _), (_, columns) = plan.stages[0].grid, plan.stages[1].grid
+    assert isinstance(rows, int)
+    assert isinstance(columns, int)
     assert plan.stages[1].memory == 32 * columns + max(-(-5 * rows * columns // 2), 32)
-    assert plan.stages[0].grid[0] <= raw.stages[0].grid[0]
+    assert raw.cost <= plan.cost
 
 
 def test_footprint_of_negative_sizes_is_refused() -> None:

@@ -75,7 +75,8 @@ def plan_job(
     MemoryLimitError
         If no plan fits in `max_mem`.
     ValueError
-        If the plan needs a temp store, and there is none.
+        If the plan needs a temp store, and there is none, or if chunks or cells of temporary
+        objects are too large for their codecs.
     """
     where = f"array {request.name!r}: " if request.name else ""
     search = _Search.of(request.source, target, temp, executor)
@@ -92,8 +93,8 @@ def plan_job(
         raise MemoryLimitError(f"{where}{error}", error.needed) from None
     if enough is not None:
         raise ValueError(_temp_needed(request.name, plan, enough))
-    if temp is not None and temp.limit is not None and plan.largest_cell > temp.limit:
-        plan = _with_small_cells(search, plan, temp.limit, where)
+    if temp is not None:
+        _check_cells(plan, temp.limit, where)
     return ArrayJob(request, target, plan, temp if plan.hops else None)
 
 
@@ -122,26 +123,18 @@ def _footprint(source: SourceArray, target: StoredArray, temp: TempPlace | None)
     )
 
 
-def _with_small_cells(search: _Search, plan: RechunkPlan, limit: int, where: str) -> RechunkPlan:
-    """Return a plan whose boxes, and so the cells in them, are small enough for the cells' codec.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    try:
-        return replace(search.best(limit), max_mem=plan.max_mem)
-    except MemoryLimitError:
+def _check_cells(plan: RechunkPlan, limit: int | None, where: str) -> None:
+    """Check that the codec of temporary objects can hold their cells."""
+    if limit is not None and plan.largest_cell > limit:
         raise ValueError(
             f"{where}temporary objects would have cells of {plan.largest_cell} bytes, but their "
-            f"codec can hold no more than {limit}; give temp_options={{'compressor': None}}, or "
-            "another compressor such as zstd"
-        ) from None
+            f"codec can hold no more than {limit}; give temp_options={{'compressor': None}} or "
+            "another compressor such as zstd, or a smaller max_mem"
+        )
 
 
 def _kept(source: SourceArray, target: StoredArray) -> int:
-    """Return the freed memory that the C library may keep for each thread of a task."""
+    """Return the bytes that belong to each thread of a task, whatever it has in its hands."""
     stored = source.reader.stored
     return max(target.codec.kept_bytes, stored.codec.kept_bytes if stored else 0)
 
@@ -201,7 +194,8 @@ class _Search:
     def _margin(self, max_mem: int, threads: int) -> int:
         """Return the bytes to leave to the process, or to its threads if they need more."""
         each = self.kept + min(THREAD_MARGIN, max_mem // 64)
-        return max(min(PROCESS_MARGIN, max_mem // 16), threads * each)
+        most = max_mem // 2 if threads == 1 else max_mem  # a single thread gets on with less
+        return min(most, max(min(PROCESS_MARGIN, max_mem // 16), threads * each))
 
     def _cheapest(self, limits: Mapping[int, int]) -> RechunkPlan:
         """Return the cheapest plan, given a memory limit for each number of requests in flight."""

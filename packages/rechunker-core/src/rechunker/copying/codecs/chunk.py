@@ -38,7 +38,8 @@ class ChunkCodec(Protocol):
     write_bytes
         Peak memory to encode one object, in bytes, besides the decoded elements.
     kept_bytes
-        Freed memory that the C library may keep for each thread that decodes and encodes, in bytes.
+        Bytes that belong to each thread that decodes and encodes: small tables and buffers of its
+        codecs, and freed memory that the C library keeps.
     whole
         Whether an object is decoded at once; a shard is decoded one inner chunk at a time.
     """

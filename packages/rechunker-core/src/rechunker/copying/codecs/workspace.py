@@ -45,6 +45,11 @@ _LARGER_THAN_BLOCKS = 2 * _MEGABYTE
 _KEPT = 3
 
 
+# Workspaces up to this size are left to the margin of the thread: they do not depend on the chunk,
+# and a memory limit for tiny chunks may be smaller.
+_SMALL = 4 * _MEGABYTE
+
+
 class Workspace(NamedTuple):
     """Bytes that one call takes, besides input and output.
 
@@ -53,7 +58,8 @@ class Workspace(NamedTuple):
     encode, decode
         Peak memory of an encoder, and of a decoder.
     kept
-        Freed memory that the C library keeps for a thread, beyond that.
+        Bytes that belong to the thread: small workspaces, and freed memory that the C library
+        keeps.
     """
 
     encode: int
@@ -77,12 +83,18 @@ def workspace_of(codec: Codec, typesize: int | None, nbytes: int) -> Workspace:
     if name == "blosc":
         return _blosc(json.dumps(codec.get_config()), typesize or 1, nbytes)
     if name == "zstd":
-        return Workspace(_zstd_encoder(codec.level, nbytes), _ZSTD_DECODER)
+        return _in_thread(_zstd_encoder(codec.level, nbytes), _ZSTD_DECODER)
     if name == "lzma":
         preset = int(codec.preset if codec.preset is not None else 6) & 15
         tables = (_LZMA_ENCODER[preset], _LZMA_DECODER[preset])
         return Workspace(*(_MEGABYTE * size for size in tables))
-    return Workspace(0 if name == "lz4" else _TABLES, _DECODERS.get(name, 0))
+    return Workspace(0, _DECODERS.get(name, 0), 0 if name == "lz4" else _TABLES)
+
+
+def _in_thread(encode: int, decode: int, kept: int = 0) -> Workspace:
+    """Return a workspace whose small parts belong to the thread."""
+    own = min(_SMALL, max(encode, decode))
+    return Workspace(max(0, encode - own), max(0, decode - own), kept + own)
 
 
 def _zstd_encoder(level: int, nbytes: int) -> int:
@@ -102,4 +114,4 @@ def _blosc(config: str, typesize: int, nbytes: int) -> Workspace:
     if given["cname"] == "zstd":
         level = 2 * given["clevel"] - 1 if given["clevel"] < 9 else 22
         encoder, decoder = _zstd_encoder(level, block), _ZSTD_DECODER
-    return Workspace(buffers + encoder, buffers + decoder, _KEPT * buffers)
+    return _in_thread(buffers + encoder, buffers + decoder, _KEPT * buffers)
