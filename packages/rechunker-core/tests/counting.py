@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 from zarr.abc.buffer import Buffer, BufferPrototype
 from zarr.abc.store import ByteRequest, Store
 from zarr.storage import MemoryStore, WrapperStore
 
-from rechunker.stores import CLAIM
+from rechunker.stores import CLAIM, METADATA
 
 
 class CountingStore(WrapperStore[Store]):
@@ -50,5 +49,5 @@ def objects(counts: Counter[str]) -> Counter[str]:
 
 
 def _is_metadata(key: str) -> bool:
-    names: Iterable[str] = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata", CLAIM)
-    return key.rsplit("/", 1)[-1] in names
+    name = key.rsplit("/", 1)[-1]
+    return name in METADATA or name.startswith(CLAIM)

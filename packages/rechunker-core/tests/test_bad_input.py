@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numcodecs
 import numpy as np
 import pytest
 import xarray
@@ -278,3 +279,25 @@ def test_object_arrays_of_old(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match="No Zarr data type"):
         zarr.open(tmp_path, mode="r")
+
+
+def test_cells_too_large_for_their_codec(tmp_path: Path) -> None:
+    shape, chunks = (20_000, 160_000, 100), (20_000, 100_000, 2)
+    array = zarr.create_array(tmp_path / "s", shape=shape, chunks=chunks, dtype="u1")
+
+    def plan(compressor: Any) -> Any:
+        return rechunker.rechunk(
+            array,
+            (20_000, 80_000, 100),
+            "167GB",
+            tmp_path / "t",
+            temp_store=tmp_path / "x",
+            target_options={"compressors": None},
+            temp_options={"compressor": compressor},
+            executor=PythonExecutor(threads=1),
+        )
+
+    assert plan(numcodecs.Zstd()).copy_plan[""].largest_cell > 2**31
+    with pytest.raises(ValueError, match="cells of .* codec can hold no more .* such as zstd"):
+        plan(numcodecs.Blosc())
+    assert not (tmp_path / "t").exists()

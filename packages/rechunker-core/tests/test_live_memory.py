@@ -138,9 +138,18 @@ def test_shards(tmp_path: Path) -> None:
 
 
 def test_filters(tmp_path: Path) -> None:
-    delta = numcodecs.Delta(dtype="<i4")
-    source = make_source(tmp_path / "s", filters=[delta], zarr_format=2)
-    measure(source, (1000, 20, 20), tmp_path, 1.2)
+    """One of them decodes in double precision."""
+    scale = numcodecs.FixedScaleOffset(offset=0, scale=1, dtype="<i4", astype="<i4")
+    filters = [numcodecs.Delta(dtype="<i4"), scale]
+    source = make_source(tmp_path / "s", filters=filters, zarr_format=2)
+    measure(source, (1000, 20, 20), tmp_path, 1.0)
+
+
+def test_strings(tmp_path: Path) -> None:
+    source = zarr.create_array(tmp_path / "s", shape=(400, 500), chunks=(40, 500), dtype=str)
+    lengths = np.random.default_rng(0).integers(1, 40, source.shape)
+    source[...] = np.strings.multiply("x", lengths)
+    measure(source, (400, 50), tmp_path, 1.2)
 
 
 def test_chunks_as_they_are(noise: zarr.Array[Any], tmp_path: Path) -> None:

@@ -112,10 +112,28 @@ def test_later_stages_hold_no_source_units() -> None:
     assert plan.stages[1].memory < 1000
 
 
+def test_what_encoders_leave_is_held_while_reading() -> None:
+    stage = only_stage(40, 5, 40, 9000, concurrency=3, kept=7)
+    assert (stage.layout, stage.memory) == (Layout.PACKED, 40 + 3 * 1007)
+    stage = only_stage(45, 5, 20, 9000, read=310, pad=400, kept=7)
+    assert (stage.layout, stage.memory) == (Layout.PADDED, 60 + 317)
+    stage = only_stage(40, 40, 40, 9000, kept=7)
+    assert (stage.layout, stage.memory) == (Layout.VIEW, 1007)
+
+
+def test_encoded_cells_are_held_with_the_decoded_ones() -> None:
+    plan, raw = two_stages(200, read=8, cell=2.5), two_stages(200, read=8)
+    (rows, _), (_, columns) = plan.stages[0].grid, plan.stages[1].grid
+    assert isinstance(rows, int)
+    assert isinstance(columns, int)
+    assert plan.stages[1].memory == 32 * columns + max(-(-5 * rows * columns // 2), 32)
+    assert raw.cost <= plan.cost
+
+
 def test_footprint_of_negative_sizes_is_refused() -> None:
-    for wrong in ({"read": -1}, {"concurrency": 0}, {"spill": -0.5}):
+    for wrong in ({"read": -1}, {"kept": -1}, {"concurrency": 0}, {"cell": 0.5}, {"spill": -0.5}):
         with (
             about(wrong),
-            pytest.raises(ValueError, match="0 or more and concurrency 1 or more"),
+            pytest.raises(ValueError, match="0 or more and concurrency and cell 1 or more"),
         ):
             Footprint(**{**vars(FOOTPRINT), **wrong})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,15 +14,16 @@ import pytest
 import zarr
 
 BENCH = Path(__file__).parents[3] / "bench"
-MAX_MEM = 80_000_000
 PROGRAM = """
 import json, sys
 import zarr, rechunker
+from rechunker.executors.python import PythonExecutor
 from usage import measured
-source, target, temp, *chunks = sys.argv[1:]
+source, target, temp, max_mem, threads, *chunks = sys.argv[1:]
 plan = rechunker.rechunk(
-    zarr.open_array(source, mode="r"), tuple(map(int, chunks)), {max_mem}, target,
-    temp_store=temp, executor="python",
+    zarr.open_array(source, mode="r"), tuple(map(int, chunks)), int(max_mem), target,
+    temp_store=temp, executor=PythonExecutor(int(threads)),
+    target_options={"compressors": zarr.codecs.BloscCodec(cname="lz4")},
 )
 with measured() as usage:
     plan.execute()
@@ -40,21 +42,30 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("chunks", "hops"), [((320, 20, 20), 1), ((10, 500, 100), 0)])
-def test_peak_of_the_process(folder: Path, chunks: tuple[int, ...], hops: int) -> None:
-    places = [folder / "s", folder / f"t{hops}", folder / "temp"]
-    command = [sys.executable, "-c", PROGRAM.format(max_mem=MAX_MEM), *map(str, places)]
+@pytest.mark.parametrize(
+    ("chunks", "hops", "max_mem", "threads"),
+    [
+        ((320, 20, 20), 1, 80_000_000, 2),
+        ((10, 500, 100), 0, 80_000_000, 2),
+        ((320, 20, 20), 1, 40_000_000, 8),
+        ((320, 20, 20), 1, 40_000_000, 32),
+    ],
+)
+def test_peak_of_the_process(
+    folder: Path, tmp_path: Path, chunks: tuple[int, ...], hops: int, max_mem: int, threads: int
+) -> None:
+    arguments = [folder / "s", tmp_path / "t", tmp_path / "temp", max_mem, threads, *chunks]
     done = subprocess.run(
-        [*command, *map(str, chunks)],
+        [sys.executable, "-c", PROGRAM, *map(str, arguments)],
         capture_output=True,
         text=True,
-        env={"PYTHONPATH": str(BENCH)},
+        env={"PYTHONPATH": os.pathsep.join([str(BENCH), *sys.path])},
         check=True,
     )
     planned, peak = json.loads(done.stdout)
     assert planned == hops
-    assert peak <= MAX_MEM
-    assert_equal(zarr.open_array(places[0]), zarr.open_array(places[1]))
+    assert peak <= max_mem
+    assert_equal(zarr.open_array(folder / "s"), zarr.open_array(tmp_path / "t"))
 
 
 def assert_equal(a: zarr.Array[Any], b: zarr.Array[Any]) -> None:

@@ -13,6 +13,7 @@ from rechunker.copying.codecs import (
 )
 from rechunker.copying.copy import CopyWork
 from rechunker.copying.errors import CopyError
+from rechunker.copying.heap import trim_heap
 from rechunker.copying.lanes import Lane
 from rechunker.copying.reading import Reader, RegionReader, ZarrReader
 from rechunker.copying.stored_array import StoredArray
@@ -48,4 +49,5 @@ __all__ = [
     "encoded_alike",
     "is_variable_length",
     "spill",
+    "trim_heap",
 ]

@@ -66,7 +66,11 @@ class CopyWork:
     def _run(self, task: int, lanes: Lanes) -> None:
         box = task_box(self.shape, self.grid, task)
         with error_at(lambda: f"{self.name}, task {task}"):
-            self.writer.write(task, self._cells(box, lanes), lanes)
+            cells = self._cells(box, lanes)
+            lanes.trim()
+            self.writer.write(task, cells, lanes)
+        del cells
+        lanes.trim()
         if self.layout is Layout.VIEW:
             lanes.box.release()  # before the next task reads its unit
 

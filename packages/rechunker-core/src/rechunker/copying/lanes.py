@@ -8,10 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Generic, TypeVar
 
+from rechunker.copying.heap import trim_heap
 from rechunker.scratch import Scratch
 from rechunker.types import Traffic
 
 __all__ = ["Lane", "Lanes", "Once"]
+
+# Bytes read and written after which freed memory goes back to the system. Getting it from there
+# again takes time, which tasks of a few bytes would notice.
+_TRIM_AFTER = 1 << 23
 
 T = TypeVar("T")
 
@@ -38,6 +43,7 @@ class Lane:
         self.encoded = Scratch()
         self.decoded = Scratch()
         self.traffic = Traffic()
+        self.moved = 0  # decoded bytes read and written
 
     def release(self) -> None:
         """Free the memory."""
@@ -46,7 +52,9 @@ class Lane:
 
     def count(self, **counts: int) -> None:
         """Add to the counts of this lane."""
-        self.traffic += Traffic(**counts)
+        more = Traffic(**counts)
+        self.traffic += more
+        self.moved += more.bytes_read + more.bytes_written
 
 
 class Lanes:
@@ -60,6 +68,7 @@ class Lanes:
 
     def __init__(self, number: int) -> None:
         self.box = Scratch()
+        self._trimmed = 0
         once = Once()
         self._lanes = [Lane(once) for _ in range(number)]
         self._pool = ThreadPoolExecutor(number) if number > 1 else None
@@ -103,6 +112,16 @@ class Lanes:
         finally:
             pending.stop()  # either no item is left, or this one failed
             lane.release()
+
+    def trim(self) -> None:
+        """Return to the system what codecs freed, before other memory is taken.
+
+        What the C library keeps for each thread would add up with it.
+        """
+        moved = sum(lane.moved for lane in self._lanes)
+        if moved - self._trimmed >= _TRIM_AFTER:
+            self._trimmed = moved
+            trim_heap()
 
     def take_traffic(self) -> Traffic:
         """Return the counts of all lanes since the last call."""

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
-from zarr.buffer import cpu
 from zarr.storage import StorePath
 
 from rechunker.copying.buffers import Cells
@@ -21,6 +20,7 @@ from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.reading import Reader
 from rechunker.copying.scatter import CellLayout
 from rechunker.planning import Box, Grid, block, counts
+from rechunker.scratch import Scratch
 from rechunker.stores import access
 
 __all__ = ["TempObjects", "TempReader", "TempWriter", "spill"]
@@ -86,7 +86,10 @@ class TempObjects:
 def spill(store: Store, codec: CellCodec | None) -> float:
     """Return the memory that storing a box takes besides the box, as a fraction of the box."""
     copies = access.copies(store)
-    return 1.05 * (1 + copies) if codec is not None else float(copies)
+    if codec is None:
+        return float(copies)
+    # A cell, which may be the whole box, is encoded while encoded cells are held.
+    return codec.encoding_factor + 1.05 * (1 + copies)
 
 
 @dataclass(frozen=True)
@@ -133,9 +136,9 @@ class TempWriter:
             size = cells.raw.size
             access.put_reused(objects.store, key, cells.raw)
         else:
-            encoded = cpu.Buffer.from_bytes(self._encoded(task, cells, objects.codec))
-            size = len(encoded)
-            access.put(objects.store, key, encoded)
+            encoded = self._encoded(task, cells, objects.codec, lane.encoded)
+            size = encoded.size
+            access.put_reused(objects.store, key, encoded)
         written = layout.box.size * objects.itemsize
         lane.count(puts=1, bytes_written=written, stored_written=size)
 
@@ -148,16 +151,44 @@ class TempWriter:
             first = stop + CHECKSUM_BYTES
             raw[stop:first] = np.frombuffer(checksums.field(checksum), np.uint8)
 
-    def _encoded(self, task: int, cells: Cells, codec: CellCodec) -> bytes:
+    def _encoded(
+        self, task: int, cells: Cells, codec: CellCodec, scratch: Scratch
+    ) -> npt.NDArray[np.uint8]:
         """Return encoded cells with their checksums, and the lengths of all."""
-        checksums, parts = self.objects.checksums, []
-        for position, cell in enumerate(cells.layout.cells()):
-            part = codec.encode(cells.cell(cell))
-            start = checksums.start(task, position)
-            checksum = checksums.extend(start, np.frombuffer(part, np.uint8))
-            parts += [part, checksums.field(checksum)]
-        lengths = [len(part) + CHECKSUM_BYTES for part in parts[::2]]
-        return b"".join([*parts, np.array(lengths, _LENGTH).tobytes()])
+        checksums, lengths, layout = self.objects.checksums, [], cells.layout
+        # Parts of a list, to be joined, would leave holes in the heap. Memory that nothing is
+        # written to takes no room, so this may be more than is needed.
+        room = int(1.02 * layout.box.size * self.objects.itemsize) + 512 * layout.count
+        encoded = _Appended(scratch.take(room))
+        for position, cell in enumerate(layout.cells()):
+            part = np.frombuffer(codec.encode(cells.cell(cell)), np.uint8)
+            checksum = checksums.extend(checksums.start(task, position), part)
+            encoded.append(part)
+            encoded.append(np.frombuffer(checksums.field(checksum), np.uint8))
+            lengths.append(part.size + CHECKSUM_BYTES)
+        encoded.append(np.array(lengths, _LENGTH).view(np.uint8))
+        return encoded.whole
+
+
+class _Appended:
+    """Bytes that are appended in memory that is used again, or in larger memory if need be."""
+
+    def __init__(self, memory: npt.NDArray[np.uint8]) -> None:
+        self._memory = memory
+        self._size = 0
+
+    def append(self, part: npt.NDArray[np.uint8]) -> None:
+        stop = self._size + part.size
+        if stop > self._memory.size:
+            larger = np.empty(2 * stop, np.uint8)
+            larger[: self._size] = self._memory[: self._size]
+            self._memory = larger
+        self._memory[self._size : stop] = part
+        self._size = stop
+
+    @property
+    def whole(self) -> npt.NDArray[np.uint8]:
+        return self._memory[: self._size]
 
 
 @dataclass(frozen=True)

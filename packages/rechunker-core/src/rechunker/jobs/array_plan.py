@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf, prod
 from typing import Any
@@ -36,6 +37,11 @@ FASTEST_CODEC = 0.3
 REMOTE_REQUESTS = 16
 # Bytes that a process takes besides the data of its task: stacks, modules, freed memory.
 PROCESS_MARGIN = 16 * 10**6
+# Bytes that a thread takes besides the data in its hands: its stack, and the start of a heap.
+THREAD_MARGIN = 300_000
+# Larger buffers are no part of a thread's heap, and freed at once (DEFAULT_MMAP_THRESHOLD_MAX of
+# the GNU C library).
+LARGEST_IN_HEAP = 1 << 25
 # Encoded cells have an index, whether compression makes them smaller or not.
 ENCODED_TEMP = 0.99
 # Without a temp store, reading everything twice is still cheaper than setting one up.
@@ -70,7 +76,8 @@ def plan_job(
     MemoryLimitError
         If no plan fits in `max_mem`.
     ValueError
-        If the plan needs a temp store, and there is none.
+        If the plan needs a temp store, and there is none, or if chunks or cells of temporary
+        objects are too large for their codecs.
     """
     where = f"array {request.name!r}: " if request.name else ""
     search = _Search.of(request.source, target, temp, executor)
@@ -87,6 +94,8 @@ def plan_job(
         raise MemoryLimitError(f"{where}{error}", error.needed) from None
     if enough is not None:
         raise ValueError(_temp_needed(request.name, plan, enough))
+    if temp is not None:
+        _check_cells(plan, temp.limit, where)
     tasks = max(stage.tasks for stage in plan.stages)
     if tasks > sys.maxsize:
         raise ValueError(
@@ -116,7 +125,25 @@ def _footprint(source: SourceArray, target: StoredArray, temp: TempPlace | None)
         pad=chunk,
         spill=spill(temp.path.store, temp.codec) if temp else 0.0,
         checksum=CHECKSUM_BYTES,
+        cell=temp.codec.decoding_factor if temp and temp.codec else 1.0,
+        kept=target.codec.write_bytes if chunk < LARGEST_IN_HEAP else 0,
     )
+
+
+def _check_cells(plan: RechunkPlan, limit: int | None, where: str) -> None:
+    """Check that the codec of temporary objects can hold their cells."""
+    if limit is not None and plan.largest_cell > limit:
+        raise ValueError(
+            f"{where}temporary objects would have cells of {plan.largest_cell} bytes, but their "
+            f"codec can hold no more than {limit}; give temp_options={{'compressor': None}} or "
+            "another compressor such as zstd, or a smaller max_mem"
+        )
+
+
+def _kept(source: SourceArray, target: StoredArray) -> int:
+    """Return the bytes that belong to each thread of a task, whatever it has in its hands."""
+    stored = source.reader.stored
+    return max(target.codec.kept_bytes, stored.codec.kept_bytes if stored else 0)
 
 
 @dataclass(frozen=True)
@@ -128,6 +155,7 @@ class _Search:
     footprint: Footprint
     cost: CostModel
     threads: int
+    kept: int
     temp: bool
     max_amplification: float = inf
 
@@ -149,24 +177,39 @@ class _Search:
         )
         threads = executor.threads if prices is LOCAL else max(executor.threads, REMOTE_REQUESTS)
         footprint = _footprint(source, target, temp)
-        return cls(source, target, footprint, cost, threads, temp is not None)
+        return cls(
+            source, target, footprint, cost, threads, _kept(source, target), temp is not None
+        )
 
     def best(self, max_mem: int) -> RechunkPlan:
-        """Return the cheapest plan that leaves the process a margin, or else that fits at all."""
-        margin = min(PROCESS_MARGIN, max_mem // 16)
-        for limit in (max_mem - margin, max_mem):
+        """Return the cheapest plan that leaves the process and each thread a margin.
+
+        If there is none, return one for a single thread, with as much of the margin as possible.
+        """
+        numbers = [self.threads >> bit for bit in range(self.threads.bit_length())]
+        margins = {number: self._margin(max_mem, number) for number in numbers}
+        trials = [(self, {n: max_mem - margin for n, margin in margins.items()})]
+        trials += [(self, {1: max_mem - margins[1] * part // 4}) for part in (3, 2, 1)]
+        trials += [(replace(self, footprint=replace(self.footprint, kept=0)), {1: max_mem})]
+        for search, limits in trials:
             try:
-                return replace(self._cheapest(limit), max_mem=max_mem)
+                return replace(search._cheapest(limits), max_mem=max_mem)
             except MemoryLimitError as caught:
                 error = caught
         raise error
 
-    def _cheapest(self, max_mem: int) -> RechunkPlan:
-        """Return the cheapest plan over the numbers of requests in flight."""
+    def _margin(self, max_mem: int, threads: int) -> int:
+        """Return the bytes to leave to the process, or to its threads if they need more."""
+        each = self.kept + min(THREAD_MARGIN, max_mem // 64)
+        most = max_mem // 2 if threads == 1 else max_mem  # a single thread gets on with less
+        return min(most, max(min(PROCESS_MARGIN, max_mem // 16), threads * each))
+
+    def _cheapest(self, limits: Mapping[int, int]) -> RechunkPlan:
+        """Return the cheapest plan, given a memory limit for each number of requests in flight."""
         plans, errors = [], []
-        for bit in range(self.threads.bit_length()):
+        for number, limit in limits.items():
             try:
-                plans.append(self._plan(max_mem, self.threads >> bit))
+                plans.append(self._plan(max(1, limit), number))
             except MemoryLimitError as error:
                 errors.append(error)
         if not plans:

@@ -47,10 +47,13 @@ class TempPlace:
         Place in a store.
     codec
         Encodes cells; None for raw cells, stored as they lie in memory.
+    limit
+        The most bytes of a cell that the codec can hold; None without a limit.
     """
 
     path: StorePath
     codec: CellCodec | None
+    limit: int | None = None
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,22 @@ import zarr
 from zarr.storage import MemoryStore, StorePath
 
 from rechunker.copying import (
-    CellCodec,
     CompressedCells,
     ObjectCellCodec,
     byte_codec,
     is_variable_length,
 )
 from rechunker.jobs.job import TempPlace
-from rechunker.metadata import chain_of, codecs_of, document_of, is_v2, parse_options, quiet
+from rechunker.metadata import (
+    Document,
+    chain_of,
+    codec_limit,
+    codecs_of,
+    document_of,
+    is_v2,
+    parse_options,
+    quiet,
+)
 from rechunker.sources import ArrayRequest, Hierarchy
 
 __all__ = ["temp_places"]
@@ -56,39 +64,42 @@ def temp_places(
     places = {}
     for request in hierarchy.arrays:
         own = (options or {}).get(request.name) if hierarchy.groups is not None else options
-        places[request.name] = TempPlace(path, _cell_codec(request, own, strict))
+        places[request.name] = _temp_place(path, request, own, strict)
     return places
 
 
-def _cell_codec(
-    request: ArrayRequest, options: Mapping[str, Any] | None, strict: bool
-) -> CellCodec | None:
+def _temp_place(
+    path: StorePath, request: ArrayRequest, options: Mapping[str, Any] | None, strict: bool
+) -> TempPlace:
     reader = request.source.reader
     given = _compressors(options, strict)
     if is_variable_length(reader.dtype):
-        return ObjectCellCodec(_object_metadata(request))
+        document = _object_document(request)
+        codec = ObjectCellCodec(json.dumps(document), request.source.itemsize)
+        return TempPlace(path, codec, codec_limit(document))
     codecs = list(given) if isinstance(given, list | tuple) else [given]
     if not codecs or codecs[0] is None:
-        return None
-    config = _config(codecs[0], reader.dtype) if len(codecs) == 1 else None
-    found = byte_codec(config, reader.dtype.itemsize) if config else None
-    if found is not None:
-        return CompressedCells(reader.dtype, found)
+        return TempPlace(path, None)
+    if len(codecs) == 1:
+        document = _document(codecs[0], reader.dtype)
+        found = byte_codec(_config(document), reader.dtype.itemsize)
+        if found is not None:
+            return TempPlace(path, CompressedCells(reader.dtype, found), codec_limit(document))
     if not strict:
-        return None
+        return TempPlace(path, None)
     raise ValueError(
         f"temp_options: {given!r} cannot compress temporary objects; use one of blosc, zstd, "
         "lz4, gzip, zlib, bz2 or lzma, or None"
     )
 
 
-def _object_metadata(request: ArrayRequest) -> str:
+def _object_document(request: ArrayRequest) -> Document:
     """Return a document with codecs for the elements: the source's, or else the target's."""
     stored = request.source.reader.stored
     document = request.document if stored is None else stored.document
     if document["zarr_format"] == 3:
         document = {**document, "codecs": codecs_of(chain_of(document["codecs"]))}
-    return json.dumps({**document, "attributes": {}})
+    return {**document, "attributes": {}}
 
 
 def _compressors(options: Mapping[str, Any] | None, strict: bool) -> Any:
@@ -97,9 +108,8 @@ def _compressors(options: Mapping[str, Any] | None, strict: bool) -> Any:
     return (options or {}).get("compressors", (options or {}).get("compressor"))
 
 
-def _config(codec: Any, dtype: np.dtype[Any]) -> Mapping[str, Any] | None:
+def _document(codec: Any, dtype: np.dtype[Any]) -> Document:
     """Return the metadata that Zarr would write for a codec and elements of this dtype."""
-    v2 = is_v2(codec)
     with quiet():
         array = zarr.create_array(
             MemoryStore(),
@@ -107,7 +117,13 @@ def _config(codec: Any, dtype: np.dtype[Any]) -> Mapping[str, Any] | None:
             chunks=(1,),
             dtype=dtype,
             compressors=codec,
-            zarr_format=2 if v2 else 3,
+            zarr_format=2 if is_v2(codec) else 3,
         )
-        document = document_of(array)
-    return document["compressor"] if v2 else document["codecs"][-1]  # type: ignore[no-any-return]
+        return document_of(array)
+
+
+def _config(document: Document) -> Mapping[str, Any]:
+    """Return the metadata of the compressor."""
+    if document["zarr_format"] == 2:
+        return document["compressor"]  # type: ignore[no-any-return]
+    return document["codecs"][-1]  # type: ignore[no-any-return]

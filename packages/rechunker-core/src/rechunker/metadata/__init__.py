@@ -24,7 +24,7 @@ from rechunker.metadata.document import (
     metadata_files,
     quiet,
 )
-from rechunker.metadata.limits import check_codec_limits
+from rechunker.metadata.limits import check_codec_limits, codec_limit
 from rechunker.metadata.options import ArrayOptions, parse_options
 from rechunker.metadata.target_document import target_document
 from rechunker.metadata.trial_array import REFUSALS, refusal
@@ -46,6 +46,7 @@ __all__ = [
     "check_names",
     "check_serializer",
     "chunk_shapes",
+    "codec_limit",
     "codec_name",
     "codecs_of",
     "did_you_mean",

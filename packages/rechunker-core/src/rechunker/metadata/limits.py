@@ -8,7 +8,7 @@ from math import prod
 from rechunker.metadata.codec_chain import chain_of
 from rechunker.metadata.document import Document, chunk_shapes
 
-__all__ = ["check_codec_limits", "check_dimensions"]
+__all__ = ["check_codec_limits", "check_dimensions", "codec_limit"]
 
 # Bytes: BLOSC_MAX_BUFFERSIZE of c-blosc 1, and LZ4_MAX_INPUT_SIZE.
 CODEC_LIMITS = {"blosc": 2**31 - 1 - 16, "lz4": 2_113_929_216}
@@ -62,6 +62,13 @@ def check_codec_limits(document: Document, itemsize: int) -> None:
                 f"more than {limit}; choose smaller target_chunks, or another compressor such as "
                 "zstd"
             )
+
+
+def codec_limit(document: Document) -> int | None:
+    """Return the most bytes that every codec of an array can hold; None without a limit."""
+    return min(
+        (CODEC_LIMITS[name] for name in _names(document) if name in CODEC_LIMITS), default=None
+    )
 
 
 def _names(document: Document) -> list[str]:

@@ -59,6 +59,11 @@ class Footprint:
         Number of reads, or of writes, that one task has in flight at the same time, 1 or more.
     checksum
         Bytes of the checksum that is stored with each cell of a temporary object.
+    kept
+        Bytes that an encoder freed and that the C library keeps for its thread: they are held
+        while the next box is read.
+    cell
+        Memory held while a cell is read, as a multiple of the cell, 1 or more.
 
     Raises
     ------
@@ -67,8 +72,9 @@ class Footprint:
 
     Examples
     --------
-    >>> Footprint.of_units(source=1000, target=400)
-    Footprint(read=2000, unit=1000, write=400, pad=400, spill=0.0, concurrency=1, checksum=0)
+    >>> footprint = Footprint.of_units(source=1000, target=400)
+    >>> footprint.read, footprint.unit, footprint.write, footprint.pad
+    (2000, 1000, 400, 400)
     """
 
     read: int
@@ -78,13 +84,15 @@ class Footprint:
     spill: float = 0.0
     concurrency: int = 1
     checksum: int = 0
+    kept: int = 0
+    cell: float = 1.0
 
     def __post_init__(self) -> None:
-        sizes = (self.read, self.unit or 0, self.write, self.pad, self.spill, self.checksum)
-        if min(sizes) < 0 or self.concurrency < 1:
+        sizes = (self.read, self.unit or 0, self.write, self.pad, self.spill)
+        if min(*sizes, self.checksum, self.kept) < 0 or min(self.concurrency, self.cell) < 1:
             raise ValueError(
-                "read, unit, write, pad, spill and checksum must be 0 or more and concurrency 1 "
-                f"or more, got {self}"
+                "read, unit, write, pad, spill, checksum and kept must be 0 or more and "
+                f"concurrency and cell 1 or more, got {self}"
             )
 
     @classmethod
@@ -142,7 +150,7 @@ def smallest_layout(
     sizes: StageSizes, footprint: Footprint
 ) -> tuple[Numbers, npt.NDArray[np.intp]]:
     """Return the peak bytes of one task in its smallest layout, and that layout's index."""
-    fetch = footprint.read + 0 * sizes.box if sizes.first else sizes.cell + footprint.checksum
+    fetch = footprint.read + 0 * sizes.box if sizes.first else _cell_bytes(sizes, footprint)
     least = _packed(sizes, fetch, footprint)
     chosen = np.zeros(least.shape, dtype=np.intp)
     for index, layout in enumerate((_padded, _view), start=1):
@@ -156,7 +164,7 @@ def smallest_layout(
 def _packed(sizes: StageSizes, fetch: Numbers, footprint: Footprint) -> Numbers:
     if sizes.last:
         store = footprint.write + (footprint.pad if sizes.partial_edges else 0)
-        extra: Numbers = footprint.concurrency * np.maximum(fetch, store)
+        extra: Numbers = footprint.concurrency * np.maximum(fetch + footprint.kept, store)
     else:
         extra = np.maximum(footprint.concurrency * fetch, _spill_bytes(sizes, footprint))
     return _stored_box(sizes, footprint) + extra
@@ -165,7 +173,7 @@ def _packed(sizes: StageSizes, fetch: Numbers, footprint: Footprint) -> Numbers:
 def _padded(sizes: StageSizes, fetch: Numbers, footprint: Footprint) -> Numbers | None:
     if not (sizes.last and sizes.partial_edges):
         return None
-    extra: Numbers = footprint.concurrency * np.maximum(fetch, footprint.write)
+    extra: Numbers = footprint.concurrency * np.maximum(fetch + footprint.kept, footprint.write)
     return sizes.padded_box + extra
 
 
@@ -178,9 +186,17 @@ def _view(sizes: StageSizes, fetch: Numbers, footprint: Footprint) -> Numbers | 
         # Only an equal source unit can be encoded without a copy; a cell is not a target unit.
         copy = 0 if sizes.first and sizes.same_units else footprint.pad
         store: Numbers | int = footprint.concurrency * (footprint.write + copy)
+        fetch = fetch + footprint.concurrency * footprint.kept
     else:
         store = _stored_box(sizes, footprint) + _spill_bytes(sizes, footprint)
     return np.where(sizes.single_read, np.maximum(fetch, unit + store), np.inf)
+
+
+def _cell_bytes(sizes: StageSizes, footprint: Footprint) -> Numbers:
+    """Return the bytes held while a cell of a temporary object is read, rounded up."""
+    cell = sizes.cell if footprint.cell == 1 else -(-footprint.cell * sizes.cell // 1)
+    held: Numbers = cell + footprint.checksum
+    return held
 
 
 def _spill_bytes(sizes: StageSizes, footprint: Footprint) -> Numbers | int:

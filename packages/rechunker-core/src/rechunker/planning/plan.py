@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import prod
 
 from rechunker.planning.footprints import Footprint, Layout
-from rechunker.planning.grids import Grid, format_grid
+from rechunker.planning.grids import Grid, cell_widest, format_grid
 from rechunker.sizes import format_bytes
 
 __all__ = ["MemoryLimitError", "RechunkPlan", "StagePlan"]
@@ -114,6 +114,13 @@ class RechunkPlan:
     def peak_memory(self) -> int:
         """Peak memory of one task in bytes, in the stage that needs most."""
         return max(stage.memory for stage in self.stages)
+
+    @property
+    def largest_cell(self) -> int:
+        """Decoded bytes of the largest cell of a temporary object; 0 for a direct copy."""
+        pairs = pairwise(stage.grid for stage in self.stages)
+        widths = (map(cell_widest, self.shape, a, b) for a, b in pairs)
+        return max((prod(cell) * self.itemsize for cell in widths), default=0)
 
     @property
     def read_amplification(self) -> float:

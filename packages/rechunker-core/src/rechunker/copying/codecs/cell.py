@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.copying.codecs.chunk import ZarrCodec
+from rechunker.copying.codecs.chunk import ELEMENT_DECODED, ELEMENT_ENCODED, ZarrCodec
 from rechunker.copying.codecs.compressor import ByteCodec
 from rechunker.metadata.document import Shape, with_chunk_shape
 from rechunker.scratch import Scratch
@@ -19,7 +19,20 @@ __all__ = ["CellCodec", "CompressedCells", "ObjectCellCodec"]
 
 
 class CellCodec(Protocol):
-    """Encodes and decodes one cell of any shape."""
+    """Encodes and decodes one cell of any shape.
+
+    Attributes
+    ----------
+    encoding_factor
+        Peak memory to encode a cell besides the cell, as a multiple of it.
+    decoding_factor
+        Peak memory to decode a cell, encoded and decoded together, as a multiple of it.
+    """
+
+    @property
+    def encoding_factor(self) -> float: ...
+    @property
+    def decoding_factor(self) -> float: ...
 
     def encode(self, cell: npt.NDArray[Any]) -> bytes: ...
 
@@ -43,6 +56,14 @@ class CompressedCells:
     dtype: np.dtype[Any]
     compressor: ByteCodec
 
+    @property
+    def encoding_factor(self) -> float:
+        return self.compressor.encoding_factor
+
+    @property
+    def decoding_factor(self) -> float:
+        return self.compressor.decoding_factor
+
     def encode(self, cell: npt.NDArray[Any]) -> bytes:
         return self.compressor.encode(cell.reshape(-1).view(np.uint8))
 
@@ -62,9 +83,20 @@ class ObjectCellCodec:
     ----------
     metadata
         Document of an array with the codecs to use, as JSON.
+    itemsize
+        Estimated bytes of one decoded element.
     """
 
     metadata: str
+    itemsize: int
+
+    @property
+    def encoding_factor(self) -> float:
+        return 4 + ELEMENT_ENCODED / self.itemsize
+
+    @property
+    def decoding_factor(self) -> float:
+        return 5 + ELEMENT_DECODED / self.itemsize
 
     def encode(self, cell: npt.NDArray[Any]) -> bytes:
         return _codec_of(self.metadata, cell.shape).encode(cell).to_bytes()

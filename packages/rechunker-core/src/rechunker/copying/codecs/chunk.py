@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal, Protocol
@@ -14,8 +14,10 @@ from zarr.abc.buffer import Buffer
 from zarr.buffer import cpu
 from zarr.storage import MemoryStore, StorePath
 
+from rechunker.copying.codecs.compressor import byte_codec
 from rechunker.copying.codecs.direct import direct_codec
 from rechunker.copying.codecs.piece import Piece
+from rechunker.copying.codecs.workspace import Workspace
 from rechunker.metadata.document import Document, Shape, array_from_document, chunk_shapes
 from rechunker.scratch import Scratch
 
@@ -35,6 +37,9 @@ class ChunkCodec(Protocol):
         Peak memory to decode one object, in bytes: encoded and decoded together.
     write_bytes
         Peak memory to encode one object, in bytes, besides the decoded elements.
+    kept_bytes
+        Bytes that belong to each thread that decodes and encodes: small tables and buffers of its
+        codecs, and freed memory that the C library keeps.
     whole
         Whether an object is decoded at once; a shard is decoded one inner chunk at a time.
     """
@@ -47,6 +52,8 @@ class ChunkCodec(Protocol):
     def read_bytes(self) -> int: ...
     @property
     def write_bytes(self) -> int: ...
+    @property
+    def kept_bytes(self) -> int: ...
     @property
     def whole(self) -> bool: ...
 
@@ -88,6 +95,15 @@ def chunk_codec(document: Document, itemsize: int) -> ChunkCodec:
     return direct_codec(document) or ZarrCodec.of(document, itemsize)
 
 
+# Bytes that a string takes besides its characters while it is encoded (a string and a bytes object
+# of Python, and references to them) or decoded.
+ELEMENT_ENCODED, ELEMENT_DECODED = 132, 64
+# Threads in which Zarr encodes the chunks of a shard (`async.concurrency` of `zarr.config`).
+_THREADS = 10
+# Zarr decodes in several threads, and the heap of each keeps buffers of less than this size.
+_LARGEST_KEPT = 1 << 25
+
+
 @dataclass(frozen=True)
 class ZarrCodec:
     """Codec for everything that Zarr supports, by way of an array of one object in memory.
@@ -101,6 +117,7 @@ class ZarrCodec:
     inner: Shape
     read_bytes: int
     write_bytes: int
+    kept_bytes: int
     whole: bool
     order: Literal["C", "F"] = "C"
 
@@ -109,21 +126,27 @@ class ZarrCodec:
         """Return the codec of an array with this metadata."""
         shapes = chunk_shapes(document)
         shape, inner = shapes.stored, shapes.chunks or shapes.stored
+        array = array_from_document({**document, "shape": list(shape), "attributes": {}})
+        whole = shape == inner
         size, part = (itemsize * prod(n) for n in (shape, inner))
         bound = size + size // 64 + 1024
+        space = _workspace(document, itemsize, part)
+        elements = 0 if array.dtype.kind not in "OT" else prod(inner)
         # Zarr holds what it decodes twice (as a chunk, and in the array it returns). Each codec
         # of a chain adds a copy. Zarr joins a shard from its encoded chunks: 3.4 copies it
-        # three times.
-        array = array_from_document({**document, "shape": list(shape), "attributes": {}})
-        copies = 2 if shape == inner else 3
+        # three times, and it encodes several of them at a time.
+        decoded = max(4 * part, _float_bytes(document, prod(inner)))
+        encoded = (2 if whole else 3) * bound + 2 * part
+        calls = 1 if whole else min(_THREADS, prod(shape) // prod(inner))
         return cls(
             metadata=array.metadata,
             key=str(array.metadata.encode_chunk_key((0,) * len(shape))),
             dtype=array.dtype,
             inner=inner,
-            read_bytes=bound + 4 * part,
-            write_bytes=copies * bound + 2 * part,
-            whole=shape == inner,
+            read_bytes=bound + decoded + ELEMENT_DECODED * elements + space.decode,
+            write_bytes=encoded + ELEMENT_ENCODED * elements + calls * space.encode,
+            kept_bytes=calls * space.kept + (decoded if part < _LARGEST_KEPT else 0),
+            whole=whole,
         )
 
     def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
@@ -157,3 +180,30 @@ def _array_of_one_object(metadata: Any, objects: dict[str, Buffer]) -> zarr.Arra
     warnings can be silenced for all threads at once only.
     """
     return zarr.Array(zarr.AsyncArray(metadata, StorePath(MemoryStore(objects))))
+
+
+def _workspace(document: Document, itemsize: int, nbytes: int) -> Workspace:
+    """Return the workspace of the compressors in a chain, one after another."""
+    configs = _codecs(document)
+    compressors = [byte_codec(config, itemsize) or byte_codec(config, 1) for config in configs]
+    spaces = [codec.workspace(nbytes) for codec in compressors if codec is not None]
+    return Workspace(*(max(sizes) for sizes in zip(*spaces, strict=True)) if spaces else (0, 0))
+
+
+def _float_bytes(document: Document, elements: int) -> int:
+    """Return the bytes of a chunk while a filter decodes it, in double precision and copied."""
+    names = [codec.get("id") or codec["name"] for codec in _codecs(document)]
+    filtered = any(name.endswith("fixedscaleoffset") for name in names)
+    return 24 * elements if filtered else 0
+
+
+def _codecs(document: Document) -> list[Mapping[str, Any]]:
+    """Return the metadata of all codecs that turn chunks into bytes."""
+    if document["zarr_format"] == 2:
+        found = [*(document["filters"] or ()), document["compressor"]]
+        return [codec for codec in found if codec is not None]
+    codecs: list[Mapping[str, Any]] = list(document["codecs"])
+    for codec in codecs:
+        if codec["name"] == "sharding_indexed":
+            codecs += codec["configuration"]["codecs"]
+    return codecs

@@ -14,6 +14,7 @@ from numcodecs.abc import Codec
 
 from rechunker.copying.codecs.frames import FRAMES, stated_size
 from rechunker.copying.codecs.streams import STEP, STREAMS, decode_stream
+from rechunker.copying.codecs.workspace import WORDS, Workspace, workspace_of
 from rechunker.scratch import Scratch
 
 __all__ = ["ByteCodec", "byte_codec"]
@@ -21,17 +22,6 @@ __all__ = ["ByteCodec", "byte_codec"]
 Bytes = npt.NDArray[np.uint8]
 
 _SHUFFLES = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
-# Encoders of streams join their output from parts, which takes up to 5 times the bytes (measured).
-# LZMA also has tables: MB for its presets 0 to 9 (`xz --help`); the last entry is for other codecs.
-_LZMA_ENCODER = (3, 9, 17, 32, 48, 94, 94, 186, 370, 674, 0)
-_LZMA_DECODER = (1, 2, 3, 5, 5, 9, 9, 17, 33, 65, 0)
-_MEGABYTE = 1 << 20
-# Bytes of a decoder's state: a window of 32 kB and, since Python 3.12, a read buffer of 128 kB that
-# is copied twice (gzip); blocks of up to 900 kB (`man bzip2`).
-_DECODERS = {"gzip": 450_000, "zlib": 1 << 16, "bz2": 3_700_000}
-# Blosc takes its typesize from the dtype of the buffer: unsigned integers carry it with every
-# version of numcodecs.
-_WORDS = {1: "u1", 2: "u2", 4: "u4", 8: "u8", 16: "c16"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +41,7 @@ class ByteCodec:
 
     def encode(self, data: Bytes) -> bytes:
         """Compress contiguous bytes."""
-        words = data if self.typesize is None else data.view(_WORDS[self.typesize])
+        words = data if self.typesize is None else data.view(WORDS[self.typesize])
         return bytes(self.codec.encode(words))
 
     def decode(self, encoded: Bytes, nbytes: int, scratch: Scratch) -> Bytes:
@@ -87,28 +77,31 @@ class ByteCodec:
         elif not encoded.size:
             raise ValueError("the object is empty")
 
+    @property
+    def encoding_factor(self) -> float:
+        """Peak memory to compress many bytes besides the input, as a multiple of them."""
+        # Encoders of streams join their output from parts (measured).
+        return 1.02 if self.codec.codec_id in FRAMES else 5.1
+
+    @property
+    def decoding_factor(self) -> float:
+        """Peak memory to get many bytes, with input and output, as a multiple of them."""
+        # The object is copied to be read as a file; each decoded part is held up to three times.
+        return 2.02 if self.codec.codec_id in FRAMES else 5.3
+
     def encoding_bytes(self, nbytes: int) -> int:
         """Return the peak memory, in bytes and besides the input, to compress `nbytes` bytes."""
-        most = nbytes + nbytes // 64 + 256  # the size of incompressible data
-        if self.codec.codec_id in FRAMES:
-            return most
-        return 5 * most + _MEGABYTE * _LZMA_ENCODER[self._preset]
+        return int(self.encoding_factor * (nbytes + 256)) + self.workspace(nbytes).encode
 
     def decoding_bytes(self, nbytes: int) -> int:
         """Return the peak memory, in bytes and with input and output, to get `nbytes` bytes."""
-        most = nbytes + nbytes // 64 + 256
-        if self.codec.codec_id in FRAMES:
-            return most + nbytes
-        # The object is copied to be read as a file; each decoded part is held up to three times.
-        state = _MEGABYTE * _LZMA_DECODER[self._preset] + _DECODERS.get(self.codec.codec_id, 0)
-        return 2 * most + 13 * nbytes // 4 + 3 * min(nbytes, STEP) + state
+        parts = 0 if self.codec.codec_id in FRAMES else 3 * min(nbytes, STEP)
+        state = self.workspace(nbytes).decode + parts
+        return int(self.decoding_factor * (nbytes + 256)) + state
 
-    @property
-    def _preset(self) -> int:
-        """Preset of LZMA, an index of the tables above; -1 for other codecs."""
-        if self.codec.codec_id != "lzma":
-            return -1
-        return int(self.codec.preset if self.codec.preset is not None else 6) & 15
+    def workspace(self, nbytes: int) -> Workspace:
+        """Return what the compressor allocates for itself."""
+        return workspace_of(self.codec, self.typesize, nbytes)
 
 
 def byte_codec(config: Mapping[str, Any], itemsize: int) -> ByteCodec | None:
@@ -130,7 +123,7 @@ def byte_codec(config: Mapping[str, Any], itemsize: int) -> ByteCodec | None:
     typesize = None
     if name == "blosc":
         typesize = given.pop("typesize", None) or itemsize
-        if typesize not in _WORDS or itemsize % typesize:
+        if typesize not in WORDS or itemsize % typesize:
             return None
         # A key with a default may be missing: zarr.codecs.numcodecs.Blosc writes no "shuffle".
         shuffle = given.get("shuffle", Blosc.SHUFFLE)

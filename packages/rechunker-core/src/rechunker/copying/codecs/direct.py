@@ -63,6 +63,10 @@ class DirectCodec:
         transposed = self.nbytes if self.order == "F" else 0
         return transposed + (self.compressor.encoding_bytes(self.nbytes) if self.compressor else 0)
 
+    @property
+    def kept_bytes(self) -> int:
+        return self.compressor.workspace(self.nbytes).kept if self.compressor else 0
+
     def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
         raw = encoded
         del encoded  # so that its memory can go while the chunk is in use

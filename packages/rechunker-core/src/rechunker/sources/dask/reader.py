@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.copying import Lane, Piece, Reader
+from rechunker.copying import Lane, Piece, Reader, trim_heap
 from rechunker.planning import Box, Grid, block
-from rechunker.sources.dask.freed_memory import trim_heap
 
 __all__ = ["DaskReader", "check_block"]
 
