@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from typing import Any
 
-from rechunker.running import batches, refuse_keywords
+from rechunker.running import BatchRunner, Execution, batches, refuse_keywords
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 
 Plan = Sequence[Sequence[Stage]]
@@ -28,6 +28,7 @@ class Faultless(Executor[Plan]):
         refuse_keywords("faultless", kwargs, ())
         total = Traffic()
         pool = ThreadPoolExecutor(self.threads_of_pool)
+        self.runner = BatchRunner(execution=Execution())
         try:
             for stages in plan:
                 for future in self.ended(self.begun(pool, stages)):
@@ -51,10 +52,12 @@ class Faultless(Executor[Plan]):
         return as_completed(futures)
 
     def call(self, stage: Stage, tasks: range) -> Traffic:
-        return stage(tasks)
+        return self.runner(stage, tasks)
 
     def give_up(self, pool: ThreadPoolExecutor) -> None:
-        pool.shutdown(cancel_futures=True)
+        assert self.runner.execution is not None
+        self.runner.execution.end()
+        pool.shutdown()
 
 
 class RunsTasksTwice(Faultless):
@@ -64,7 +67,7 @@ class RunsTasksTwice(Faultless):
 
     def call(self, stage: Stage, tasks: range) -> Traffic:
         with ThreadPoolExecutor(2) as pool:
-            first, _ = pool.map(stage, [tasks, tasks])
+            first, _ = pool.map(self.runner, [stage, stage], [tasks, tasks])
         return first
 
 
@@ -108,14 +111,14 @@ class IgnoresKeywords(Faultless):
 class HidesErrors(Faultless):
     def call(self, stage: Stage, tasks: range) -> Traffic:
         with suppress(ValueError):
-            return stage(tasks)
+            return super().call(stage, tasks)
         return Traffic()
 
 
 class DropsMessages(Faultless):
     def call(self, stage: Stage, tasks: range) -> Traffic:
         try:
-            return stage(tasks)
+            return super().call(stage, tasks)
         except RuntimeError:
             raise RuntimeError("a task has failed") from None
 
@@ -140,12 +143,12 @@ class HasNoBarrier(Faultless):
 
 class MissesTheLastTask(Faultless):
     def call(self, stage: Stage, tasks: range) -> Traffic:
-        return stage(tasks[:-1] if tasks.stop == len(stage) else tasks)
+        return super().call(stage, tasks[:-1] if tasks.stop == len(stage) else tasks)
 
 
 class CountsTwice(Faultless):
     def call(self, stage: Stage, tasks: range) -> Traffic:
-        done = stage(tasks)
+        done = super().call(stage, tasks)
         return done + done
 
 
@@ -165,4 +168,4 @@ class DoesNotShareMemory(Faultless):
     """Say that memory is shared, but work on copies, as processes do."""
 
     def call(self, stage: Stage, tasks: range) -> Traffic:
-        return pickle.loads(pickle.dumps(stage))(tasks)  # type: ignore[no-any-return]
+        return super().call(pickle.loads(pickle.dumps(stage)), tasks)

@@ -6,7 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
-from rechunker.running import available_cores, batches, refuse_keywords
+from rechunker.running import (
+    BatchRunner,
+    Execution,
+    available_cores,
+    batches,
+    refuse_keywords,
+)
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 
 __all__ = ["ThreadsExecutor"]
@@ -61,19 +67,19 @@ class ThreadsExecutor(Executor[Plan]):
             The error of a task that failed.
         """
         refuse_keywords("threads", kwargs, ("report",))
+        execution = Execution()
+        runner = BatchRunner(execution=execution)
         total = Traffic()
-        with ThreadPoolExecutor(self.workers) as pool:
-            try:
-                for stages in plan:
-                    calls = [
-                        pool.submit(stage, tasks)
-                        for stage in stages
-                        for tasks in batches(stage, overhead=OVERHEAD, workers=self.workers)
-                    ]
-                    for call in as_completed(calls):  # waits for all calls: this is the barrier
-                        total += call.result()
-                        if report is not None:
-                            report(total)
-            finally:
-                pool.shutdown(cancel_futures=True)  # after a failure, start no more calls
+        # After an error or Ctrl-C, no more tasks begin, and those that run are waited for.
+        with ThreadPoolExecutor(self.workers) as pool, execution.ended():
+            for stages in plan:
+                calls = [
+                    pool.submit(runner, stage, tasks)
+                    for stage in stages
+                    for tasks in batches(stage, overhead=OVERHEAD, workers=self.workers)
+                ]
+                for call in as_completed(calls):  # waits for all calls: this is the barrier
+                    total += call.result()
+                    if report is not None:
+                        report(total)
         return total

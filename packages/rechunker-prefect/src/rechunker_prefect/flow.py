@@ -129,7 +129,7 @@ class Window:
                     running += 1
                 self.progress.add(bundle, did)
         except BaseException:
-            self.execution.stop()  # threads of this process do not go on to their next task
+            self.execution.end()  # threads of this process do not go on to their next task
             raise
         finally:
             for _ in range(running):

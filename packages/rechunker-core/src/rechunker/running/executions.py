@@ -61,17 +61,20 @@ class Execution:
         StoppedError
             If the execution was stopped in this process.
         """
-        with _changed:
-            self.check()
-            _running[self.key] += 1
+        counted = False
         try:
+            with _changed:
+                self.check()
+                _running[self.key] += 1
+                counted = True
             yield
         finally:
-            with _changed:
-                _running[self.key] -= 1
-                if not _running[self.key]:
-                    del _running[self.key]
-                _changed.notify_all()
+            if counted:
+                with _changed:
+                    _running[self.key] -= 1
+                    if not _running[self.key]:
+                        del _running[self.key]
+                    _changed.notify_all()
 
     @property
     def is_running(self) -> bool:
