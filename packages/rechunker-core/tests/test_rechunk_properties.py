@@ -108,8 +108,8 @@ def test_an_execution_does_exactly_what_was_predicted(case: Case) -> None:
     rechunked.execute()
     done, stages = rechunked.traffic, rechunked.copy_plan[""].stages
     predicted = {name: sum(getattr(stage, name) for stage in stages) for name in FIGURES}
-    gets = sum(objects(source.gets).values()) + sum(temp.gets.values())
-    puts = sum(objects(target.puts).values()) + sum(temp.puts.values())
+    gets = sum(objects(source.gets).values()) + sum(objects(temp.gets).values())
+    puts = sum(objects(target.puts).values()) + sum(objects(temp.puts).values())
     assert gets == predicted["gets"], "the stores get other requests to read"
     assert puts == predicted["puts"], "the stores get other requests to write"
     reported = {name: getattr(done, name) for name in FIGURES}
