@@ -31,7 +31,7 @@ KINDS: dict[str, tuple[Shape, Shape, Shape]] = {
     "direct": ((60, 40), (10, 40), (60, 8)),
     "several tasks": ((12_000, 40), (150, 40), (300, 40)),
     "hops/one": ((400, 400), (10, 100), (400, 7)),
-    "hops/several": ((600, 40, 40), (7, 40, 40), (600, 5, 5)),
+    "hops/several": ((1000, 40, 40), (4, 40, 40), (1000, 3, 3)),
     "chunks that the edge cuts": ((53, 41), (9, 13), (50, 3)),
     "shapes/no axes": ((), (), ()),
     "shapes/no elements": ((0,), (1,), (2,)),
@@ -43,7 +43,7 @@ KINDS: dict[str, tuple[Shape, Shape, Shape]] = {
 # Shape, source chunks, target chunks and max_mem: the two chunk grids share hardly any edge.
 ENTANGLED: list[tuple[Shape, Shape, Shape, str]] = [
     ((400, 400), (10, 100), (400, 7), "40kB"),
-    ((1000,), (3,), (10,), "400B"),
+    ((1000,), (3,), (10,), "560B"),
     ((600, 40, 40), (7, 40, 40), (600, 5, 5), "200kB"),
 ]
 
