@@ -130,8 +130,25 @@ def test_encoded_cells_are_held_with_the_decoded_ones() -> None:
     assert raw.cost <= plan.cost
 
 
+def test_one_cell_is_encoded_at_a_time() -> None:
+    plan = two_stages(200, encode=2.5)
+    (rows, _), (_, columns) = plan.stages[0].grid, plan.stages[1].grid
+    assert isinstance(rows, int)
+    assert isinstance(columns, int)
+    box, cell = 32 * rows, rows * columns
+    assert plan.stages[0].layout is Layout.PACKED
+    assert plan.stages[0].memory == box + max(64, -(-5 * cell // 2))
+
+
 def test_footprint_of_negative_sizes_is_refused() -> None:
-    for wrong in ({"read": -1}, {"kept": -1}, {"concurrency": 0}, {"cell": 0.5}, {"spill": -0.5}):
+    for wrong in (
+        {"read": -1},
+        {"kept": -1},
+        {"encode": -1},
+        {"concurrency": 0},
+        {"cell": 0.5},
+        {"spill": -0.5},
+    ):
         with (
             about(wrong),
             pytest.raises(ValueError, match="0 or more and concurrency and cell 1 or more"),

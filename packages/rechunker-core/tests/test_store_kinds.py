@@ -59,7 +59,7 @@ def test_target(source: zarr.Array[Any], tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_temp(source: zarr.Array[Any], tmp_path: Path, kind: str, compressor: Any) -> None:
     temp, options = KINDS[kind](tmp_path / "temp"), {"compressors": compressor}
-    plan = rechunk(source, tmp_path / "t", temp, temp_options=options, max_mem="25kB")
+    plan = rechunk(source, tmp_path / "t", temp, temp_options=options, max_mem="30kB")
     np.testing.assert_array_equal(plan.execute()[...], source[...])
     assert plan.intermediate is not None
 

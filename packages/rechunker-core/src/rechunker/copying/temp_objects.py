@@ -86,10 +86,7 @@ class TempObjects:
 def spill(store: Store, codec: CellCodec | None) -> float:
     """Return the memory that storing a box takes besides the box, as a fraction of the box."""
     copies = access.copies(store)
-    if codec is None:
-        return float(copies)
-    # A cell, which may be the whole box, is encoded while encoded cells are held.
-    return codec.encoding_factor + 1.05 * (1 + copies)
+    return float(copies) if codec is None else 1.05 * (1 + copies)
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,7 @@ def _footprint(source: SourceArray, target: StoredArray, temp: TempPlace | None)
         spill=spill(temp.path.store, temp.codec) if temp else 0.0,
         checksum=CHECKSUM_BYTES,
         cell=temp.codec.decoding_factor if temp and temp.codec else 1.0,
+        encode=temp.codec.encoding_factor if temp and temp.codec else 0.0,
         kept=target.codec.write_bytes if chunk < LARGEST_IN_HEAP else 0,
     )
 

@@ -64,6 +64,8 @@ class Footprint:
         while the next box is read.
     cell
         Memory held while a cell is read, as a multiple of the cell, 1 or more.
+    encode
+        Memory held besides box and `spill` while a cell is encoded, as a multiple of the cell.
 
     Raises
     ------
@@ -86,12 +88,16 @@ class Footprint:
     checksum: int = 0
     kept: int = 0
     cell: float = 1.0
+    encode: float = 0.0
 
     def __post_init__(self) -> None:
-        sizes = (self.read, self.unit or 0, self.write, self.pad, self.spill)
-        if min(*sizes, self.checksum, self.kept) < 0 or min(self.concurrency, self.cell) < 1:
+        sizes = (self.read, self.unit or 0, self.write, self.pad, self.checksum)
+        if (
+            min(*sizes, self.spill, self.kept, self.encode) < 0
+            or min(self.concurrency, self.cell) < 1
+        ):
             raise ValueError(
-                "read, unit, write, pad, spill, checksum and kept must be 0 or more and "
+                "read, unit, write, pad, checksum, spill, kept and encode must be 0 or more and "
                 f"concurrency and cell 1 or more, got {self}"
             )
 
@@ -120,6 +126,8 @@ class StageSizes(NamedTuple):
         Bytes of the largest box of the last stage, rounded up to whole target units.
     cell
         Bytes of the largest cell between the previous stage and this one.
+    next_cell
+        Bytes of the largest cell between this stage and the next; 0 in the last stage.
     pieces
         Largest number of cells that a box is written as.
     single_read
@@ -135,6 +143,7 @@ class StageSizes(NamedTuple):
     box: Numbers
     padded_box: Numbers
     cell: Numbers
+    next_cell: Numbers | int
     pieces: Numbers
     single_read: npt.NDArray[np.bool_]
     first: bool
@@ -201,9 +210,10 @@ def _cell_bytes(sizes: StageSizes, footprint: Footprint) -> Numbers:
 
 def _spill_bytes(sizes: StageSizes, footprint: Footprint) -> Numbers | int:
     """Return the bytes held besides the box while a temporary object is written, rounded up."""
-    if not footprint.spill:
+    if not footprint.spill and not footprint.encode:
         return 0
-    whole: Numbers = -(-footprint.spill * _stored_box(sizes, footprint) // 1)
+    held = footprint.spill * _stored_box(sizes, footprint) + footprint.encode * sizes.next_cell
+    whole: Numbers = -(-held // 1)
     return whole
 
 

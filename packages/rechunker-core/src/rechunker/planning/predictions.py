@@ -109,6 +109,7 @@ def _predict_stage(problem: Problem, combinations: Combinations, stage: int) -> 
             box=problem.itemsize * combinations.product("box", stage),
             padded_box=problem.itemsize * combinations.product("padded"),
             cell=problem.itemsize * combinations.product("cell", stage),
+            next_cell=0 if last else problem.itemsize * combinations.product("cell", stage + 1),
             pieces=combinations.product("pieces", stage),
             single_read=(reads == tasks).astype(np.bool_),
             first=stage == 0,
