@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -36,10 +37,20 @@ def interrupt(call: Callable[[], object], folder: Path) -> None:
         while not names(folder):
             if ended.wait(0.01):
                 return
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        send()
+
+    def send() -> None:
+        if not ended.is_set():
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if _is_destructor(frame):
+            threading.Timer(0.01, send).start()  # Python drops what a destructor raises
+        else:
+            signal.default_int_handler(number, frame)
 
     # Programs that a shell starts in the background ignore the signal.
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    handler = signal.signal(signal.SIGINT, handle)
     watch = threading.Thread(target=wait_and_signal)
     watch.start()
     try:
@@ -49,6 +60,12 @@ def interrupt(call: Callable[[], object], folder: Path) -> None:
         ended.set()
         watch.join()
         signal.signal(signal.SIGINT, handler)
+
+
+def _is_destructor(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code.co_name != "__del__":
+        frame = frame.f_back
+    return frame is not None
 
 
 class EndingTests(EngineTests):
