@@ -17,6 +17,7 @@ from zarr.storage import StorePath
 from rechunker.copying.codecs import ChunkCodec, chunk_codec
 from rechunker.copying.lanes import Lane
 from rechunker.metadata.document import Document, Shape, array_from_document, chunk_shapes
+from rechunker.planning import counts
 from rechunker.stores import access, check_unchanged
 
 __all__ = ["StoredArray"]
@@ -80,10 +81,10 @@ class StoredArray:
         """Shape of a stored object: a chunk, or a shard."""
         return tuple(max(1, n) for n in chunk_shapes(self.document).stored)
 
-    @property
+    @cached_property
     def objects(self) -> Shape:
         """Number of stored objects along every axis, if none is missing."""
-        return tuple(-(-n // width) for n, width in zip(self.shape, self.unit, strict=True))
+        return counts(self.shape, self.unit)
 
     @cached_property
     def codec(self) -> ChunkCodec:
