@@ -101,12 +101,11 @@ def module_of(package: Path) -> str:
     return init.parent.name
 
 
-def run_tests(session: nox.Session, package: Path) -> None:
+def run_tests(session: nox.Session, package: Path, *options: str) -> None:
     """Run the tests of a package against the installed wheels, not against the source tree."""
-    # Only packages whose tests can run in parallel have pytest-xdist in their group "test".
-    parallel = any(line.startswith("pytest-xdist") for line in requirements(package, "test"))
-    options = ["-n", "auto", "--dist=worksteal"] if parallel else []
-    session.run("pytest", f"--rootdir={ROOT}", *options, package / "tests", *session.posargs)
+    parallel = ["-n", "auto", "--dist=worksteal"]
+    tests = package / "tests"
+    session.run("pytest", f"--rootdir={ROOT}", *parallel, tests, *options, *session.posargs)
 
 
 def test_alone(session: nox.Session, package: Path) -> None:
@@ -180,14 +179,17 @@ def doctests(session: nox.Session, package: Path) -> None:
 
 @nox.session(python=pythons(CORE)[0])
 def minimums(session: nox.Session) -> None:
-    """Run the tests of the core with the oldest versions of its dependencies that it allows."""
+    """Run tests of the core with the oldest versions of its dependencies that it allows.
+
+    All but those that are slow and depend on no version.
+    """
     wheel = build(session, CORE)
     # Only wheels: nobody uses a version with this Python that has no wheel for it.
     oldest = ["--resolution=lowest-direct", "--only-binary=:all:"]
     session.install(*oldest, wheel, *declared(CORE))
     session.install(wheel, *requirements(CORE, "test"))
     session.run("uv", "pip", "list")
-    run_tests(session, CORE)
+    run_tests(session, CORE, "-m", "not slow")
 
 
 @nox.session(python=COMMON)
@@ -205,6 +207,13 @@ def together(session: nox.Session) -> None:
 def oldest(session: nox.Session, package: Path) -> None:
     """Run the tests of a package on the oldest Python found that it supports."""
     test_alone(session, package)
+
+
+@nox.session(python=pythons(CORE)[-1])
+def thorough(session: nox.Session) -> None:
+    """Run the tests of the core with every case of the large matrices, and many more examples."""
+    install(session, CORE)
+    run_tests(session, CORE, "--thorough")
 
 
 @nox.session

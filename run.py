@@ -22,7 +22,7 @@ CHECKS = ["lint", "typecheck", "bare", "doctests", "minimums", "together"]
 GROUPS = {
     "demo": ["demo"],
     "tests": [*CHECKS, "tests"],
-    "everything": [*CHECKS, "oldest", "tests"],
+    "everything": [*CHECKS, "oldest", "thorough", "tests"],
 }
 CLOSING = re.compile(r"=+ .*\b(passed|failed|error|errors|no tests ran)\b.* in [\d.]+s.* =+")
 

@@ -19,6 +19,8 @@ from project import FIGURES, Outcome, rechunk
 from usage import Usage, measured
 from workloads import WORKLOADS, Workload
 
+pytestmark = pytest.mark.slow
+
 SMALL = 8
 each_workload = pytest.mark.parametrize("name", WORKLOADS)
 # However small it is, W5 has as many chunks as ever, too many for a test.

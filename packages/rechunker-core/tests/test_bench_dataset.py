@@ -8,6 +8,8 @@ import zarr
 
 import dataset
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("way", dataset.WAYS)
 def test_both_ways_give_the_same_dataset(way: str, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 import executors
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_an_executor_costs_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     executors.main(["python"])

@@ -11,6 +11,8 @@ import pytest
 
 from rechunker.testing import ExecutorTests
 
+pytestmark = pytest.mark.slow
+
 # The test that finds each fault.
 FAULTS: dict[type[faulty.Faultless], str] = {
     faulty.HasMoreWorkers: "no_more_tasks_run_at_a_time_than_workers",

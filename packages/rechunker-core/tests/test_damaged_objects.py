@@ -8,7 +8,7 @@ import numcodecs
 import numpy as np
 import pytest
 import zarr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from zarr.buffer import cpu
 from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, TransposeCodec, ZstdCodec
@@ -131,7 +131,6 @@ def test_the_error_names_array_chunk_and_key() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, codec in V2.items() if codec is not None])
-@settings(max_examples=150)
 @given(data=st.data())
 def test_a_flipped_or_cut_object_is_what_it_is_for_zarr(name: str, data: st.DataObject) -> None:
     codec = V2[name]

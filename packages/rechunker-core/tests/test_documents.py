@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import zarr
 import zarr.codecs
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from zarr.buffer.cpu import Buffer
 from zarr.storage import LocalStore, MemoryStore, StorePath
@@ -72,10 +72,6 @@ def leaves(codecs: Any) -> list[Any]:
     return [leaf for codec, inner in pairs for leaf in (leaves(inner) if inner else [codec])]
 
 
-SLOW = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-@SLOW
 @given(sources(), st.data())
 def test_a_target_differs_from_any_source_in_its_chunks_alone(
     source: zarr.Array[Any], data: st.DataObject
@@ -88,7 +84,6 @@ def test_a_target_differs_from_any_source_in_its_chunks_alone(
     assert array_from_document(after).chunks == chunks
 
 
-@SLOW
 @given(sources())
 def test_without_chunks_nothing_differs(source: zarr.Array[Any]) -> None:
     document = document_of(source)
@@ -99,7 +94,6 @@ def test_without_chunks_nothing_differs(source: zarr.Array[Any]) -> None:
         assert text(target_document(source, None, PLAIN)) == text(document)
 
 
-@SLOW
 @given(sources())
 def test_what_zarr_writes_is_what_it_wrote_for_the_source(source: zarr.Array[Any]) -> None:
     store: Any = source.store
@@ -108,7 +102,6 @@ def test_what_zarr_writes_is_what_it_wrote_for_the_source(source: zarr.Array[Any
     assert files == {key: store._store_dict[f"{source.path}/{key}"].to_bytes() for key in files}
 
 
-@SLOW
 @given(sources())
 def test_what_is_written_reads_back_as_the_document(source: zarr.Array[Any]) -> None:
     document = target_document(source, tuple(max(1, n) for n in source.shape), PLAIN)
@@ -119,7 +112,6 @@ def test_what_is_written_reads_back_as_the_document(source: zarr.Array[Any]) -> 
     assert text(document_of(opened)) == text(document)
 
 
-@SLOW
 @given(sources(), st.sampled_from([2, 3]))
 def test_elements_of_any_source_go_through_either_format(
     source: zarr.Array[Any], zarr_format: Any

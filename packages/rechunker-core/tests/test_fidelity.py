@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import zarr
 from cases import about
-from hypothesis import given, settings
+from hypothesis import given
 from zarr.codecs import BloscCodec, BytesCodec
 from zarr.dtype import VariableLengthBytes
 from zarr.testing.strategies import arrays
@@ -250,7 +250,6 @@ def test_attributes_and_dimension_names(tmp_path: Path) -> None:
 
 
 @ALL
-@settings(max_examples=60)
 @given(source=arrays())
 def test_whatever_zarr_can_make(source: zarr.Array[Any]) -> None:
     chunks = tuple(max(1, (n + 1) // 2) for n in source.shape)

@@ -8,13 +8,15 @@ from math import lcm
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from plan_bounds import consolidated, evaluate, lower_bound
 from plan_model import Model, predicted, spans
 from plan_strategies import Case, cases, footprints
 
 from rechunker.planning import CostModel, Footprint, MemoryLimitError, RechunkPlan
+
+pytestmark = pytest.mark.slow
 
 FACTORS = (2, 2.1, 2.5, 3, 4, 5, 7, 10, 20, 50, 200)
 
@@ -26,7 +28,6 @@ def planned(case: Case, factor: float) -> RechunkPlan:
     return case.plan(int(case.largest_unit * factor))
 
 
-@settings(max_examples=150)
 @given(any_case, memory_factors)
 def test_a_plan_that_is_run_does_what_it_predicts(case: Case, factor: float) -> None:
     plan = planned(case, factor)

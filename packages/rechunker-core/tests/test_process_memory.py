@@ -19,6 +19,8 @@ import json, sys
 import zarr, rechunker
 from rechunker.executors.python import PythonExecutor
 from usage import measured
+
+pytestmark = pytest.mark.slow
 source, target, temp, max_mem, threads, *chunks = sys.argv[1:]
 plan = rechunker.rechunk(
     zarr.open_array(source, mode="r"), tuple(map(int, chunks)), int(max_mem), target,
@@ -33,12 +35,12 @@ print(json.dumps([plan.copy_plan[""].hops, usage.peak]))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make 256 MB of noise, which is as large encoded as it is decoded."""
+    """Make 128 MB of noise, which is as large encoded as it is decoded."""
     path = tmp_path_factory.mktemp("large")
     rng = np.random.default_rng(0)
-    array = zarr.create_array(path / "s", shape=(320, 500, 400), chunks=(10, 500, 400), dtype="f4")
+    array = zarr.create_array(path / "s", shape=(320, 250, 400), chunks=(10, 250, 400), dtype="f4")
     for start in range(0, 320, 10):
-        array[start : start + 10] = rng.standard_normal((10, 500, 400), np.float32)
+        array[start : start + 10] = rng.standard_normal((10, 250, 400), np.float32)
     return path
 
 
@@ -46,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("chunks", "hops", "max_mem", "threads"),
     [
         ((320, 20, 20), 1, 80_000_000, 2),
-        ((10, 500, 100), 0, 80_000_000, 2),
+        ((10, 250, 100), 0, 80_000_000, 2),
         ((320, 20, 20), 1, 40_000_000, 8),
         ((320, 20, 20), 1, 40_000_000, 32),
     ],

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import zarr
 from counting import CountingStore, objects
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numcodecs import Blosc, GZip
 
@@ -89,7 +89,6 @@ def planned(
         return plan(int(error.needed * case.factor))
 
 
-@settings(max_examples=150)
 @given(cases())
 def test_target_equals_source(case: Case) -> None:
     source = make_source(case, {})
@@ -118,7 +117,6 @@ def test_an_execution_does_exactly_what_was_predicted(case: Case) -> None:
     assert not temp._store._store_dict, "a temporary object is left"  # type: ignore[attr-defined]
 
 
-@settings(max_examples=50)
 @given(cases())
 def test_nothing_is_written_before_execution(case: Case) -> None:
     source, target, temp = CountingStore(), CountingStore(), CountingStore()

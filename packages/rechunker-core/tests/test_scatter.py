@@ -6,7 +6,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rechunker.copying.scatter import CellLayout, scatter
@@ -42,7 +42,6 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(array, widths, draw(boxes(shape)), draw(boxes(shape)), order)
 
 
-@settings(max_examples=200)
 @given(cases(), st.sampled_from([0, 8]))
 def test_cells_hold_what_was_copied(case: Case, gap: int) -> None:
     origin = (0,) * case.array.ndim

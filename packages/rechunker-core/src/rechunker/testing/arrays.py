@@ -29,9 +29,9 @@ Shape = tuple[int, ...]
 # Shape, source chunks and target chunks of arrays of all kinds, by name.
 KINDS: dict[str, tuple[Shape, Shape, Shape]] = {
     "direct": ((60, 40), (10, 40), (60, 8)),
-    "several tasks": ((12_000, 40), (150, 40), (300, 40)),
+    "several tasks": ((3000, 40), (40, 40), (80, 40)),
     "hops/one": ((400, 400), (10, 100), (400, 7)),
-    "hops/several": ((1000, 40, 40), (4, 40, 40), (1000, 3, 3)),
+    "hops/several": ((1000, 20, 20), (4, 20, 20), (1000, 2, 2)),
     "chunks that the edge cuts": ((53, 41), (9, 13), (50, 3)),
     "shapes/no axes": ((), (), ()),
     "shapes/no elements": ((0,), (1,), (2,)),
@@ -43,8 +43,8 @@ KINDS: dict[str, tuple[Shape, Shape, Shape]] = {
 # Shape, source chunks, target chunks and max_mem: the two chunk grids share hardly any edge.
 ENTANGLED: list[tuple[Shape, Shape, Shape, str]] = [
     ((400, 400), (10, 100), (400, 7), "40kB"),
-    ((1000,), (3,), (10,), "560B"),
-    ((600, 40, 40), (7, 40, 40), (600, 5, 5), "200kB"),
+    ((600,), (3,), (10,), "560B"),
+    ((210, 30, 30), (7, 30, 30), (210, 5, 5), "75kB"),
 ]
 
 # Functions that create a store whose data other processes cannot see, given a path of its own.
@@ -125,7 +125,7 @@ class ArrayTests(EngineTests):
             engine,
             source,
             {name: wanted for name, (_, _, wanted) in KINDS.items()},
-            "200kB",
+            "40kB",
             tmp_path,
             target_options={"shards": {"shards": (30, 20)}},
         )
@@ -266,13 +266,13 @@ class ArrayTests(EngineTests):
                 folder.mkdir(parents=True)
                 stores = {"source": folder / "s", "target_store": folder / "t"}
                 stores |= {role: new_store(folder / role) for role in chosen}
-                source = make(stores.pop("source"), (60, 50), (1, 50))
+                source = make(stores.pop("source"), (24, 20), (1, 20))
                 if engine.shares_memory:
-                    specs += self.specs(engine, source, (60, 1), 2000, folder, **stores)
+                    specs += self.specs(engine, source, (24, 1), 800, folder, **stores)
                     pairs[kind] = source, stores["target_store"]
                 else:
                     with pytest.raises(ValueError, match="in the memory of this process"):
-                        self.plan(engine, source, (60, 1), 2000, folder, **stores)
+                        self.plan(engine, source, (24, 1), 800, folder, **stores)
         if engine.shares_memory:
             self.run(engine, specs)
         assert not differing({kind: (s, zarr.open_array(t)) for kind, (s, t) in pairs.items()})
