@@ -24,7 +24,12 @@ COPYING = {
 def test_nothing_copied_is_noticed(tmp_path: Path) -> None:
     chosen = " or ".join(f"{file} and ({tests})" for file, tests in COPYING.items())
     command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no_copying", "-k", chosen]
-    options = [f"--rootdir={HERE}", "-p", "no:cacheprovider", *(HERE / file for file in COPYING)]
+    options = [
+        f"--rootdir={HERE}",
+        "-p",
+        "no:cacheprovider",
+        *(str(HERE / file) for file in COPYING),
+    ]
     path = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
         [*command, *options],

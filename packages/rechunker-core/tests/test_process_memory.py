@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import zarr
 
+pytestmark = pytest.mark.slow
+
 BENCH = Path(__file__).parents[3] / "bench"
 PROGRAM = """
 import json, sys
 import zarr, rechunker
 from rechunker.executors.python import PythonExecutor
 from usage import measured
-
-pytestmark = pytest.mark.slow
 source, target, temp, max_mem, threads, *chunks = sys.argv[1:]
 plan = rechunker.rechunk(
     zarr.open_array(source, mode="r"), tuple(map(int, chunks)), int(max_mem), target,

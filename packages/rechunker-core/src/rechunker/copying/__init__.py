@@ -5,6 +5,7 @@ from __future__ import annotations
 from rechunker.copying.buffers import is_variable_length
 from rechunker.copying.checksums import CHECKSUM_BYTES
 from rechunker.copying.codecs import (
+    LARGEST_KEPT,
     CellCodec,
     CompressedCells,
     ObjectCellCodec,
@@ -25,6 +26,7 @@ from rechunker.copying.zarr_settings import changed_settings
 
 __all__ = [
     "CHECKSUM_BYTES",
+    "LARGEST_KEPT",
     "CellCodec",
     "CompressedCells",
     "CopyError",

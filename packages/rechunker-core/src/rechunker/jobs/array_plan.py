@@ -11,7 +11,7 @@ from typing import Any
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, ObjectStore
 
-from rechunker.copying import CHECKSUM_BYTES, StoredArray, spill
+from rechunker.copying import CHECKSUM_BYTES, LARGEST_KEPT, StoredArray, spill
 from rechunker.jobs.job import ArrayJob, TempPlace
 from rechunker.metadata import check_codec_limits
 from rechunker.planning import (
@@ -39,9 +39,6 @@ REMOTE_REQUESTS = 16
 PROCESS_MARGIN = 16 * 10**6
 # Bytes that a thread takes besides the data in its hands: its stack, and the start of a heap.
 THREAD_MARGIN = 300_000
-# Larger buffers are no part of a thread's heap, and freed at once (DEFAULT_MMAP_THRESHOLD_MAX of
-# the GNU C library).
-LARGEST_IN_HEAP = 1 << 25
 # Encoded cells have an index, whether compression makes them smaller or not.
 ENCODED_TEMP = 0.99
 # Without a temp store, reading everything twice is still cheaper than setting one up.
@@ -127,7 +124,7 @@ def _footprint(source: SourceArray, target: StoredArray, temp: TempPlace | None)
         checksum=CHECKSUM_BYTES,
         cell=temp.codec.decoding_factor if temp and temp.codec else 1.0,
         encode=temp.codec.encoding_factor if temp and temp.codec else 0.0,
-        kept=target.codec.write_bytes if chunk < LARGEST_IN_HEAP else 0,
+        kept=target.codec.write_bytes if chunk < LARGEST_KEPT else 0,
     )
 
 

@@ -6,8 +6,10 @@ from rechunker.copying.codecs.cell import CellCodec, CompressedCells, ObjectCell
 from rechunker.copying.codecs.chunk import ChunkCodec, chunk_codec
 from rechunker.copying.codecs.compressor import ByteCodec, byte_codec
 from rechunker.copying.codecs.piece import Piece
+from rechunker.copying.codecs.workspace import LARGEST_KEPT
 
 __all__ = [
+    "LARGEST_KEPT",
     "ByteCodec",
     "CellCodec",
     "ChunkCodec",

@@ -17,7 +17,7 @@ from zarr.storage import MemoryStore, StorePath
 from rechunker.copying.codecs.compressor import byte_codec
 from rechunker.copying.codecs.direct import direct_codec
 from rechunker.copying.codecs.piece import Piece
-from rechunker.copying.codecs.workspace import Workspace
+from rechunker.copying.codecs.workspace import LARGEST_KEPT, Workspace
 from rechunker.metadata.document import Document, Shape, array_from_document, chunk_shapes
 from rechunker.scratch import Scratch
 
@@ -100,8 +100,6 @@ def chunk_codec(document: Document, itemsize: int) -> ChunkCodec:
 ELEMENT_ENCODED, ELEMENT_DECODED = 132, 64
 # Threads in which Zarr encodes the chunks of a shard (`async.concurrency` of `zarr.config`).
 _THREADS = 10
-# Zarr decodes in several threads, and the heap of each keeps buffers of less than this size.
-_LARGEST_KEPT = 1 << 25
 
 
 @dataclass(frozen=True)
@@ -137,6 +135,7 @@ class ZarrCodec:
         # three times, and it encodes several of them at a time.
         decoded = max(4 * part, _float_bytes(document, prod(inner)))
         encoded = (2 if whole else 3) * bound + 2 * part
+        # Zarr decodes in several threads, each with a heap of its own.
         calls = 1 if whole else min(_THREADS, prod(shape) // prod(inner))
         return cls(
             metadata=array.metadata,
@@ -145,7 +144,7 @@ class ZarrCodec:
             inner=inner,
             read_bytes=bound + decoded + ELEMENT_DECODED * elements + space.decode,
             write_bytes=encoded + ELEMENT_ENCODED * elements + calls * space.encode,
-            kept_bytes=calls * space.kept + (decoded if part < _LARGEST_KEPT else 0),
+            kept_bytes=calls * space.kept + (decoded if part < LARGEST_KEPT else 0),
             whole=whole,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal, NamedTuple
@@ -13,7 +13,9 @@ from zarr.abc.buffer import Buffer
 from zarr.buffer import cpu
 
 from rechunker.copying.codecs.compressor import ByteCodec, byte_codec
+from rechunker.copying.codecs.filters import Filters, filters_of
 from rechunker.copying.codecs.piece import Piece
+from rechunker.copying.codecs.workspace import LARGEST_KEPT
 from rechunker.metadata.document import Document, Shape, chunk_shapes
 from rechunker.scratch import Scratch
 
@@ -29,7 +31,7 @@ _V3_DTYPES = frozenset(
 
 @dataclass(frozen=True)
 class DirectCodec:
-    """Codec of fixed-size elements in C or F order, compressed by at most one codec.
+    """Codec of fixed-size elements in C or F order, filtered, and compressed by at most one codec.
 
     Parameters
     ----------
@@ -41,31 +43,43 @@ class DirectCodec:
         Order of the elements in a stored chunk.
     compressor
         None for chunks that are not compressed.
+    filters
+        None for elements that are stored as they are.
     """
 
     dtype: np.dtype[Any]
     shape: Shape
     order: Order
     compressor: ByteCodec | None
+    filters: Filters | None = None
     whole: bool = True
 
     @property
     def nbytes(self) -> int:
-        """Bytes of a decoded chunk."""
-        return prod(self.shape) * self.dtype.itemsize
+        """Bytes of a chunk that the compressor gets, or returns."""
+        itemsize = self.filters.itemsize if self.filters else self.dtype.itemsize
+        return prod(self.shape) * itemsize
 
     @property
     def read_bytes(self) -> int:
-        return self.compressor.decoding_bytes(self.nbytes) if self.compressor else self.nbytes
+        stored = self.compressor.decoding_bytes(self.nbytes) if self.compressor else self.nbytes
+        return stored + self._filtering
 
     @property
     def write_bytes(self) -> int:
-        transposed = self.nbytes if self.order == "F" else 0
-        return transposed + (self.compressor.encoding_bytes(self.nbytes) if self.compressor else 0)
+        transposed = prod(self.shape) * self.dtype.itemsize if self.order == "F" else 0
+        stored = self.compressor.encoding_bytes(self.nbytes) if self.compressor else 0
+        filtered = self.nbytes if self.filters else 0
+        return transposed + max(filtered + stored, self._filtering)
 
     @property
     def kept_bytes(self) -> int:
-        return self.compressor.workspace(self.nbytes).kept if self.compressor else 0
+        kept = self.compressor.workspace(self.nbytes).kept if self.compressor else 0
+        return kept + (self._filtering if self._filtering < LARGEST_KEPT else 0)
+
+    @property
+    def _filtering(self) -> int:
+        return self.filters.working_bytes(prod(self.shape)) if self.filters else 0
 
     def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
         raw = encoded
@@ -74,7 +88,10 @@ class DirectCodec:
             self.check(raw)
         else:
             raw = self.compressor.decode(raw, self.nbytes, scratch)
-        flat = np.frombuffer(raw, self.dtype)
+        if self.filters is None:
+            flat = np.frombuffer(raw, self.dtype)
+        else:
+            flat = self.filters.decode(raw).view(self.dtype)
         yield (0,) * len(self.shape), flat.reshape(self.shape, order=self.order)
 
     def check(self, encoded: npt.NDArray[np.uint8]) -> None:
@@ -84,7 +101,8 @@ class DirectCodec:
             raise ValueError(f"the object has {encoded.size} bytes, not {self.nbytes}")
 
     def encode(self, chunk: npt.NDArray[Any]) -> Buffer:
-        stored = chunk.astype(self.dtype, copy=False).ravel(order=self.order).view(np.uint8)
+        flat = chunk.astype(self.dtype, copy=False).ravel(order=self.order)
+        stored = flat.view(np.uint8) if self.filters is None else self.filters.encode(flat)
         if self.compressor is None:
             return cpu.Buffer.from_array_like(stored)
         return cpu.Buffer.from_bytes(self.compressor.encode(stored))
@@ -96,6 +114,7 @@ class _Encoding(NamedTuple):
     dtype: np.dtype[Any]
     order: Order
     compressor: Mapping[str, Any] | None
+    filters: Sequence[Mapping[str, Any]] = ()
 
 
 def direct_codec(document: Document) -> DirectCodec | None:
@@ -111,17 +130,20 @@ def direct_codec(document: Document) -> DirectCodec | None:
     shape = chunk_shapes(document).chunks
     if shape is None or encoding is None or encoding.dtype.kind not in "biufcmM":
         return None
-    dtype, order, config = encoding
-    compressor = byte_codec(config, dtype.itemsize) if config else None
-    if config and compressor is None:
+    dtype, order, config, configs = encoding
+    filters = filters_of(configs, dtype) if configs else None
+    typesize = filters.typesize if filters else dtype.itemsize
+    compressor = byte_codec(config, typesize) if config else None
+    if (config and compressor is None) or (configs and filters is None):
         return None
-    return DirectCodec(dtype, shape, order if len(shape) > 1 else "C", compressor)
+    return DirectCodec(dtype, shape, order if len(shape) > 1 else "C", compressor, filters)
 
 
 def _parse_v2(document: Document) -> _Encoding | None:
-    if document.get("filters") or not isinstance(document["dtype"], str):
+    if not isinstance(document["dtype"], str):
         return None
-    return _Encoding(np.dtype(document["dtype"]), document["order"], document["compressor"])
+    plain, filters = np.dtype(document["dtype"]), document.get("filters") or ()
+    return _Encoding(plain, document["order"], document["compressor"], filters)
 
 
 def _parse_v3(document: Document) -> _Encoding | None:

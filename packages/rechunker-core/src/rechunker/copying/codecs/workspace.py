@@ -14,7 +14,11 @@ import numcodecs
 import numpy as np
 from numcodecs.abc import Codec
 
-__all__ = ["WORDS", "Workspace", "workspace_of"]
+__all__ = ["LARGEST_KEPT", "WORDS", "Workspace", "workspace_of"]
+
+# The C library keeps freed buffers of less than this size in the heap of their thread; it returns
+# larger ones at once (DEFAULT_MMAP_THRESHOLD_MAX of the GNU C library).
+LARGEST_KEPT = 1 << 25
 
 # Blosc takes its typesize from the dtype of the buffer: unsigned integers carry it with every
 # version of numcodecs.
