@@ -18,6 +18,10 @@ CORE = ROOT / "packages" / "rechunker-core"
 REEXPORTED = ["beam", "dask", "prefect", "pywren"]
 SUPPORTED = ["3.11", "3.12", "3.13", "3.14"]
 
+# Tests start hundreds of processes. Where compiled modules are not kept, each compiles all that it
+# imports, which takes longer than most tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 nox.needs_version = ">=2026.4"
 nox.options.default_venv_backend = "uv"
 nox.options.download_python = "never"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +30,10 @@ from prefect.settings import (
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from rechunker import Rechunked, rechunk
-from rechunker.testing import Flaky, Nothing
+from rechunker.testing import Flaky, Lasting, Nothing
 from rechunker.types import CopySpec, Stage, Traffic
 from rechunker_prefect import PrefectExecutor, progress
+from rechunker_prefect.flow import Window
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -182,6 +186,38 @@ def test_the_timeout_of_a_flow_ends_a_plan() -> None:
     made = executor.prepare_plan(specs(3000, Crowd([], set())))
     with pytest.raises(TimeoutError):
         executor.execute_plan(made, timeout_seconds=1)
+
+
+@pytest.mark.timeout(120)
+def test_an_interrupt_at_any_step_ends_a_plan(tmp_path: Path) -> None:
+    executor = PrefectExecutor(workers=2)
+    made = executor.prepare_plan(specs(8, Lasting(tmp_path, 0.01)))
+    for step in range(2, 30, 3):
+        with interrupted(Window.run, step), pytest.raises(KeyboardInterrupt):
+            executor.execute_plan(made)
+        begun, ended = (len(list(tmp_path.glob(f"{word} *"))) for word in ("begin", "end"))
+        assert begun == ended
+
+
+@contextmanager
+def interrupted(function: Any, step: int) -> Iterator[None]:
+    """Raise a `KeyboardInterrupt` before a function takes its n-th step."""
+    steps = itertools.count(1)
+
+    def count(frame: Any, event: str, argument: Any) -> Any:
+        if event == "line" and next(steps) == step:
+            raise KeyboardInterrupt
+        return count
+
+    def watch(frame: Any, event: str, argument: Any) -> Any:
+        return count if frame.f_code is function.__code__ else None
+
+    before = sys.gettrace()
+    sys.settrace(watch)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
 
 
 def test_braces_in_the_names_of_arrays_are_kept() -> None:

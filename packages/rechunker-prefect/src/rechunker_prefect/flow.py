@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from queue import SimpleQueue
@@ -114,28 +115,28 @@ class Window:
             The error of the first task that failed. Bundles that have not started are not run.
         """
         done: SimpleQueue[tuple[Bundle, Future]] = SimpleQueue()
+        begun: list[Future] = []
         waiting = iter(every)
-        running = 0
+
+        def begin(bundle: Bundle) -> None:
+            named = run_job.with_options(name=bundle.stage, task_run_name=literal(bundle.name))
+            begun.append(named.submit(Job(bundle, self.runner)))
+            begun[-1].add_done_callback(lambda future: done.put((bundle, future)))
+
         try:
             for bundle in islice(waiting, self.workers):
-                self._begin(bundle, done)
-                running += 1
-            while running:
+                begin(bundle)
+            for _ in every:
                 bundle, future = done.get()
-                running -= 1
                 did = future.result()
                 for following in islice(waiting, 1):
-                    self._begin(following, done)
-                    running += 1
+                    begin(following)
                 self.progress.add(bundle, did)
         except BaseException:
             self.execution.end()  # threads of this process do not go on to their next task
             raise
         finally:
-            for _ in range(running):
-                done.get()
-
-    def _begin(self, bundle: Bundle, done: SimpleQueue[tuple[Bundle, Future]]) -> None:
-        named = run_job.with_options(name=bundle.stage, task_run_name=literal(bundle.name))
-        future = named.submit(Job(bundle, self.runner))
-        future.add_done_callback(lambda future: done.put((bundle, future)))
+            # Not by counting: a time limit or Control-C may raise its error between any two steps.
+            for future in begun:
+                with suppress(Exception):  # the error that is on its way says more
+                    future.wait()
