@@ -10,19 +10,23 @@ import re
 import subprocess
 import sys
 import venv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent
 HOME = ROOT / ".nox" / f"nox-{sys.version_info.major}.{sys.version_info.minor}"
 BIN = HOME / ("Scripts" if os.name == "nt" else "bin")
 NOX = "nox[uv]>=2026.4"
-# Sessions in order: those that take seconds come first, "tests" last, so that its summary is last.
-CHECKS = ["lint", "typecheck", "bare", "doctests", "minimums", "together"]
+# Groups of sessions. The lists of a group are run side by side, each in order. What the last list
+# prints comes last, and with it the summary of the tests of the core.
+CHECKS = ["lint", "typecheck", "bare", "doctests", "together"]
 GROUPS = {
-    "demo": ["demo"],
-    "tests": [*CHECKS, "tests"],
-    "everything": [*CHECKS, "oldest", "thorough", "tests"],
+    "demo": [["demo"]],
+    "tests": [[*CHECKS, "plugins"], ["minimums", "core"]],
+    "everything": [[*CHECKS, "oldest", "plugins"], ["minimums", "thorough", "core"]],
 }
 CLOSING = re.compile(r"=+ .*\b(passed|failed|error|errors|no tests ran)\b.* in [\d.]+s.* =+")
 
@@ -55,23 +59,58 @@ def echo(lines: Iterable[str]) -> None:
     print(*held[1:], *held[:1], sep="", end="", flush=True)
 
 
+def run(*lists: list[str]) -> tuple[Iterator[str], list[int]]:
+    """Run nox several times side by side.
+
+    Parameters
+    ----------
+    *lists
+        Arguments of each.
+
+    Returns
+    -------
+    tuple
+        What they print, the first at once and the others when those before have ended; and their
+        exit codes, which are complete when all is printed.
+    """
+    codes: list[int] = []
+
+    def lines() -> Iterator[str]:
+        with ExitStack() as stack:
+            outputs = [stack.enter_context(TemporaryFile("w+")) for _ in lists[1:]]
+            others = [start(*pair) for pair in zip(lists[1:], outputs, strict=True)]
+            with start(lists[0], subprocess.PIPE) as first:
+                assert first.stdout is not None
+                yield from first.stdout
+            codes.append(first.returncode)
+            for process, output in zip(others, outputs, strict=True):
+                codes.append(process.wait())
+                output.seek(0)
+                yield from output
+
+    return lines(), codes
+
+
+def start(arguments: list[str], output: IO[str] | int) -> subprocess.Popen[str]:
+    """Start nox, which prints to a file or a pipe."""
+    return subprocess.Popen(
+        [BIN / "nox", "--noxfile", ROOT / "noxfile.py", *arguments],
+        env=os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+
+
 def main(arguments: list[str]) -> int:
     """Run a group of sessions if the first argument names one, otherwise nox with the arguments."""
     install()
     group = GROUPS.get(arguments[0] if arguments else "tests")
-    chosen = ["--session", *group, *arguments[1:]] if group else arguments
-    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    with subprocess.Popen(
-        [BIN / "nox", "--noxfile", ROOT / "noxfile.py", *chosen],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as nox:
-        assert nox.stdout is not None
-        echo(nox.stdout)
-    return nox.returncode
+    lists = [["--session", *names, *arguments[1:]] for names in group or ()] or [arguments]
+    lines, codes = run(*lists)
+    echo(lines)
+    return max(map(abs, codes))
 
 
 if __name__ == "__main__":

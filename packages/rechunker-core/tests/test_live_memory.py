@@ -94,8 +94,7 @@ def measure(source: Any, chunks: Any, tmp_path: Path, factor: float, **options: 
     return rechunked
 
 
-@pytest.mark.parametrize("factor", [1.0, 1.5, 4.0])
-@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize(("threads", "factor"), [(1, 1.0), (1, 4.0), (2, 1.5), (4, 1.0), (4, 4.0)])
 def test_hops_and_direct_copies(
     noise: zarr.Array[Any], tmp_path: Path, threads: int, factor: float
 ) -> None:
@@ -119,9 +118,9 @@ FILTERS: dict[str, list[Any]] = {
 }
 
 
-@pytest.mark.parametrize("compressor", [numcodecs.Blosc("lz4"), None])
 @pytest.mark.parametrize("name", FILTERS)
-def test_filters(tmp_path: Path, name: str, compressor: Any) -> None:
+def test_filters(tmp_path: Path, name: str) -> None:
+    compressor = numcodecs.Blosc("lz4") if list(FILTERS).index(name) % 2 else None
     options = {"filters": FILTERS[name], "compressors": compressor}
     source = make_source(
         tmp_path / "s", dtype="f4", zarr_format=2, shape=(200, 120, 110), **options

@@ -47,9 +47,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("chunks", "hops", "max_mem", "threads"),
     [
-        ((320, 20, 20), 1, 80_000_000, 2),
+        ((320, 20, 20), 1, 50_000_000, 2),
         ((10, 250, 100), 0, 80_000_000, 2),
-        ((320, 20, 20), 1, 40_000_000, 8),
         ((320, 20, 20), 1, 40_000_000, 32),
     ],
 )

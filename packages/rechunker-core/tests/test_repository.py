@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -80,4 +83,19 @@ def test_what_others_say_keeps_its_order(
 def test_all_sessions_that_run_together_exist(run: ModuleType) -> None:
     noxfile = (REPOSITORY / "noxfile.py").read_text("utf-8")
     sessions = set(re.findall(r"^def (\w+)\(session: nox.Session", noxfile, re.MULTILINE))
-    assert {name for group in run.GROUPS.values() for name in group} <= sessions
+    lists = [names for group in run.GROUPS.values() for names in group]
+    assert {name for names in lists for name in names} <= sessions
+
+
+def test_what_runs_side_by_side_is_printed_in_order(
+    run: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(arguments: list[str], output: Any) -> Any:
+        seconds, text, code = arguments
+        program = f"import time; time.sleep({seconds}); print({text!r}); raise SystemExit({code})"
+        return subprocess.Popen([sys.executable, "-c", program], stdout=output, text=True)
+
+    monkeypatch.setattr(run, "start", start)
+    lines, codes = run.run(["1", "first", "0"], ["0", "second", "3"], ["0", "third", "0"])
+    assert list(lines) == ["first\n", "second\n", "third\n"]
+    assert codes == [0, 3, 0]

@@ -37,15 +37,15 @@ def source(tmp_path: Path) -> zarr.Array[Any]:
 
 
 def fill(store: Any) -> zarr.Array[Any]:
-    array = zarr.create_array(store, shape=(300, 150), chunks=(6, 150), dtype="i4")
-    array[...] = np.arange(45000).reshape(300, 150) + 1
+    array = zarr.create_array(store, shape=(120, 60), chunks=(6, 60), dtype="i4")
+    array[...] = np.arange(7200).reshape(120, 60) + 1
     return array
 
 
 def rechunk(source: Any, target: Any, temp: Any, **options: Any) -> rechunker.Rechunked[Any]:
-    options = {"max_mem": "15kB", **options}
+    options = {"max_mem": "6kB", **options}
     return rechunker.rechunk(
-        source, (300, 2), target_store=target, temp_store=temp, executor="python", **options
+        source, (120, 2), target_store=target, temp_store=temp, executor="python", **options
     )
 
 
@@ -59,7 +59,7 @@ def test_target(source: zarr.Array[Any], tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_temp(source: zarr.Array[Any], tmp_path: Path, kind: str, compressor: Any) -> None:
     temp, options = KINDS[kind](tmp_path / "temp"), {"compressors": compressor}
-    plan = rechunk(source, tmp_path / "t", temp, temp_options=options, max_mem="30kB")
+    plan = rechunk(source, tmp_path / "t", temp, temp_options=options, max_mem="9kB")
     np.testing.assert_array_equal(plan.execute()[...], source[...])
     assert plan.intermediate is not None
 
@@ -81,7 +81,7 @@ def test_zip_archive_as_target(source: zarr.Array[Any], tmp_path: Path) -> None:
 
 def test_zip_archive_as_source(source: zarr.Array[Any], tmp_path: Path) -> None:
     store = ZipStore(tmp_path / "s.zip", mode="w")
-    zarr.create_array(store, data=np.asarray(source[...]), chunks=(6, 150))
+    zarr.create_array(store, data=np.asarray(source[...]), chunks=(6, 60))
     store.close()
     archive = zarr.open_array(ZipStore(tmp_path / "s.zip", mode="r"))
     np.testing.assert_array_equal(rechunk(archive, {}, {}).execute()[...], source[...])

@@ -22,6 +22,9 @@ from rechunker.testing import Failing, Killing, Nothing, Telling
 from rechunker.types import CopySpec, Stage
 from rechunker_pywren import PywrenExecutor
 
+# The time limit of a test is a timer of this process, which these tests look at.
+pytestmark = pytest.mark.timeout(0)
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD)
 
 # Its tasks take far longer than `wait_for` waits. A program that is started in the background may

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import zarr
 from zarr.abc.store import Store
@@ -13,11 +13,9 @@ from zarr.buffer import default_buffer_prototype
 from zarr.storage import StorePath
 
 from rechunker.stores import access
-from rechunker.stores.nodes import reading
+from rechunker.stores.nodes import NODES_V2, Kind, kind_of, reading
 
 __all__ = ["Member", "find_members", "read_member"]
-
-_NODES_V2: dict[str, Literal["array", "group"]] = {".zarray": "array", ".zgroup": "group"}
 
 
 class Member(NamedTuple):
@@ -33,7 +31,7 @@ class Member(NamedTuple):
         Content of ``.zattrs``; None if there is no such object.
     """
 
-    kind: Literal["array", "group"]
+    kind: Kind
     metadata: bytes
     attributes: bytes | None = None
 
@@ -117,12 +115,12 @@ class _Walk(NamedTuple):
     async def read(self, path: str) -> Member | None:
         if self.zarr_format == 3:
             content = await self._get(path, "zarr.json")
-            kind = _kind(content)
+            kind = None if content is None else kind_of(content)
             return None if content is None or kind is None else Member(kind, content)
         *nodes, attributes = await asyncio.gather(
-            *(self._get(path, name) for name in (*_NODES_V2, ".zattrs"))
+            *(self._get(path, name) for name in (*NODES_V2, ".zattrs"))
         )
-        for kind, content in zip(_NODES_V2.values(), nodes, strict=True):
+        for kind, content in zip(NODES_V2.values(), nodes, strict=True):
             if content is not None:
                 return Member(kind, content, attributes)
         return None
@@ -177,11 +175,3 @@ def _is_canonical(name: object) -> bool:
 
 def _join(path: str, name: str) -> str:
     return f"{path}/{name}" if path else name
-
-
-def _kind(content: bytes | None) -> Literal["array", "group"] | None:
-    try:
-        kind = json.loads(content or b"{}").get("node_type")
-    except (ValueError, AttributeError):
-        return None  # no metadata of Zarr
-    return kind if kind in ("array", "group") else None

@@ -16,10 +16,13 @@ from rechunker.stores import access
 
 __all__ = [
     "METADATA",
+    "NODES_V2",
+    "Kind",
     "Node",
     "check_unchanged",
     "digest_of",
     "find_node",
+    "kind_of",
     "node_digest",
     "read_json",
     "reading",
@@ -29,6 +32,8 @@ __all__ = [
 METADATA = ("zarr.json", ".zmetadata", ".zgroup", ".zarray", ".zattrs")
 
 Kind = Literal["array", "group"]
+# Names of the metadata objects of format 2.
+NODES_V2: dict[str, Kind] = {".zarray": "array", ".zgroup": "group"}
 
 
 class Node(NamedTuple):
@@ -71,15 +76,20 @@ def find_node(path: StorePath) -> Node | None:
         if store is None:
             return None
         content = access.get(store, (path / "zarr.json").path)
-        kind = _parse(content.to_bytes()).get("node_type") if content is not None else None
-        if content is not None and kind in ("array", "group"):
+        kind = kind_of(content.to_bytes()) if content is not None else None
+        if content is not None and kind is not None:
             return Node(kind, 3, content.to_bytes())
-        kinds_v2: dict[str, Kind] = {".zarray": "array", ".zgroup": "group"}
-        for name, kind_v2 in kinds_v2.items():
+        for name, kind_v2 in NODES_V2.items():
             content = access.get(store, (path / name).path)
             if content is not None:
                 return Node(kind_v2, 2, content.to_bytes())
     return None
+
+
+def kind_of(content: bytes) -> Kind | None:
+    """Return what a ``zarr.json`` describes; None if it is no metadata of Zarr."""
+    kind = _parse(content).get("node_type")
+    return kind if kind in ("array", "group") else None
 
 
 def node_digest(path: StorePath) -> str | None:
