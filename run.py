@@ -20,13 +20,13 @@ ROOT = Path(__file__).resolve().parent
 HOME = ROOT / ".nox" / f"nox-{sys.version_info.major}.{sys.version_info.minor}"
 BIN = HOME / ("Scripts" if os.name == "nt" else "bin")
 NOX = "nox[uv]>=2026.4"
-# Groups of sessions. The lists of a group are run side by side, each in order. What the last list
-# prints comes last, and with it the summary of the tests of the core.
-CHECKS = ["lint", "typecheck", "bare", "doctests", "together"]
+# Groups of sessions. The lists of a group are run side by side, each in order, and take about the
+# same time. What the last list prints comes last, and with it the summary of the tests of the core.
+FIRST, SECOND = ["lint", "typecheck", "bare"], ["doctests", "together", "minimums"]
 GROUPS = {
     "demo": [["demo"]],
-    "tests": [[*CHECKS, "plugins"], ["minimums", "core"]],
-    "everything": [[*CHECKS, "oldest", "plugins"], ["minimums", "thorough", "core"]],
+    "tests": [[*FIRST, "plugins"], [*SECOND, "core"]],
+    "everything": [[*FIRST, "oldest", "plugins"], [*SECOND, "thorough", "core"]],
 }
 CLOSING = re.compile(r"=+ .*\b(passed|failed|error|errors|no tests ran)\b.* in [\d.]+s.* =+")
 
