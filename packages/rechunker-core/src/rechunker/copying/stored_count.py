@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zarr.storage import LocalStore, StorePath
 
@@ -19,7 +19,6 @@ __all__ = ["check_count", "count_objects"]
 # requests, which mostly return 1,000 keys.
 _MOST_FILES = 100_000
 _MOST_OTHERS = 5_000
-_KEY = re.compile(r"(?:c[./])?(\d+(?:[./]\d+)*)|c")
 
 
 def count_objects(array: StoredArray) -> int | None:
@@ -39,8 +38,8 @@ def count_objects(array: StoredArray) -> int | None:
     most = _MOST_FILES if isinstance(unwrap(array.store), LocalStore) else _MOST_OTHERS
     if prod(array.objects) > most or not array.store.supports_listing:
         return None
-    first = (0,) * len(array.objects)
-    if _index(array, array.key(first)) != first:
+    corners = [tuple(0 for _ in array.objects), tuple(n - 1 for n in array.objects)]
+    if not all(map(_Keys.of(array).contain, map(array.key, corners))):
         return None
     try:
         return _count(array)
@@ -50,18 +49,40 @@ def count_objects(array: StoredArray) -> int | None:
 
 def _count(array: StoredArray) -> int:
     prefix = f"{array.path}/" if array.path else ""
-    return len(access.find_keys(array.store, prefix, lambda key: _index(array, key) is not None))
+    return len(access.find_keys(array.store, prefix, _Keys.of(array).contain))
 
 
-def _index(array: StoredArray, key: str) -> tuple[int, ...] | None:
-    """Return the index of the object that has a key; None if it is no object of the grid."""
-    match = _KEY.fullmatch(key[len(array.path) + 1 if array.path else 0 :])
-    if match is None:
-        return None
-    index = tuple(map(int, re.split("[./]", match[1]))) if match[1] and array.objects else ()
-    counts = array.objects
-    inside = len(index) == len(counts) and all(i < n for i, n in zip(index, counts, strict=True))
-    return index if inside and array.key(index) == key else None
+class _Keys(NamedTuple):
+    """Keys of the objects of an array: what comes first, and numbers with separators."""
+
+    prefix: str
+    separator: str
+    counts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, array: StoredArray) -> _Keys:
+        counts = array.objects
+        first = array.key((0,) * len(counts))
+        numbers = re.search(r"0([./]0)*$", first)
+        if not counts or numbers is None:
+            return cls(first, "/", counts)  # the only key; or keys of another kind: contains none
+        return cls(first[: numbers.start()], (numbers[1] or "/")[0], counts)
+
+    def contain(self, key: str) -> bool:
+        """Return whether a key is that of an object of the grid."""
+        if not key.startswith(self.prefix):
+            return False
+        rest = key[len(self.prefix) :]
+        if not self.counts:
+            return not rest
+        numbers = rest.split(self.separator)
+        return len(numbers) == len(self.counts) and all(
+            number.isdecimal()
+            and len(number) <= len(str(count))
+            and str(int(number)) == number
+            and int(number) < count
+            for number, count in zip(numbers, self.counts, strict=True)
+        )
 
 
 def check_count(array: StoredArray) -> None:
