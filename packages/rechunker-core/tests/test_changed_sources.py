@@ -107,10 +107,9 @@ def test_objects_of_the_grid_are_counted_and_no_others(tmp_path: Path) -> None:
         array[tuple(slice(3) for _ in shape)] = 5
         stored = StoredArray.of(place, document_of(array), 4)
         others = ["1/zarr.json", "1/c/0", "c.0.0.partial", "0.0.0", "notes"]
-        others += ["c/00/1", "00.1", "c/1/00", f"c/{10**30}/0", f"{10**30}.0", "c/\u0661/0"]
-        others += (
-            [stored.key((4, 0)).removeprefix("a2/")] if shape else []
-        )  # what a larger array has left
+        if shape:  # what a larger array has left, and what is spelled in another way
+            others.append(stored.key((4, 0)).removeprefix("a2/"))
+            others += ["c/00/1", "00.1", "c/1/00", f"c/{10**30}/0", f"{10**30}.0", "c/\u0661/0"]
         for name in others:
             access.put(store, (place / name).path, cpu.Buffer.from_bytes(b"other"))
         found = count_objects(stored)
