@@ -112,6 +112,7 @@ FILTERS: dict[str, list[Any]] = {
     "differences": [numcodecs.Delta("f4", "f4")],
     "digits": [numcodecs.Quantize(2, "f4")],
     "bits": [numcodecs.BitRound(8)],
+    "bits of doubles": [numcodecs.AsType("f8", "f4"), numcodecs.BitRound(8)],
     "type": [numcodecs.AsType("f8", "f4")],
     "shuffled": [numcodecs.Shuffle(4)],
     "two": [numcodecs.Delta("f4", "f4"), numcodecs.FixedScaleOffset(0, 1e-6, "f4", "f4")],

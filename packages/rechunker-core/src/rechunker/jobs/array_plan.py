@@ -115,10 +115,11 @@ def _footprint(source: SourceArray, target: StoredArray, temp: TempPlace | None)
     stored = source.reader.stored
     if stored is not None and stored.codec.order == "F":
         copied += chunk  # put into C order to be encoded
+    lasting = max(target.codec.lasting_bytes, stored.codec.lasting_bytes if stored else 0)
     return Footprint(
-        read=source.read_bytes,
+        read=source.read_bytes + lasting,
         unit=source.unit_bytes,
-        write=target.codec.write_bytes + copied,
+        write=target.codec.write_bytes + copied + lasting,
         pad=chunk,
         spill=spill(temp.path.store, temp.codec) if temp else 0.0,
         checksum=CHECKSUM_BYTES,

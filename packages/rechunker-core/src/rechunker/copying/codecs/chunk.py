@@ -40,6 +40,8 @@ class ChunkCodec(Protocol):
     kept_bytes
         Bytes that belong to each thread that decodes and encodes: small tables and buffers of its
         codecs, and freed memory that the C library keeps.
+    lasting_bytes
+        Bytes that decoding or encoding a chunk leaves in use, also while other data are held.
     whole
         Whether an object is decoded at once; a shard is decoded one inner chunk at a time.
     """
@@ -54,6 +56,8 @@ class ChunkCodec(Protocol):
     def write_bytes(self) -> int: ...
     @property
     def kept_bytes(self) -> int: ...
+    @property
+    def lasting_bytes(self) -> int: ...
     @property
     def whole(self) -> bool: ...
 
@@ -118,6 +122,7 @@ class ZarrCodec:
     kept_bytes: int
     whole: bool
     order: Literal["C", "F"] = "C"
+    lasting_bytes: int = 0
 
     @classmethod
     def of(cls, document: Document, itemsize: int) -> ZarrCodec:

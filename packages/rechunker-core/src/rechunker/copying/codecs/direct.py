@@ -15,7 +15,6 @@ from zarr.buffer import cpu
 from rechunker.copying.codecs.compressor import ByteCodec, byte_codec
 from rechunker.copying.codecs.filters import Filters, filters_of
 from rechunker.copying.codecs.piece import Piece
-from rechunker.copying.codecs.workspace import LARGEST_KEPT
 from rechunker.metadata.document import Document, Shape, chunk_shapes
 from rechunker.scratch import Scratch
 
@@ -74,8 +73,11 @@ class DirectCodec:
 
     @property
     def kept_bytes(self) -> int:
-        kept = self.compressor.workspace(self.nbytes).kept if self.compressor else 0
-        return kept + (self._filtering if self._filtering < LARGEST_KEPT else 0)
+        return self.compressor.workspace(self.nbytes).kept if self.compressor else 0
+
+    @property
+    def lasting_bytes(self) -> int:
+        return self.filters.kept_bytes(prod(self.shape)) if self.filters else 0
 
     @property
     def _filtering(self) -> int:

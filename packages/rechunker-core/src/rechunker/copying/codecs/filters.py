@@ -13,14 +13,19 @@ import numpy as np
 import numpy.typing as npt
 from numcodecs.abc import Codec
 
+from rechunker.copying.codecs.workspace import LARGEST_KEPT
+
 __all__ = ["Filters", "filters_of"]
 
 # Filters that keep the number of elements, whatever these are.
 _ELEMENTWISE = frozenset({"astype", "bitround", "delta", "fixedscaleoffset", "quantize", "shuffle"})
 # Elements enough to see what a filter makes of them.
 _SAMPLE = 8
-# Filters compute in double precision; and hold input, output and two intermediate results.
-_WIDEST, _ARRAYS = 8, 4
+# Filters compute in double precision, and hold up to so many results at a time (measured).
+_WIDEST, _ARRAYS = 8, 3
+# The GNU C library keeps what they freed in the heaps of threads, even if these are trimmed: only
+# the first heap of a process is trimmed at its top. Measured: three of the largest arrays.
+_KEPT = 3
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,11 @@ class Filters:
     def working_bytes(self, elements: int) -> int:
         """Return the peak memory of a filter, in bytes, with its output and without its input."""
         return _ARRAYS * self.widest * elements
+
+    def kept_bytes(self, elements: int) -> int:
+        """Return the bytes of freed memory that the C library keeps while other data are held."""
+        largest = self.widest * elements
+        return _KEPT * largest if largest < LARGEST_KEPT else 0
 
 
 def filters_of(configs: Iterable[Mapping[str, Any]], dtype: np.dtype[Any]) -> Filters | None:
