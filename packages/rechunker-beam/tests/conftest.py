@@ -16,6 +16,13 @@ from rechunker_beam import BeamExecutor
 DASK = "apache_beam.runners.dask.dask_runner.DaskRunner"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # Threads of Beam that fail when the pipeline has failed that they serve, or its process.
+    threads = "Exception in thread (run_worker|beam_control_read|read_grpc_client_inputs)"
+    kind = "pytest.PytestUnhandledThreadExceptionWarning"
+    config.addinivalue_line("filterwarnings", f"ignore:{threads}:{kind}")
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[LocalCluster]:
     """Start two processes with one thread each."""

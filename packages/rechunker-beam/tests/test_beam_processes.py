@@ -84,11 +84,6 @@ class TestEnding(EndingTests):
         return BeamExecutor(options=PROCESSES)
 
 
-# Threads of Beam that watch the killed process fail.
-@pytest.mark.filterwarnings(
-    "ignore:Exception in thread (run_worker|beam_control_read|read_grpc_client_inputs):"
-    "pytest.PytestUnhandledThreadExceptionWarning"
-)
 class TestKilledProcesses(KilledWorkerTests):
     executor = "beam"
     options: ClassVar = {"options": PROCESSES}
