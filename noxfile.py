@@ -87,6 +87,13 @@ def install(session: nox.Session, *packages: Path, group: str | None = "test") -
     session.install(*(build(session, path) for path in with_core), *extra)
 
 
+def install_alike(session: nox.Session) -> None:
+    """Install the wheels of all packages that support the common Python, and say which do not."""
+    left = ", ".join(path.name for path in PACKAGES if path not in ALIKE) or "none"
+    session.log(f"On Python {COMMON}; packages that do not support it: {left}")
+    install(session, *ALIKE)
+
+
 def requirements(folder: Path, group: str) -> list[str]:
     """Return the requirements of a dependency group."""
     return list(dependency_groups(load_toml(folder / "pyproject.toml"), group))
@@ -115,12 +122,12 @@ def run_tests(session: nox.Session, package: Path, *options: str) -> None:
     session.run("pytest", f"--rootdir={ROOT}", *workers, tests, *options, *session.posargs)
 
 
-def test_alone(session: nox.Session, package: Path) -> None:
+def test_alone(session: nox.Session, package: Path, *options: str) -> None:
     """Run the tests of a package in an environment with no other Rechunker package but the core."""
     missing = ", ".join(version for version in SUPPORTED if version not in FOUND) or "none"
     session.log(f"Tested on Python {session.python}; not installed: {missing}")
     install(session, package)
-    run_tests(session, package)
+    run_tests(session, package, *options)
 
 
 @nox.session(python=RUNNING)
@@ -142,7 +149,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=COMMON)
 def typecheck(session: nox.Session) -> None:
     """Check the types of all packages, of their tests and of the programs."""
-    install(session, *ALIKE)
+    install_alike(session)
     session.install(*requirements(ROOT, "typecheck"))
     settings = f"--config-file={ROOT / 'pyproject.toml'}"
     bench, checks = ROOT / "bench", ROOT / "checks"
@@ -167,7 +174,7 @@ def bare(session: nox.Session) -> None:
 @nox.session(python=COMMON)
 def doctests(session: nox.Session) -> None:
     """Run the examples in docstrings and documents."""
-    install(session, *ALIKE)
+    install_alike(session)
     documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), CORE / "README.md"]
     session.run(
         *("pytest", "-p", "doctest_folder", "--doctest-modules", "--doctest-glob=*.md"),
@@ -194,7 +201,7 @@ def minimums(session: nox.Session) -> None:
 @nox.session(python=COMMON)
 def together(session: nox.Session) -> None:
     """Rechunk one array with the executors of all packages, and let their runs meet."""
-    install(session, *ALIKE)
+    install_alike(session)
     session.run("python", ROOT / "checks" / "together.py", *(path.name for path in ALIKE))
     meetings = session.posargs or ["--pairs=3", "--kills=1"]
     session.run("python", ROOT / "checks" / "races.py", *meetings)
@@ -210,8 +217,7 @@ def oldest(session: nox.Session, package: Path) -> None:
 @nox.session(python=pythons(CORE)[-1])
 def thorough(session: nox.Session) -> None:
     """Run the tests of the core with every case of the large matrices, and many more examples."""
-    install(session, CORE)
-    run_tests(session, CORE, "--thorough")
+    test_alone(session, CORE, "--thorough")
 
 
 @nox.session

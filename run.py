@@ -77,7 +77,9 @@ def run(*lists: list[str]) -> tuple[Iterator[str], list[int]]:
 
     def lines() -> Iterator[str]:
         with ExitStack() as stack:
-            outputs = [stack.enter_context(TemporaryFile("w+")) for _ in lists[1:]]
+            outputs = [
+                stack.enter_context(TemporaryFile("w+", errors="replace")) for _ in lists[1:]
+            ]
             others = [start(*pair) for pair in zip(lists[1:], outputs, strict=True)]
             with start(lists[0], subprocess.PIPE) as first:
                 assert first.stdout is not None

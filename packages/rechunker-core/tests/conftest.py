@@ -19,7 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile(
         "rechunker",
         deadline=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.too_slow],
         derandomize=True,
         max_examples=480 if config.getoption("thorough") else 60,
     )

@@ -118,6 +118,16 @@ def test_objects_of_the_grid_are_counted_and_no_others(tmp_path: Path) -> None:
     assert not wrong
 
 
+def test_links_that_lead_in_a_circle_are_no_chunks(tmp_path: Path) -> None:
+    source = source_at(tmp_path / "s")
+    (tmp_path / "s" / "c" / "around").symlink_to(tmp_path / "s")
+    (tmp_path / "s" / "c" / "itself").symlink_to(tmp_path / "s" / "c" / "itself")
+    plan = rechunk(source, (40, 4), "1MB", {}, executor="python")
+    assert np.array_equal(plan.execute()[...], source[...])
+    stored = StoredArray.of(StorePath(LocalStore(tmp_path / "s")), document_of(source), 8)
+    assert count_objects(stored) == 10
+
+
 class Unlisted(LocalStore):
     """A store that may be read but not listed, as buckets may be."""
 

@@ -7,6 +7,7 @@ from rechunker.copying.checksums import CHECKSUM_BYTES
 from rechunker.copying.codecs import (
     LARGEST_KEPT,
     CellCodec,
+    ChunkCodec,
     CompressedCells,
     ObjectCellCodec,
     Piece,
@@ -28,6 +29,7 @@ __all__ = [
     "CHECKSUM_BYTES",
     "LARGEST_KEPT",
     "CellCodec",
+    "ChunkCodec",
     "CompressedCells",
     "CopyError",
     "CopyWork",

@@ -11,7 +11,7 @@ from typing import Any
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, ObjectStore
 
-from rechunker.copying import CHECKSUM_BYTES, LARGEST_KEPT, StoredArray, spill
+from rechunker.copying import CHECKSUM_BYTES, LARGEST_KEPT, ChunkCodec, StoredArray, spill
 from rechunker.jobs.job import ArrayJob, TempPlace
 from rechunker.metadata import check_codec_limits
 from rechunker.planning import (
@@ -115,7 +115,7 @@ def _footprint(source: SourceArray, target: StoredArray, temp: TempPlace | None)
     stored = source.reader.stored
     if stored is not None and stored.codec.order == "F":
         copied += chunk  # put into C order to be encoded
-    lasting = max(target.codec.lasting_bytes, stored.codec.lasting_bytes if stored else 0)
+    lasting = max(codec.lasting_bytes for codec in _codecs(source, target))
     return Footprint(
         read=source.read_bytes + lasting,
         unit=source.unit_bytes,
@@ -141,8 +141,13 @@ def _check_cells(plan: RechunkPlan, limit: int | None, where: str) -> None:
 
 def _kept(source: SourceArray, target: StoredArray) -> int:
     """Return the bytes that belong to each thread of a task, whatever it has in its hands."""
+    return max(codec.kept_bytes for codec in _codecs(source, target))
+
+
+def _codecs(source: SourceArray, target: StoredArray) -> list[ChunkCodec]:
+    """Return the codecs that a task decodes and encodes with."""
     stored = source.reader.stored
-    return max(target.codec.kept_bytes, stored.codec.kept_bytes if stored else 0)
+    return [target.codec, *([stored.codec] if stored else [])]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from contextlib import suppress
 from copy import copy
 from io import FileIO
 from itertools import accumulate
@@ -211,17 +210,16 @@ def find_keys(store: Store, prefix: str, wanted: Callable[[str], bool]) -> list[
 
 
 def _walk(root: Path, prefix: str) -> Iterator[str]:
-    # Ten times as fast as LocalStore.list_prefix (zarr 3.4.2), twice as fast as os.walk.
-    top, folders = os.path.join(root, ""), [prefix.rstrip("/")]
-    while folders:
-        folder = folders.pop()
-        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(top + folder) as entries:
-            for entry in entries:
-                key = f"{folder}/{entry.name}" if folder else entry.name
-                if not entry.is_dir():
-                    yield key
-                elif not entry.is_symlink():
-                    folders.append(key)
+    # Two to four times as fast as LocalStore.list_prefix (zarr 3.4.2).
+    top = os.path.join(root, "")
+    for folder, _, names in os.walk(root / prefix, onerror=_raise_unless_missing):
+        base = os.path.join(folder, "")[len(top) :].replace(os.sep, "/")
+        yield from (base + name for name in names)
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def _forget_listings(store: Any) -> None:

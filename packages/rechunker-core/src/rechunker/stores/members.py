@@ -115,8 +115,9 @@ class _Walk(NamedTuple):
     async def read(self, path: str) -> Member | None:
         if self.zarr_format == 3:
             content = await self._get(path, "zarr.json")
-            kind = None if content is None else kind_of(content)
-            return None if content is None or kind is None else Member(kind, content)
+            if content is None or (kind := kind_of(content)) is None:
+                return None
+            return Member(kind, content)
         *nodes, attributes = await asyncio.gather(
             *(self._get(path, name) for name in (*NODES_V2, ".zattrs"))
         )

@@ -76,8 +76,7 @@ def find_node(path: StorePath) -> Node | None:
         if store is None:
             return None
         content = access.get(store, (path / "zarr.json").path)
-        kind = kind_of(content.to_bytes()) if content is not None else None
-        if content is not None and kind is not None:
+        if content is not None and (kind := kind_of(content.to_bytes())) is not None:
             return Node(kind, 3, content.to_bytes())
         for name, kind_v2 in NODES_V2.items():
             content = access.get(store, (path / name).path)
