@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, ClassVar
 
 import numcodecs
 import numpy as np
+import numpy.typing as npt
 import pytest
 import zarr
 from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, TransposeCodec, ZstdCodec
@@ -184,3 +187,39 @@ def test_decoding_in_threads_leaves_the_filters_of_warnings_alone() -> None:
         found = list(pool.map(lambda _: len(list(codec.decode(raw, Scratch()))), range(16)))
     assert found == [100] * 16
     assert list(warnings.filters) == before
+
+
+class Watched(numcodecs.abc.Codec):  # type: ignore[misc]
+    """Copies bytes, and notes the threads in which it does."""
+
+    codec_id = "watched"
+    threads: ClassVar[set[int]] = set()
+
+    def encode(self, buf: Any) -> Any:
+        self.threads.add(threading.get_ident())
+        return np.array(buf).reshape(-1).view(np.uint8)
+
+    decode = encode
+
+
+def test_zarr_computes_in_the_thread_that_asks() -> None:
+    """Threads of Zarr's own would keep the memory of a chunk each, and nobody would count it."""
+    numcodecs.register_codec(Watched)
+    array = zarr.create_array(
+        {}, shape=(4, 6), chunks=(2, 3), dtype="i4,f8", zarr_format=2, compressors=Watched()
+    )
+    codec = chunk_codec(document_of(array), 12)
+    chunk = np.ones((2, 3), "i4,f8")
+
+    def work() -> npt.NDArray[Any]:
+        encoded = np.asarray(codec.encode(chunk).as_numpy_array()).view(np.uint8)
+        ((_, decoded),) = codec.decode(encoded, Scratch())
+        return decoded
+
+    async def in_a_notebook() -> npt.NDArray[Any]:
+        return work()
+
+    Watched.threads.clear()
+    np.testing.assert_array_equal(work(), chunk)
+    assert Watched.threads == {threading.get_ident()}
+    np.testing.assert_array_equal(asyncio.run(in_a_notebook()), chunk)

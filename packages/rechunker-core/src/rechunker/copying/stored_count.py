@@ -88,6 +88,9 @@ class _Keys(NamedTuple):
 def check_count(array: StoredArray) -> None:
     """Check that as many objects are stored as when the plan was made, if they were counted.
 
+    Where none was missing, nothing is listed: reading a missing object is an error then
+    (`StoredArray.confirm_missing`).
+
     Parameters
     ----------
     array
@@ -98,7 +101,7 @@ def check_count(array: StoredArray) -> None:
     ValueError
         If there are more or fewer.
     """
-    if array.stored_count is None:
+    if array.stored_count in (None, prod(array.objects)):
         return
     now = _count(array)
     if now != array.stored_count:

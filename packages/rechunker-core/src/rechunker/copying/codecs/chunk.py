@@ -16,6 +16,7 @@ from zarr.storage import MemoryStore, StorePath
 
 from rechunker.copying.codecs.compressor import byte_codec
 from rechunker.copying.codecs.direct import direct_codec
+from rechunker.copying.codecs.inline import complete
 from rechunker.copying.codecs.piece import Piece
 from rechunker.copying.codecs.workspace import LARGEST_KEPT, Workspace
 from rechunker.metadata.document import Document, Shape, array_from_document, chunk_shapes
@@ -161,7 +162,8 @@ class ZarrCodec:
         for start in np.ndindex(*(len(axis) for axis in starts)):
             first = tuple(axis[i] for axis, i in zip(starts, start, strict=True))
             region = tuple(slice(i, i + w) for i, w in zip(first, self.inner, strict=True))
-            part = np.asarray(array[region]).reshape(self.inner)
+            found = complete(array.getitem(region)) if self.whole else zarr.Array(array)[region]
+            part = np.asarray(found).reshape(self.inner)
             if self.whole:
                 objects.clear()  # so that the encoded bytes can go while the chunk is in use
             yield first, part
@@ -173,17 +175,22 @@ class ZarrCodec:
         objects: dict[str, Buffer] = {}
         array = _array_of_one_object(self.metadata, objects)
         # Filters of numcodecs take the bytes as they are, whatever their order.
-        array.with_config({"write_empty_chunks": True})[...] = chunk.astype(self.dtype, copy=False)
+        array = array.with_config({"write_empty_chunks": True})
+        values = chunk.astype(self.dtype, copy=False)
+        if self.whole:
+            complete(array.setitem(..., values))
+        else:
+            zarr.Array(array)[...] = values  # Zarr encodes inner chunks in several threads
         return objects[self.key]
 
 
-def _array_of_one_object(metadata: Any, objects: dict[str, Buffer]) -> zarr.Array[Any]:
+def _array_of_one_object(metadata: Any, objects: dict[str, Buffer]) -> zarr.AsyncArray[Any]:
     """Return an array whose only stored object is, or will be, in `objects`.
 
     The metadata are parsed once for a codec and not for every chunk: parsing takes time, and its
     warnings can be silenced for all threads at once only.
     """
-    return zarr.Array(zarr.AsyncArray(metadata, StorePath(MemoryStore(objects))))
+    return zarr.AsyncArray(metadata, StorePath(MemoryStore(objects)))
 
 
 def _workspace(document: Document, itemsize: int, nbytes: int) -> Workspace:
