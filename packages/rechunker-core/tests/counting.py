@@ -10,7 +10,7 @@ from zarr.abc.buffer import Buffer, BufferPrototype
 from zarr.abc.store import ByteRequest, Store
 from zarr.storage import MemoryStore, WrapperStore
 
-from rechunker.stores import CLAIM, METADATA
+from rechunker.stores import CLAIM, JOURNAL, METADATA
 
 
 class CountingStore(WrapperStore[Store]):
@@ -44,10 +44,10 @@ class CountingStore(WrapperStore[Store]):
 
 
 def objects(counts: Counter[str]) -> Counter[str]:
-    """Leave out the metadata, and the claim of the run."""
+    """Leave out the metadata, and the claim and the journal of the run."""
     return Counter({key: n for key, n in counts.items() if not _is_metadata(key)})
 
 
 def _is_metadata(key: str) -> bool:
     name = key.rsplit("/", 1)[-1]
-    return name in METADATA or name.startswith(CLAIM)
+    return name in METADATA or name.startswith(CLAIM) or JOURNAL in key.split("/")

@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "running": "types",
     "rechunked": "planning types",
     "api": "jobs sources stores plugins sizes rechunked types",
-    "rechunker": "api planning rechunked copying stores",
+    "rechunker": "api planning rechunked copying jobs stores",
     "executors": "running types hookspecs " + " ".join(f"rechunker_{name}" for name in ENGINES),
     "testing": "rechunker plugins types",
     "rechunker_beam": "running types hookspecs",

@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from rechunker.api import rechunk
 from rechunker.copying import CopyError
+from rechunker.jobs import ResumeError
 from rechunker.planning import MemoryLimitError, RechunkPlan, plan_rechunk
 from rechunker.rechunked import Rechunked
 from rechunker.stores import TargetInUseError
@@ -15,6 +16,7 @@ __all__ = [
     "MemoryLimitError",
     "RechunkPlan",
     "Rechunked",
+    "ResumeError",
     "TargetInUseError",
     "__version__",
     "plan_rechunk",

@@ -7,7 +7,15 @@ from typing import Any, overload
 
 import zarr
 
-from rechunker.jobs import check_array_name, check_places, plan_target, temp_places
+from rechunker.jobs import (
+    Parallelism,
+    Run,
+    TargetJob,
+    check_array_name,
+    check_places,
+    plan_target,
+    temp_places,
+)
 from rechunker.plugins import get_executor
 from rechunker.rechunked import Intermediate, Rechunked
 from rechunker.sizes import parse_bytes
@@ -161,11 +169,12 @@ def rechunk(
     temp = temp_places(hierarchy, temp_place, temp_options, target_options)
     check_places(hierarchy, place, temp_place, engine)
     into_group = group is not None and array_name is None
-    job = plan_target(hierarchy, place, temp, memory, engine, into_group=into_group)
-    plans = {array.name: array.plan for array in job.jobs}
-    hops = {name: plan.hops for name, plan in plans.items() if plan.hops}
+
+    def planned(parallelism: Parallelism) -> TargetJob:
+        return plan_target(hierarchy, place, temp, memory, parallelism, into_group=into_group)
+
+    run = Run(planned(Parallelism.of(engine)), planned)
+    hops = {name: plan.hops for name, plan in run.copy_plan.items() if plan.hops}
     between = Intermediate(temp_place, hops) if temp_place and hops else None
-    plan = engine.prepare_plan(job.specs())
-    return Rechunked(
-        engine, plan, source, between, job.target(), copy_plan=plans, reopen=job.open, held=job.held
-    )
+    plan = engine.prepare_plan(run.specs())
+    return Rechunked(engine, plan, source, between, run.job.target(), run=run)

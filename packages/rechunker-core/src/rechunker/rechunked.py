@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from zarr.storage import StorePath
 
 from rechunker.planning import RechunkPlan
-from rechunker.types import Executor, Traffic
+from rechunker.types import CopySpec, Executor, Traffic
 
 __all__ = ["Intermediate", "Rechunked"]
 
@@ -19,10 +19,23 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     Target = TypeVar("Target", default=Any)
+    Target_co = TypeVar("Target_co", covariant=True)
 else:
     from typing import TypeVar
 
     Target = TypeVar("Target")  # a default needs Python 3.13
+    Target_co = TypeVar("Target_co", covariant=True)
+
+
+class Run(Protocol[Target_co]):
+    """What a `Rechunked` needs to execute its plan; see `rechunker.jobs.Run`."""
+
+    @property
+    def copy_plan(self) -> dict[str, RechunkPlan]: ...
+    def specs(self) -> Iterator[CopySpec]: ...
+    def held(self, *, resume: bool) -> AbstractContextManager[None]: ...
+    def open(self) -> Target_co: ...
+    def continued(self) -> Run[Target_co]: ...
 
 
 @dataclass(frozen=True)
@@ -64,18 +77,16 @@ class Rechunked(Generic[Target]):
     target
         Array or group that will be written. Its metadata is written last, so nobody can open it
         before `execute` is done.
-    copy_plan
-        Plan of the stages of each array, by its name; the name is ``""`` if the source is an array.
-    reopen
-        Function that opens the target in its store, called at the end of `execute`. By default
-        `execute` returns `target`.
-    held
-        Function that returns a context in which this process holds the target.
+    run
+        Holds the target while the plan runs, opens it at the end, and finds what is left of an
+        earlier run. By default nothing of this is done, and `execute` returns `target`.
 
     Attributes
     ----------
-    executor, plan, source, intermediate, target, copy_plan
+    executor, plan, source, intermediate, target
         As passed.
+    copy_plan
+        Plan of the stages of each array, by its name; the name is ``""`` if the source is an array.
     traffic
         Total traffic of all tasks; None before `execute` and if the executor does not count it.
     """
@@ -88,9 +99,7 @@ class Rechunked(Generic[Target]):
         intermediate: Intermediate | None,
         target: Target,
         *,
-        copy_plan: Mapping[str, RechunkPlan] | None = None,
-        reopen: Callable[[], Target] | None = None,
-        held: Callable[[], AbstractContextManager[None]] = nullcontext,
+        run: Run[Target] | None = None,
     ) -> None:
         self.executor = executor
         self.plan = plan
@@ -98,15 +107,18 @@ class Rechunked(Generic[Target]):
         self.intermediate = intermediate
         self.target = target
         self.traffic: Traffic | None = None
-        self.copy_plan = dict(copy_plan or {})
-        self._reopen = reopen
-        self._held = held
+        self.copy_plan = dict(run.copy_plan) if run is not None else {}
+        self._run = run
 
-    def execute(self, **kwargs: Any) -> Target:
+    def execute(self, *, resume: bool = False, **kwargs: Any) -> Target:
         """Run the plan and return the target. After a failure, it may be called again.
 
         Parameters
         ----------
+        resume
+            Whether to go on with what an earlier run of the same plan has left in the target,
+            whether that run failed, was killed, or ran on another computer. Tasks that it has done
+            are not run again. Where there is nothing to go on with, the plan is run from the start.
         **kwargs
             Arguments for the executor. All executors of the Rechunker project accept `retries`,
             the number of times to retry a failed task. The "python" executor also accepts
@@ -123,14 +135,25 @@ class Rechunked(Generic[Target]):
         ------
         TypeError
             If the executor does not accept a keyword argument.
+        ResumeError
+            If the target holds an unfinished run with other arguments; the message says which.
+        TargetInUseError
+            If another run writes to the target.
         Exception
             The error of a task that failed; the target then has no metadata and cannot be opened.
         """
-        with self._held():
-            traffic = self.executor.execute_plan(self.plan, **kwargs)
+        if not isinstance(resume, bool):
+            raise TypeError(f"resume must be True or False, got {resume!r}")
+        run, plan = self._run, self.plan
+        if run is not None and resume:
+            run = run.continued()
+            if run is not self._run:
+                plan, self.copy_plan = self.executor.prepare_plan(run.specs()), run.copy_plan
+        with nullcontext() if run is None else run.held(resume=resume):
+            traffic = self.executor.execute_plan(plan, **kwargs)
         self.traffic = traffic if isinstance(traffic, Traffic) else None
-        if self._reopen is not None:
-            self.target = self._reopen()
+        if run is not None:
+            self.target = run.open()
         return self.target
 
     def __repr__(self) -> str:

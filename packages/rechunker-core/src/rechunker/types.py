@@ -31,6 +31,8 @@ class Traffic:
         Encoded bytes that were read from and written to stores.
     empty
         Number of target chunks (or shards) that contain only the fill value and were not written.
+    known
+        Number of tasks that were not run, because an earlier execution had done them.
     """
 
     tasks: int = 0
@@ -41,6 +43,7 @@ class Traffic:
     stored_read: int = 0
     stored_written: int = 0
     empty: int = 0
+    known: int = 0
 
     def __add__(self, other: Traffic) -> Traffic:
         return Traffic(
@@ -52,6 +55,7 @@ class Traffic:
             self.stored_read + other.stored_read,
             self.stored_written + other.stored_written,
             self.empty + other.empty,
+            self.known + other.known,
         )
 
 

@@ -18,6 +18,7 @@ from rechunker.copying.errors import CopyError
 from rechunker.copying.heap import trim_heap
 from rechunker.copying.lanes import Lane
 from rechunker.copying.reading import Reader, RegionReader, ZarrReader
+from rechunker.copying.recorded import RecordedStage, settle
 from rechunker.copying.stored_array import StoredArray
 from rechunker.copying.stored_count import check_count, count_objects
 from rechunker.copying.temp_objects import TempObjects, TempReader, TempWriter, spill
@@ -37,6 +38,7 @@ __all__ = [
     "ObjectCellCodec",
     "Piece",
     "Reader",
+    "RecordedStage",
     "RegionReader",
     "StoredArray",
     "TempObjects",
@@ -52,6 +54,7 @@ __all__ = [
     "count_objects",
     "encoded_alike",
     "is_variable_length",
+    "settle",
     "spill",
     "trim_heap",
 ]

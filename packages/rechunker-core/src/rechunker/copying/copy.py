@@ -8,6 +8,7 @@ from typing import Any
 
 import zarr
 
+from rechunker.copying.batch import Batch
 from rechunker.copying.buffers import Cells, ViewCells, cell_buffer
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
@@ -15,7 +16,7 @@ from rechunker.copying.reading import Reader
 from rechunker.copying.scatter import CellLayout
 from rechunker.copying.writing import Writer
 from rechunker.planning import Box, Grid, Layout, blocks_meeting, task_box
-from rechunker.stores import Claim, ClaimWatch
+from rechunker.stores import StageJournal
 from rechunker.types import Traffic
 
 __all__ = ["CopyWork"]
@@ -41,8 +42,9 @@ class CopyWork:
         Number of reads, or writes, that one task has in flight.
     settings
         Settings of `zarr.config` where the plan was made, by dotted name.
-    claim
-        Claim of the run on its target, which is looked at every second; None if there is none.
+    journal
+        Journal of the stage, with the claim of the run, which is looked at every second; None if
+        the target can hold neither.
     """
 
     name: str
@@ -53,15 +55,22 @@ class CopyWork:
     layout: Layout
     threads: int
     settings: Mapping[str, Any] = field(default_factory=dict)
-    claim: Claim | None = None
+    journal: StageJournal | None = None
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
-        with zarr.config.set(dict(self.settings)), Lanes(self.threads) as lanes:
-            watch = ClaimWatch(self.claim)
+        with (
+            zarr.config.set(dict(self.settings)),
+            Batch(self.journal, tasks) as batch,
+            Lanes(self.threads) as lanes,
+        ):
             for task in tasks:
-                watch.check()
+                if batch.is_known(task):
+                    yield Traffic(known=1)
+                    continue
                 self._run(task, lanes)
-                yield lanes.take_traffic() + Traffic(tasks=1)
+                traffic = lanes.take_traffic() + Traffic(tasks=1)
+                batch.note(task, traffic)
+                yield traffic
 
     def _run(self, task: int, lanes: Lanes) -> None:
         box = task_box(self.shape, self.grid, task)

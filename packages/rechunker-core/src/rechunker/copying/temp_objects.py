@@ -13,7 +13,7 @@ from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteReque
 from zarr.storage import StorePath
 
 from rechunker.copying.buffers import Cells
-from rechunker.copying.checksums import CHECKSUM_BYTES, Checksums
+from rechunker.copying.checksums import CHECKSUM_BYTES, ChecksumError, Checksums
 from rechunker.copying.codecs import CellCodec, Piece
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
@@ -21,7 +21,7 @@ from rechunker.copying.reading import Reader
 from rechunker.copying.scatter import CellLayout
 from rechunker.planning import Box, Grid, block, counts
 from rechunker.scratch import Scratch
-from rechunker.stores import access
+from rechunker.stores import StageJournal, access
 
 __all__ = ["TempObjects", "TempReader", "TempWriter", "spill"]
 
@@ -52,6 +52,8 @@ class TempObjects:
         Encodes cells; None for raw cells, stored as they lie in memory.
     itemsize
         Bytes of one decoded element; an estimate for variable-length elements.
+    journal
+        Journal of the stage that writes them; None if there is none.
     """
 
     store: Store
@@ -62,6 +64,7 @@ class TempObjects:
     dtype: np.dtype[Any]
     codec: CellCodec | None
     itemsize: int
+    journal: StageJournal | None = None
 
     @property
     def checksums(self) -> Checksums:
@@ -102,6 +105,10 @@ class TempWriter:
     objects: TempObjects
 
     @property
+    def store(self) -> Store:
+        return self.objects.store
+
+    @property
     def grid(self) -> tuple[int, ...]:
         return self.objects.grid
 
@@ -118,6 +125,9 @@ class TempWriter:
 
     def padded_layout(self, box: Box) -> CellLayout:
         return self.layout(box)
+
+    def keys(self, task: int, box: Box) -> Iterator[str]:
+        yield self.objects.key(task)
 
     def write(self, task: int, cells: Cells, lanes: Lanes) -> None:
         key = StorePath(self.objects.store, self.objects.key(task))
@@ -235,10 +245,15 @@ class TempReader(Reader):
         layout = objects.layout(block(objects.shape, objects.boxes, index))
         cell = layout.box & box
         lane.count(bytes_read=cell.size * objects.itemsize)
-        if objects.codec is None:
-            yield from self._raw(task, layout, cell, lane)
-        else:
-            yield cell.start, self._encoded(objects.codec, task, layout, cell, lane)
+        try:
+            if objects.codec is None:
+                yield from self._raw(task, layout, cell, lane)
+            else:
+                yield cell.start, self._encoded(objects.codec, task, layout, cell, lane)
+        except (ChecksumError, EOFError, FileNotFoundError):
+            if objects.journal is not None:
+                objects.journal.set_lost(task)
+            raise
 
     def _raw(self, task: int, layout: CellLayout, cell: Box, lane: Lane) -> Iterator[Piece]:
         """Yield a cell in slabs along its first axis; check it before the last of them."""

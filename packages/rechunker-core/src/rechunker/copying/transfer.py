@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rechunker.copying.batch import Batch
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.stored_array import StoredArray
 from rechunker.planning import Grid, block, blocks_meeting, task_box
-from rechunker.stores import Claim, ClaimWatch, access
+from rechunker.stores import StageJournal, access
 from rechunker.types import Traffic
 
 __all__ = ["TransferWork", "encoded_alike"]
@@ -44,8 +45,9 @@ class TransferWork:
         Two arrays that encode their objects alike.
     threads
         Number of objects that one task copies at a time.
-    claim
-        Claim of the run on its target, which is looked at every second; None if there is none.
+    journal
+        Journal of the stage, with the claim of the run, which is looked at every second; None if
+        the target can hold neither.
     """
 
     name: str
@@ -53,15 +55,18 @@ class TransferWork:
     source: StoredArray
     target: StoredArray
     threads: int
-    claim: Claim | None = None
+    journal: StageJournal | None = None
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
-        watch = ClaimWatch(self.claim)
-        with Lanes(self.threads) as lanes:
+        with Batch(self.journal, tasks) as batch, Lanes(self.threads) as lanes:
             for task in tasks:
-                watch.check()
+                if batch.is_known(task):
+                    yield Traffic(known=1)
+                    continue
                 self._run(task, lanes)
-                yield lanes.take_traffic() + Traffic(tasks=1)
+                traffic = lanes.take_traffic() + Traffic(tasks=1)
+                batch.note(task, traffic)
+                yield traffic
 
     def _run(self, task: int, lanes: Lanes) -> None:
         shape, units = self.source.shape, self.source.unit

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from zarr.abc.store import Store
 
 from rechunker.copying.buffers import Cells, is_variable_length
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.scatter import CellLayout, word_of
 from rechunker.copying.stored_array import StoredArray
-from rechunker.planning import Box, block
+from rechunker.planning import Box, block, blocks_meeting
 from rechunker.stores import access
 
 __all__ = ["Writer", "ZarrWriter"]
@@ -27,6 +29,8 @@ class Writer(Protocol):
 
     Attributes
     ----------
+    store
+        Store that the objects are written to.
     grid
         Grid of the cells that a box consists of; widths in elements.
     packed
@@ -35,6 +39,8 @@ class Writer(Protocol):
         Value of elements beyond the end of the array.
     """
 
+    @property
+    def store(self) -> Store: ...
     @property
     def grid(self) -> tuple[int, ...]: ...
     @property
@@ -48,6 +54,10 @@ class Writer(Protocol):
 
     def padded_layout(self, box: Box) -> CellLayout:
         """Return the cells of a box as they are stored: whole, if they are padded."""
+        ...
+
+    def keys(self, task: int, box: Box) -> Iterator[str]:
+        """Yield the keys of the objects that hold the box of a task, unless they are left out."""
         ...
 
     def write(self, task: int, cells: Cells, lanes: Lanes) -> None:
@@ -71,6 +81,10 @@ class ZarrWriter:
     write_empty: bool = False
 
     @property
+    def store(self) -> Store:
+        return self.array.store
+
+    @property
     def grid(self) -> tuple[int, ...]:
         return self.array.unit
 
@@ -89,6 +103,9 @@ class ZarrWriter:
         bounds = zip(box.stop, self.grid, strict=True)
         stop = tuple(-(-hi // width) * width for hi, width in bounds)
         return CellLayout(Box(box.start, stop), self.grid)
+
+    def keys(self, task: int, box: Box) -> Iterator[str]:
+        return map(self.array.key, blocks_meeting(self.array.shape, self.grid, box))
 
     def write(self, task: int, cells: Cells, lanes: Lanes) -> None:
         def store(cell: Box, lane: Lane) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from rechunker.jobs.array_plan import Parallelism
 from rechunker.jobs.checks import check_array_name, check_places
-from rechunker.jobs.target_job import plan_target
+from rechunker.jobs.resuming import ResumeError
+from rechunker.jobs.run import Run
+from rechunker.jobs.target_job import TargetJob, plan_target
 from rechunker.jobs.temp_options import temp_places
 
 __all__ = [
+    "Parallelism",
+    "ResumeError",
+    "Run",
+    "TargetJob",
     "check_array_name",
     "check_places",
     "plan_target",

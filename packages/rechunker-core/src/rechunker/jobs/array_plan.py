@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf, prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, ObjectStore
@@ -28,7 +28,7 @@ from rechunker.sources import ArrayRequest, SourceArray
 from rechunker.stores import access, unwrap
 from rechunker.types import Executor
 
-__all__ = ["plan_job"]
+__all__ = ["Parallelism", "plan_job"]
 
 # Codecs limit a copy to the throughput that a store has at this ratio of stored to decoded bytes;
 # better compression does not make it faster.
@@ -45,13 +45,31 @@ ENCODED_TEMP = 0.99
 MAX_AMPLIFICATION = 2.0
 
 
+class Parallelism(NamedTuple):
+    """How many tasks run at the same time, and how many requests of each.
+
+    Parameters
+    ----------
+    workers, threads
+        Attributes of an executor, or of the one that a run to be resumed was planned for.
+    """
+
+    workers: int
+    threads: int
+
+    @classmethod
+    def of(cls, executor: Executor[Any]) -> Parallelism:
+        """Return the numbers of an executor."""
+        return cls(executor.workers, executor.threads)
+
+
 def plan_job(
     request: ArrayRequest,
     target: StoredArray,
     *,
     temp: TempPlace | None,
     max_mem: int,
-    executor: Executor[Any],
+    parallelism: Parallelism,
 ) -> ArrayJob:
     """Plan one array.
 
@@ -65,8 +83,8 @@ def plan_job(
         Where temporary objects may go; None if there is no such place.
     max_mem
         Memory limit per task in bytes.
-    executor
-        What will run the plan.
+    parallelism
+        Of the executor that will run the plan.
 
     Raises
     ------
@@ -77,7 +95,7 @@ def plan_job(
         objects are too large for their codecs.
     """
     where = f"array {request.name!r}: " if request.name else ""
-    search = _Search.of(request.source, target, temp, executor)
+    search = _Search.of(request.source, target, temp, parallelism)
     try:
         check_codec_limits(request.document, target.itemsize)
     except ValueError as error:
@@ -169,17 +187,18 @@ class _Search:
         source: SourceArray,
         target: StoredArray,
         temp: TempPlace | None,
-        executor: Executor[Any],
+        parallelism: Parallelism,
     ) -> _Search:
         prices = _prices([target.store, source.reader.store, temp.path.store if temp else None])
         ratio = min(1.0, max(source.stored_ratio, FASTEST_CODEC))
         cost = replace(
             prices,
-            workers=executor.workers,
+            workers=parallelism.workers,
             stored=ratio,
             temp=1.0 if temp is None or temp.codec is None else min(ratio, ENCODED_TEMP),
         )
-        threads = executor.threads if prices is LOCAL else max(executor.threads, REMOTE_REQUESTS)
+        threads = parallelism.threads
+        threads = threads if prices is LOCAL else max(threads, REMOTE_REQUESTS)
         footprint = _footprint(source, target, temp)
         return cls(
             source, target, footprint, cost, threads, _kept(source, target), temp is not None

@@ -10,6 +10,7 @@ from zarr.storage import StorePath, ZipStore
 from rechunker.sources import Hierarchy
 from rechunker.stores import (
     CLAIM,
+    JOURNAL,
     METADATA,
     check_name_on_disk,
     check_writable,
@@ -134,7 +135,7 @@ def _check_name(name: str, what: str) -> None:
             f"{what} {name!r} may lead out of its place; separate names by single slashes, none of "
             "them empty, '.' or '..'"
         )
-    reserved = {*METADATA, CLAIM} & {*parts}
+    reserved = {*METADATA, CLAIM, JOURNAL} & {*parts}
     if reserved:
         raise ValueError(
             f"{what} {name!r}: {min(reserved)!r} is the name of an object that belongs to a group "

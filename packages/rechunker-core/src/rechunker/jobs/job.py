@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 from zarr.storage import StorePath
 
@@ -14,6 +15,7 @@ from rechunker.copying import (
     CellCodec,
     CopyWork,
     Reader,
+    RecordedStage,
     StoredArray,
     TempObjects,
     TempReader,
@@ -26,13 +28,16 @@ from rechunker.copying import (
 )
 from rechunker.planning import Layout, RechunkPlan, regular_grid
 from rechunker.sources import ArrayRequest
-from rechunker.stores import Claim, identity_of
+from rechunker.stores import StageJournal, identity_of
 from rechunker.types import CopySpec, Stage
 
 __all__ = ["ArrayJob", "TempPlace"]
 
 # Bytes of a slab of a cell: it stays in the processor's cache while it is scattered.
 SLAB_BYTES = 1 << 22
+Journals: TypeAlias = Callable[[int], StageJournal | None]
+"""Returns the journal of a stage, by its number; None if the target can hold none."""
+
 # To be raised with every change of the layout of temporary objects.
 LAYOUT_VERSION = "2"
 
@@ -107,38 +112,61 @@ class ArrayJob:
         assert self.temp is not None
         return self.temp.path / f"rechunker-{self.fingerprint}"
 
-    def spec(self, claim: Claim | None) -> CopySpec:
-        """Return the stages of the plan; their tasks stop when the claim is gone."""
-        return CopySpec(self.name, tuple(self._stages(claim)))
+    def spec(self, journals: Journals) -> CopySpec:
+        """Return the stages of the plan.
 
-    def _stages(self, claim: Claim | None) -> Iterator[Stage]:
+        Parameters
+        ----------
+        journals
+            Returns the journal of each stage, without whose claim its tasks stop.
+        """
+        return CopySpec(self.name, tuple(self._stages(journals)))
+
+    def recorded(self, journals: Journals) -> tuple[RecordedStage, ...]:
+        """Return what is needed to know which tasks of each stage are done."""
+        stages, shape = enumerate(self.plan.stages), self.plan.shape
+        return tuple(
+            RecordedStage(journal, stage.tasks, shape, stage.grid, self._writer(j, journals))
+            for j, stage in stages
+            if (journal := journals(j)) is not None
+        )
+
+    def _stages(self, journals: Journals) -> Iterator[Stage]:
         last = self.plan.hops
         for j, stage in enumerate(self.plan.stages):
             name = f"{self.name or 'array'}: {_verb(j, last)}"
             nbytes = stage.bytes_read + stage.bytes_written
-            yield Stage(name, stage.tasks, self._work(j, name, claim), stage.memory, nbytes)
+            yield Stage(name, stage.tasks, self._work(j, name, journals), stage.memory, nbytes)
 
-    def _work(self, j: int, name: str, claim: Claim | None) -> CopyWork | TransferWork:
+    def _work(self, j: int, name: str, journals: Journals) -> CopyWork | TransferWork:
         plan, stage = self.plan, self.plan.stages[j]
         threads = plan.footprint.concurrency
         transferred = self._transferred
         if transferred is not None:
-            return TransferWork(name, stage.grid, transferred, self.target, threads, claim)
-        reader, writer = self._reader(j), self._writer(j)
+            return TransferWork(name, stage.grid, transferred, self.target, threads, journals(j))
+        reader, writer = self._reader(j, journals), self._writer(j, journals)
         settings = changed_settings()
         return CopyWork(
-            name, plan.shape, stage.grid, reader, writer, stage.layout, threads, settings, claim
+            name,
+            plan.shape,
+            stage.grid,
+            reader,
+            writer,
+            stage.layout,
+            threads,
+            settings,
+            journals(j),
         )
 
-    def _reader(self, j: int) -> Reader:
+    def _reader(self, j: int, journals: Journals) -> Reader:
         if j == 0:
             return self.request.source.reader
         slab = None if self.plan.stages[j].layout is Layout.VIEW else SLAB_BYTES
-        return TempReader(self._objects(j - 1), slab)
+        return TempReader(self._objects(j - 1, journals), slab)
 
-    def _writer(self, j: int) -> Writer:
+    def _writer(self, j: int, journals: Journals) -> Writer:
         if j < self.plan.hops:
-            return TempWriter(self._objects(j))
+            return TempWriter(self._objects(j, journals))
         return ZarrWriter(self.target, self.request.write_empty)
 
     @property
@@ -149,7 +177,7 @@ class ArrayJob:
             return None
         return stored if encoded_alike(stored, self.target) else None
 
-    def _objects(self, stage: int) -> TempObjects:
+    def _objects(self, stage: int, journals: Journals) -> TempObjects:
         assert self.temp is not None
         source, stages = self.request.source, self.plan.stages
         folder = f"{self.temp_folder.path}/{stage}"
@@ -164,6 +192,7 @@ class ArrayJob:
             dtype=source.reader.dtype,
             codec=self.temp.codec,
             itemsize=source.itemsize,
+            journal=journals(stage),
         )
 
 

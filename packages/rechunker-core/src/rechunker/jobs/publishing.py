@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import zarr
 from zarr.abc.store import Store
@@ -13,146 +13,22 @@ from zarr.storage import StorePath
 
 from rechunker.copying import StoredArray, check_count
 from rechunker.jobs.apart import Apart
+from rechunker.jobs.resuming import Resumption
+from rechunker.jobs.roots import Root
 from rechunker.metadata import quiet
 from rechunker.stores import (
-    CLAIM,
-    METADATA,
+    COPIED,
     Claim,
     Holder,
+    Journal,
+    Known,
     TargetInUseError,
     access,
     check_unchanged,
-    digest_of,
-    find_node,
 )
 from rechunker.types import Traffic
 
-__all__ = ["Finish", "Root", "Sources", "Start"]
-
-# Names of chunks, or of the folders that hold them, and what a LocalStore leaves of a write that
-# was killed.
-_CHUNK = re.compile(r"(c|(c\.)?\d+(\.\d+)*)(\.[0-9a-f]+\.partial)?")
-
-
-@dataclass(frozen=True)
-class Root:
-    """An array or group of the target that is cleared and claimed as a whole.
-
-    Parameters
-    ----------
-    place
-        Where it is.
-    arrays
-        Places of the arrays in it, or its own.
-    planned
-        Metadata of what was there when the plan was made; None if there was nothing.
-    digest
-        Digest of the metadata that this plan writes (`rechunker.stores.digest_of`).
-    overwrite
-        Whether what is there may be deleted.
-    claim
-        Claim of this run; None if the store cannot hold one.
-    """
-
-    place: StorePath
-    arrays: tuple[StorePath, ...]
-    planned: bytes | None
-    digest: str
-    overwrite: bool
-    claim: Claim | None
-
-    def take(self) -> Holder | None:
-        """Claim the place, and return the claim if what the target replaces is to be deleted.
-
-        Raises
-        ------
-        FileExistsError
-            If something appeared there since the plan was made, and must not be replaced.
-        TargetInUseError
-            If another run writes there.
-        """
-        self._check()
-        if self.claim is None:
-            if find_node(self.place) is not None:
-                access.delete_dir(self.place.store, self.place.path)  # raises, and says why
-            return None
-        if self.claim.holder() is None and self.is_published():
-            return None  # this task is run again, after the last one has given the target free
-        holder = self.claim.take(overwrite=self.overwrite)
-        return None if holder.cleared else holder
-
-    def _check(self) -> None:
-        node = find_node(self.place)
-        if self.overwrite or (node is not None and node.metadata == self.planned):
-            return
-        if self.is_published():
-            return  # this plan is executed once more
-        if node is not None or self.nodes():
-            raise FileExistsError(
-                f"there is {node or 'an array or a group'} in {self.place} that was not there when "
-                "rechunk() was called; choose another target_store, or give "
-                "target_options={'overwrite': True}"
-            )
-
-    def is_published(self) -> bool:
-        """Return whether the metadata that this plan writes are there."""
-        node = find_node(self.place)
-        is_new = node is not None and node.metadata != self.planned
-        return is_new and node is not None and digest_of(node.metadata) == self.digest
-
-    def renew(self) -> None:
-        """Add a line break to metadata that are, to the byte, those of what was replaced.
-
-        A start that runs once more after the end knows by the bytes that it is late.
-        """
-        node = find_node(self.place)
-        if node is not None and node.metadata == self.planned:
-            renewed = cpu.Buffer.from_bytes(node.metadata + b"\n")
-            access.put(self.place.store, (self.place / node.name).path, renewed)
-
-    def nodes(self) -> list[str]:
-        """Return the keys of all metadata at the place and below it."""
-        store = self.place.store
-        if not (store.supports_listing and store.supports_deletes):
-            return []  # an archive, where nothing can be deleted
-        return access.find_keys(self.place.store, _below(self.place), _is_metadata)
-
-    def clear(self, nodes: list[str]) -> None:
-        """Delete what is there: metadata first, parents before children, and not the claim.
-
-        What is left by a process that is killed in between does not open.
-
-        Parameters
-        ----------
-        nodes
-            Keys of all metadata there.
-        """
-        for key in sorted(nodes, key=lambda key: (key.count("/"), METADATA.index(_name(key)))):
-            access.delete(self.place.store, key)
-        if nodes:
-            _delete_in(self.place, lambda name: name != CLAIM)
-        elif self.place.store.supports_listing:
-            # What an earlier run, or somebody who deleted the metadata alone, has left.
-            for place in self.arrays:
-                _delete_in(place, lambda name: _CHUNK.fullmatch(name) is not None)
-
-
-def _delete_in(place: StorePath, wanted: Callable[[str], bool]) -> None:
-    for name in filter(wanted, access.list_dir(place.store, place.path)):
-        access.delete_dir(place.store, (place / name).path)
-        access.delete(place.store, (place / name).path)
-
-
-def _below(place: StorePath) -> str:
-    return f"{place.path}/" if place.path else ""
-
-
-def _name(key: str) -> str:
-    return key.rpartition("/")[2]
-
-
-def _is_metadata(key: str) -> bool:
-    return _name(key) in METADATA
+__all__ = ["Finish", "Sources", "Start"]
 
 
 @dataclass(frozen=True)
@@ -187,7 +63,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Start:
-    """Claim the target, and delete what it replaces, unless that is done already.
+    """Claim the target, and clear it, or find what is done already if the run is resumed.
 
     Parameters
     ----------
@@ -197,11 +73,14 @@ class Start:
         What the target is made from.
     apart
         Checks that the target is apart from the sources; None without a target.
+    resumption
+        Goes on with an earlier run; None if the target can hold no journal.
     """
 
     roots: tuple[Root, ...]
     sources: Sources
     apart: Apart | None = None
+    resumption: Resumption | None = None
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for _ in tasks:
@@ -210,9 +89,11 @@ class Start:
             yield Traffic()
 
     def _start(self) -> None:
+        left = self._left()
+        is_copied = left.known == "all"
         claimed: list[tuple[Root, Claim, Holder]] = []
         for root in self.roots:
-            holder = root.take()
+            holder = root.take(is_copied=is_copied)
             if root.claim is not None and holder is not None:
                 claimed.append((root, root.claim, holder))
         nodes = [root.nodes() for root, _, _ in claimed]
@@ -224,9 +105,42 @@ class Start:
             for _, claim, _ in claimed:
                 claim.release()
             raise
-        for (root, claim, holder), keys in zip(claimed, nodes, strict=True):
-            root.clear(keys)
-            claim.set_cleared(holder)
+        if claimed:
+            self._make_ready(claimed, nodes, left)
+
+    def _make_ready(
+        self,
+        claimed: Sequence[tuple[Root, Claim, Holder]],
+        nodes: Sequence[list[str]],
+        left: _Left,
+    ) -> None:
+        if left.known == "nothing":
+            for (root, _, _), keys in zip(claimed, nodes, strict=True):
+                root.clear(keys)
+            left = _Left(epoch=self.resumption.begin() if self.resumption else "")
+        elif left.known == "some" and self.resumption is not None:
+            self.resumption.settle(left.epoch)
+        for _, claim, holder in claimed:
+            claim.set_cleared(holder, epoch=left.epoch, known=left.known)
+
+    def _left(self) -> _Left:
+        """Return what an earlier run has left, if this one is to go on with it."""
+        if self.resumption is None:
+            return _Left()
+        holders = [root.claim.holder() for root in self.roots if root.claim is not None]
+        if not any(holder is not None and holder.resumes for holder in holders):
+            return _Left()
+        recorded = self.resumption.found()
+        if recorded is None:
+            return _Left("all") if all(root.is_published() for root in self.roots) else _Left()
+        return _Left("all" if recorded.get(COPIED) else "some", str(recorded["epoch"]))
+
+
+class _Left(NamedTuple):
+    """What an earlier run has left: which tasks are done, and the epoch of its records."""
+
+    known: Known = "nothing"
+    epoch: str = ""
 
 
 @dataclass(frozen=True)
@@ -247,6 +161,8 @@ class Finish:
         Paths of the groups whose metadata are consolidated.
     temp
         Stores, and keys of folders in them, to delete.
+    journal
+        Journal of the run; None if the target can hold none.
     """
 
     store: Store
@@ -255,6 +171,7 @@ class Finish:
     documents: tuple[tuple[str, bytes], ...]
     consolidate: tuple[str, ...] = ()
     temp: tuple[tuple[Store, str], ...] = ()
+    journal: Journal | None = None
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for _ in tasks:
@@ -271,7 +188,9 @@ class Finish:
         claims = [root.claim for root in self.roots if root.claim is not None]
         for claim in claims:
             claim.check()
-        self.sources.check()
+        self._check_sources()
+        if self.journal is not None:
+            self.journal.set_copied()
         for key, content in self.documents:
             access.put(self.store, key, cpu.Buffer.from_bytes(content))
         for path in self.consolidate:
@@ -281,8 +200,18 @@ class Finish:
             root.renew()
         for store, folder in self.temp:
             access.delete_dir(store, folder)
+        if self.journal is not None:
+            self.journal.delete()
         for claim in claims:
             claim.release()
+
+    def _check_sources(self) -> None:
+        try:
+            self.sources.check()
+        except ValueError:  # they have changed, so what is copied is of no use
+            if self.journal is not None:
+                Journal.void(self.journal.claim.place)
+            raise
 
     def _is_done(self) -> bool:
         """Return whether this task has run before: its claims are gone, its target is there."""

@@ -13,13 +13,26 @@ from zarr.storage import StorePath
 
 from rechunker.copying import StoredArray
 from rechunker.jobs.apart import Apart
-from rechunker.jobs.array_plan import plan_job
-from rechunker.jobs.job import ArrayJob, TempPlace
-from rechunker.jobs.publishing import Finish, Root, Sources, Start
-from rechunker.metadata import array_from_document, group_files, metadata_files, quiet
+from rechunker.jobs.array_plan import Parallelism, plan_job
+from rechunker.jobs.facts import facts_of
+from rechunker.jobs.job import ArrayJob, Journals, TempPlace
+from rechunker.jobs.published import Published
+from rechunker.jobs.publishing import Finish, Sources, Start
+from rechunker.jobs.resuming import Resumption
+from rechunker.jobs.roots import Root
+from rechunker.metadata import array_from_document, quiet
 from rechunker.sources import Hierarchy
-from rechunker.stores import Claim, digest_of, find_node, node_digest, outermost, read_member
-from rechunker.types import CopySpec, Executor, Stage
+from rechunker.stores import (
+    COPIED,
+    Claim,
+    Journal,
+    StageJournal,
+    digest_of,
+    find_node,
+    node_digest,
+    outermost,
+)
+from rechunker.types import CopySpec, Stage
 
 __all__ = ["TargetJob", "plan_target"]
 
@@ -42,6 +55,10 @@ class TargetJob:
         Paths of the arrays and groups that are cleared and claimed as a whole.
     run
         Random id of the plan.
+    max_mem
+        Memory limit per task in bytes.
+    parallelism
+        What the plan was made for.
     """
 
     place: StorePath
@@ -50,20 +67,23 @@ class TargetJob:
     replaced: Mapping[str, bytes]
     roots: tuple[str, ...]
     run: str
+    max_mem: int
+    parallelism: Parallelism
 
     def specs(self) -> Iterator[CopySpec]:
         """Yield one copy spec per array, and last the one that starts and finishes the whole."""
-        documents = tuple(self._documents())
+        published = self._published()
+        documents = tuple(published.documents())
         roots = tuple(self._roots(dict(documents)))
         sources = self._sources()
         nothing = Stage("nothing", 0, Start((), Sources()))
         longest = 0
         for job in self.jobs:
-            spec = job.spec(self.claim(self._root_of(job.name)))
+            spec = job.spec(self._journals(job))
             longest = max(longest, len(spec.stages))
             yield replace(spec, stages=(nothing, *spec.stages))
-        start = Stage("start", 1, Start(roots, sources, self._apart()))
-        finish = Stage("finish", 1, self._finish(roots, sources, documents))
+        start = Stage("start", 1, Start(roots, sources, self._apart(), self._resumption()))
+        finish = Stage("finish", 1, self._finish(roots, sources, documents, published))
         yield CopySpec("", (start, *[nothing] * longest, finish))
 
     def _root_of(self, name: str) -> str:
@@ -74,14 +94,48 @@ class TargetJob:
         place = self.place / root
         return Claim(place.store, place.path, self.run) if place.store.supports_deletes else None
 
+    @property
+    def journal(self) -> Journal | None:
+        """The journal of the run; None if the target can hold none."""
+        claim = self.claim(self.roots[0]) if self.roots else None
+        return None if claim is None else Journal(claim)
+
+    def _journals(self, job: ArrayJob) -> Journals:
+        """Return what returns the journal of each stage of an array."""
+        claim, journal = self.claim(self._root_of(job.name)), self.journal
+
+        def of_stage(number: int) -> StageJournal | None:
+            if claim is None or journal is None:
+                return None
+            return journal.stage(claim, job.fingerprint, number)
+
+        return of_stage
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return what makes this plan the plan it is."""
+        return facts_of(self.place, self.hierarchy, self.jobs, self.max_mem, self.parallelism)
+
+    def _resumption(self) -> Resumption | None:
+        if self.journal is None:
+            return None
+        stages = tuple(job.recorded(self._journals(job)) for job in self.jobs)
+        return Resumption(self.journal, self.facts(), stages)
+
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Claim the target for this process within a context."""
+    def held(self, *, resume: bool = False) -> Iterator[None]:
+        """Claim the target for this process within a context.
+
+        Parameters
+        ----------
+        resume
+            Whether to go on with what an earlier run has left.
+        """
         with ExitStack() as stack:
             for root in self.roots:
                 claim = self.claim(root)
                 if claim is not None:
-                    stack.enter_context(claim.held(overwrite=self._may_replace(root)))
+                    overwrite = self._may_replace(root)
+                    stack.enter_context(claim.held(overwrite=overwrite, resume=resume))
             yield
 
     def _may_replace(self, root: str) -> bool:
@@ -111,17 +165,25 @@ class TargetJob:
         temp = next(self._temp_folders(), None)
         return Apart(self.run, self.place, outermost(self.hierarchy.origins), tuple(alike), temp)
 
+    def _published(self) -> Published:
+        documents = {job.name: job.request.document for job in self.jobs}
+        return Published(self.place, self.hierarchy, documents, frozenset(self.replaced))
+
     def _finish(
-        self, roots: tuple[Root, ...], sources: Sources, documents: tuple[tuple[str, bytes], ...]
+        self,
+        roots: tuple[Root, ...],
+        sources: Sources,
+        documents: tuple[tuple[str, bytes], ...],
+        published: Published,
     ) -> Finish:
-        temp = [(folder.store, folder.path) for _, folder in self._temp_folders()]
         return Finish(
             self.place.store,
             roots,
             sources,
             documents,
-            tuple(self._consolidated()),
-            tuple(temp),
+            tuple(published.consolidated()),
+            tuple((folder.store, folder.path) for _, folder in self._temp_folders()),
+            self.journal,
         )
 
     def _temp_folders(self) -> Iterator[tuple[StorePath, StorePath]]:
@@ -136,44 +198,6 @@ class TargetJob:
             nodes=tuple((place, node_digest(place)) for place in self.hierarchy.origins),
             arrays=tuple(reader.stored for reader in readers if reader.stored is not None),
         )
-
-    def _documents(self) -> Iterator[tuple[str, bytes]]:
-        """Yield keys and contents of all metadata, children before parents."""
-        for job in self.jobs:
-            yield from _keys(self.place / job.name, metadata_files(job.request.document))
-        groups, zarr_format = self.hierarchy.groups or {}, self.hierarchy.zarr_format
-        for path in sorted(groups, key=lambda path: path.count("/") + bool(path), reverse=True):
-            yield from _keys(self.place / path, self._group_files(self.place / path, groups[path]))
-        for parent in _parents(self.place):
-            if find_node(parent) is None:
-                files = group_files({"zarr_format": zarr_format, "attributes": {}}, zarr_format)
-                yield from _keys(parent, files)
-
-    def _group_files(self, place: StorePath, document: Mapping[str, Any]) -> dict[str, bytes]:
-        """Return the metadata of a group; a group that stays keeps its own metadata as well."""
-        zarr_format = self.hierarchy.zarr_format
-        there = None if self._is_replaced(place) else read_member(place, zarr_format)
-        if there is not None and there.kind == "group":
-            own = there.document
-            attributes = {**own["attributes"], **document["attributes"]}
-            ours = document if document["zarr_format"] == zarr_format else {}
-            document = {**own, **ours, "attributes": attributes}
-        return group_files(document, zarr_format)
-
-    def _is_replaced(self, place: StorePath) -> bool:
-        return place in [self.place / root for root in self.replaced]
-
-    def _consolidated(self) -> Iterator[str]:
-        """Yield the paths of groups whose consolidated metadata must be written or updated."""
-        there = [] if self._is_replaced(self.place) else [self.place]
-        if self.hierarchy.consolidated:
-            yield self.place.path
-            there = []
-        for place in (*there, *_parents(self.place)):
-            if _is_group(place):
-                group = zarr.open_group(place, mode="r")
-                if group.metadata.consolidated_metadata is not None:
-                    yield place.path
 
     def target(self) -> zarr.Array[Any] | zarr.Group:
         """Return a handle of the target, which need not exist yet."""
@@ -193,21 +217,11 @@ class TargetJob:
             return zarr.open_group(self.place, mode="r+", use_consolidated=False)
 
 
-def _is_group(place: StorePath) -> bool:
-    node = find_node(place)
-    return node is not None and node.kind == "group"
-
-
-def _keys(place: StorePath, files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """Yield metadata with their full keys; last the object that makes the place a node."""
-    for name in sorted(files, reverse=True):
-        yield (place / name).path, files[name]
-
-
-def _parents(place: StorePath) -> list[StorePath]:
-    """Return the places of all groups around a node, the innermost first."""
-    parts = [part for part in place.path.split("/") if part]
-    return [StorePath(place.store, "/".join(parts[:n])) for n in reversed(range(len(parts)))]
+def _is_unfinished(place: StorePath) -> bool:
+    """Return whether a run has died while it published what is at a place."""
+    if not place.store.supports_listing or not place.store.supports_deletes:
+        return False
+    return bool((Journal(Claim(place.store, place.path, "")).facts() or {}).get(COPIED))
 
 
 def plan_target(
@@ -215,7 +229,7 @@ def plan_target(
     place: StorePath,
     temp: Mapping[str, TempPlace] | None,
     max_mem: int,
-    executor: Executor[Any],
+    parallelism: Parallelism,
     *,
     into_group: bool,
 ) -> TargetJob:
@@ -231,8 +245,8 @@ def plan_target(
         Where the temporary objects of each array go, by its name; None if there is no temp store.
     max_mem
         Memory limit per task in bytes.
-    executor
-        What will run the plan.
+    parallelism
+        Of the executor that will run the plan.
     into_group
         Whether to add the arrays to a group that exists.
 
@@ -253,11 +267,11 @@ def plan_target(
             StoredArray.of(place / request.name, request.document, request.source.itemsize),
             temp=temp[request.name] if temp else None,
             max_mem=max_mem,
-            executor=executor,
+            parallelism=parallelism,
         )
         for request in hierarchy.arrays
     )
-    return TargetJob(place, hierarchy, jobs, replaced, roots, uuid4().hex)
+    return TargetJob(place, hierarchy, jobs, replaced, roots, uuid4().hex, max_mem, parallelism)
 
 
 def _replaced(
@@ -270,6 +284,8 @@ def _replaced(
         if node is None:
             continue
         if not {"", root} & hierarchy.overwrite:
+            if _is_unfinished(there):
+                continue
             raise FileExistsError(
                 f"there is {node} at {there} already; choose another target_store, or give "
                 "target_options={'overwrite': True} to have execute() replace it"

@@ -41,11 +41,11 @@ Shape: TypeAlias = tuple[int, ...]
 # What Zarr warns of although the user cannot change it: a copy has the dtypes and codecs of its
 # source. zarr 3.1.6 to 3.4.2 warn of dtypes outside the format 3 specification and of consolidated
 # metadata in format 3; 3.1.6 also of the codecs of numcodecs.
-# While the metadata of a group are consolidated its claim is still there.
+# While the metadata of a group are consolidated its claim and its journal are still there.
 _IGNORED = (
     "Numcodecs codecs are not in",
     "Consolidated metadata is currently not part",
-    "Object at .rechunker-claim is not recognized",
+    r"Object at \.rechunker-(claim|journal) is not recognized",
 )
 
 

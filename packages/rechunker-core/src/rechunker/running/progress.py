@@ -54,8 +54,8 @@ class _Callback:
         self._done = self._nbytes = 0
 
     def __call__(self, traffic: Traffic) -> None:
-        if traffic.tasks:
-            self._done += traffic.tasks
+        if traffic.tasks or traffic.known:
+            self._done += traffic.tasks + traffic.known
             self._nbytes += traffic.bytes_read + traffic.bytes_written
             self._function(self._done, self._total, self._nbytes)
 

@@ -74,10 +74,8 @@ def _stored_ratio(stored: StoredArray) -> float:
     """Return the stored bytes per decoded byte of a few objects."""
     if 0 in stored.shape:
         return 1.0
-    sizes = [
-        access.size(stored.store, stored.key(index)) for index in _sample(stored.shape, stored.unit)
-    ]
-    known = [size for size in sizes if size is not None]
+    keys = map(stored.key, _sample(stored.shape, stored.unit))
+    known = [size for size in access.sizes(stored.store, keys) if size is not None]
     whole = prod(stored.unit) * stored.itemsize
     return sum(known) / (whole * len(known)) if known else 1.0
 

@@ -10,8 +10,10 @@ from rechunker.stores.absolute import (
     absolute_place,
 )
 from rechunker.stores.access import unwrap
-from rechunker.stores.claims import CLAIM, Claim, ClaimWatch, Holder, TargetInUseError
+from rechunker.stores.claims import CLAIM, Claim, ClaimWatch, TargetInUseError
 from rechunker.stores.disk import check_name_on_disk, check_writable, disk_path
+from rechunker.stores.holders import Holder, Known, boot_id
+from rechunker.stores.journal import COPIED, JOURNAL, Journal, StageJournal, StageRecords
 from rechunker.stores.marks import Mark
 from rechunker.stores.members import Member, find_members, read_member
 from rechunker.stores.nodes import (
@@ -24,23 +26,33 @@ from rechunker.stores.nodes import (
     read_json,
 )
 from rechunker.stores.overlap import contains, identity_of, names_of, outermost
+from rechunker.stores.records import Log, Records
 from rechunker.stores.resolve import is_process_local, resolve_store
 
 __all__ = [
     "CLAIM",
+    "COPIED",
+    "JOURNAL",
     "METADATA",
     "Claim",
     "ClaimWatch",
     "Holder",
+    "Journal",
+    "Known",
+    "Log",
     "Mark",
     "Member",
     "Node",
+    "Records",
+    "StageJournal",
+    "StageRecords",
     "TargetInUseError",
     "absolute_array",
     "absolute_files",
     "absolute_origins",
     "absolute_place",
     "access",
+    "boot_id",
     "check_name_on_disk",
     "check_unchanged",
     "check_writable",

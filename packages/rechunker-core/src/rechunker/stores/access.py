@@ -45,7 +45,7 @@ __all__ = [
     "put_if_missing",
     "put_reused",
     "run",
-    "size",
+    "sizes",
     "unwrap",
     "with_inner",
 ]
@@ -285,11 +285,27 @@ def _despite_others(store: Store, call: Callable[[], Coroutine[Any, Any, T]]) ->
                 raise
 
 
-def size(store: Store, key: str) -> int | None:
-    """Return the size in bytes of the object at `key`; None if there is none."""
+def sizes(store: Store, keys: Iterable[str]) -> list[int | None]:
+    """Return the sizes of objects in bytes, asked for at the same time; None for missing ones."""
+    if type(store) is LocalStore:
+        return [_size_of_file(store.root / key) for key in keys]
+
+    async def ask(key: str) -> int | None:
+        try:
+            return await store.getsize(key)
+        except FileNotFoundError:
+            return None
+
+    async def gather() -> list[int | None]:
+        return await asyncio.gather(*map(ask, keys))
+
+    return run(gather())
+
+
+def _size_of_file(path: Path) -> int | None:
     try:
-        return run(store.getsize(key))
-    except FileNotFoundError:
+        return path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import re
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,69 +16,17 @@ from zarr.buffer import cpu
 from zarr.storage import LocalStore, StorePath
 
 from rechunker.stores import access
+from rechunker.stores.holders import Holder, Known
 
-__all__ = ["CLAIM", "Claim", "ClaimWatch", "Holder", "TargetInUseError"]
+__all__ = ["CLAIM", "Claim", "ClaimWatch", "TargetInUseError"]
 
 CLAIM = ".rechunker-claim"
 # Seconds between two checks of a claim.
 PAUSE = 1.0
-# Executions that this process is in the middle of: a claim of any other one is left over.
-_ACTIVE: set[str] = set()
 
 
 class TargetInUseError(RuntimeError):
     """Another run writes to the target, or has taken it over."""
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who holds a claim.
-
-    Parameters
-    ----------
-    run
-        Random id of the plan.
-    execution
-        Random id of its execution.
-    host, boot, pid, born
-        Computer, its boot, and process with the time of its start, as far as they are known.
-    since
-        Time of the claim (ISO 8601, UTC).
-    cleared
-        Whether what was at the target has been deleted.
-    """
-
-    run: str
-    execution: str
-    host: str
-    boot: str
-    pid: int
-    born: str
-    since: str
-    cleared: bool = False
-
-    @classmethod
-    def here(cls, run: str, execution: str) -> Holder:
-        """Return a holder in this process."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        pid = os.getpid()
-        return cls(run, execution, socket.gethostname(), _boot_id(), pid, _born(pid), now)
-
-    @property
-    def is_on_this_host(self) -> bool:
-        return (self.host, self.boot) == (socket.gethostname(), _boot_id())
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether its process is known to have ended, or to have ended this execution."""
-        if not self.is_on_this_host:
-            return False
-        if self.pid == os.getpid() and self.born == _born(self.pid):
-            return self.execution not in _ACTIVE
-        return not _is_alive(self.pid) or self.born != _born(self.pid)
-
-    def __str__(self) -> str:
-        return f"since {self.since} by process {self.pid} on {self.host}"
 
 
 @dataclass(frozen=True)
@@ -122,13 +66,17 @@ class Claim:
                 "other run writes there"
             ) from None
 
-    def take(self, *, overwrite: bool, execution: str | None = None) -> Holder:
+    def take(
+        self, *, overwrite: bool, resume: bool = False, execution: str | None = None
+    ) -> Holder:
         """Claim the target for this process, or find that this run holds it.
 
         Parameters
         ----------
         overwrite
             Whether to take over a claim of a process that cannot be asked.
+        resume
+            Whether to do the same, to go on with what that process has left.
         execution
             Id of the execution; by default one that nobody else knows.
 
@@ -137,26 +85,27 @@ class Claim:
         TargetInUseError
             If another run holds the target.
         """
-        mine = Holder.here(self.run, execution or uuid4().hex)
+        mine = Holder.here(self.run, execution or uuid4().hex, resumes=resume)
         access.put_if_missing(self.store, self.key, _pack(mine))
         found = self.holder()
         same_run = found is not None and found.run == self.run
         if found == mine or (same_run and execution is None):
             return found or mine
         in_use = found is not None and not found.is_gone
-        if found is not None and in_use and (found.is_on_this_host or not overwrite):
+        if found is not None and in_use and (found.is_on_this_host or not (overwrite or resume)):
             raise TargetInUseError(_in_use(self.place, found))
         access.put(self.store, self.key, _pack(mine))
         self.check()
         return mine
 
-    def set_cleared(self, holder: Holder) -> None:
-        """Note that what was at the target has been deleted."""
+    def set_cleared(self, holder: Holder, *, epoch: str = "", known: Known = "nothing") -> None:
+        """Note that the target can be written to, and which tasks have been done before."""
         self.check()
-        access.put(self.store, self.key, _pack(replace(holder, cleared=True)))
+        ready = replace(holder, cleared=True, epoch=epoch, known=known)
+        access.put(self.store, self.key, _pack(ready))
 
-    def check(self) -> None:
-        """Check that this run still holds the target.
+    def check(self) -> Holder:
+        """Check that this run still holds the target, and return the execution that does.
 
         Raises
         ------
@@ -171,6 +120,7 @@ class Claim:
             )
         if found.run != self.run:
             raise TargetInUseError(f"the target {self.place} was taken over {found}")
+        return found
 
     def release(self) -> None:
         """Give the target free if this run holds it."""
@@ -179,13 +129,12 @@ class Claim:
             access.delete(self.store, self.key)
 
     @contextmanager
-    def held(self, *, overwrite: bool) -> Iterator[None]:
+    def held(self, *, overwrite: bool, resume: bool = False) -> Iterator[None]:
         """Hold the target within a context; the last task of the run gives it free."""
         execution = uuid4().hex
         folder = _new_folder(self.place)
-        _ACTIVE.add(execution)
-        try:
-            self.take(overwrite=overwrite, execution=execution)
+        with Holder.active(execution):
+            self.take(overwrite=overwrite, resume=resume, execution=execution)
             try:
                 yield
             except BaseException:
@@ -194,8 +143,6 @@ class Claim:
                     with suppress(OSError):  # it is not empty
                         folder.rmdir()
                 raise
-        finally:
-            _ACTIVE.discard(execution)
 
 
 class ClaimWatch:
@@ -210,9 +157,15 @@ class ClaimWatch:
     def __init__(self, claim: Claim | None) -> None:
         self._claim = claim
         self._checked = -math.inf
+        self._holder: Holder | None = None
 
-    def check(self) -> None:
+    def check(self) -> Holder | None:
         """Check the claim if the last check was a second ago.
+
+        Returns
+        -------
+        Holder or None
+            The execution that holds the claim; None if there is no claim.
 
         Raises
         ------
@@ -221,8 +174,9 @@ class ClaimWatch:
         """
         now = time.monotonic()
         if self._claim is not None and now - self._checked > PAUSE:
-            self._claim.check()
+            self._holder = self._claim.check()
             self._checked = now
+        return self._holder
 
 
 def _new_folder(place: StorePath) -> Path | None:
@@ -242,36 +196,7 @@ def _in_use(place: StorePath, holder: Holder) -> str:
     advice = (
         "wait for it, or stop it"
         if holder.is_on_this_host
-        else "wait for it; if it runs no more, give target_options={'overwrite': True}"
+        else "wait for it; if it runs no more, call execute(resume=True) to go on with it, or give "
+        "target_options={'overwrite': True} to start anew"
     )
     return f"another run writes to the target {place}, {holder}: {advice}"
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:  # not Linux
-        return ""
-
-
-def _born(pid: int) -> str:
-    """Return when a process started, in ticks since the boot; ids of processes are used again."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
-    # The name of the program, in parentheses, may hold blanks: proc(5).
-    fields = re.sub(r"^.*\)", "", stat, flags=re.DOTALL).split()
-    return fields[19]
-
-
-def _is_alive(pid: int) -> bool:
-    if os.name == "nt":
-        return True  # there os.kill(pid, 0) would send Ctrl-C
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

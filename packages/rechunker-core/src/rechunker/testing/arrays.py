@@ -168,7 +168,7 @@ class ArrayTests(EngineTests):
         self.run(engine, specs)
         # Claims and marks say who writes where, and are deleted again.
         puts = [
-            {key: n for key, n in store.puts().items() if ".rechunker-claim" not in key}
+            {key: n for key, n in store.puts().items() if ".rechunker-" not in key}
             for store in stores
         ]
         assert sum(map(len, puts)) == planned

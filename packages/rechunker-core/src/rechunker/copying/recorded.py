@@ -1,0 +1,99 @@
+"""Recorded stages: which of their tasks are done, by their journal and by what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from zarr.storage import LocalStore
+
+from rechunker.copying.temp_objects import TempWriter
+from rechunker.copying.writing import Writer
+from rechunker.planning import Grid, task_box
+from rechunker.stores import Records, StageJournal, StageRecords, access, unwrap
+
+__all__ = ["RecordedStage", "settle"]
+
+# Records whose objects are looked for at the same time.
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class RecordedStage:
+    """What is needed to know which tasks of a stage are done.
+
+    Parameters
+    ----------
+    journal
+        Journal of the stage.
+    tasks
+        Number of tasks.
+    shape
+        Elements of the array along every axis.
+    grid
+        Task grid.
+    writer
+        What its tasks write with.
+    """
+
+    journal: StageJournal
+    tasks: int
+    shape: tuple[int, ...]
+    grid: Grid
+    writer: Writer
+
+    def done(self, records: StageRecords) -> npt.NDArray[np.bool_]:
+        """Return which tasks are done.
+
+        A task with a record is done if nothing can have been lost since. Temporary objects are
+        looked for, as others may have cleaned up, and so are files that a computer had perhaps not
+        yet written to its disk when it stopped: as long as its data are not there, the size of a
+        file is smaller.
+        """
+        is_temp = isinstance(self.writer, TempWriter)
+        is_file = isinstance(unwrap(self.writer.store), LocalStore)
+
+        def stand(found: Records, is_other_boot: bool) -> npt.NDArray[np.bool_]:
+            if is_temp or (is_file and is_other_boot):
+                return self._stand(found)
+            return np.ones(len(found), bool)
+
+        return records.read(self.tasks, stand)
+
+    def _stand(self, records: Records) -> npt.NDArray[np.bool_]:
+        """Return which tasks have as many objects, with as many bytes, as they have stored."""
+        parts = [records[i : i + _AT_ONCE] for i in range(0, len(records), _AT_ONCE)]
+        return np.array([stands for part in parts for stands in self._look(part)], bool)
+
+    def _look(self, records: Records) -> list[bool]:
+        keys: list[list[str]] = []
+        for task in records["task"].tolist():
+            box = task_box(self.shape, self.grid, task)
+            keys.append(list(self.writer.keys(task, box)))
+        sizes = iter(access.sizes(self.writer.store, (key for some in keys for key in some)))
+        found = [[size for _ in some if (size := next(sizes)) is not None] for some in keys]
+        said = zip(records["objects"].tolist(), records["nbytes"].tolist(), strict=True)
+        return [(len(f), sum(f)) == s for f, s in zip(found, said, strict=True)]
+
+
+def settle(stages: Sequence[RecordedStage], epoch: str) -> None:
+    """Find out which tasks of an array's stages are done, and let their batches know.
+
+    Parameters
+    ----------
+    stages
+        The stages, in order.
+    epoch
+        Id of the executions that go on with each other.
+    """
+    is_needed = True
+    for stage in reversed(stages):
+        records = stage.journal.records(epoch)
+        if records is None:
+            return
+        # What a complete stage has read is needed no more, and may be gone.
+        done = stage.done(records) if is_needed else np.ones(stage.tasks, bool)
+        records.set_known(done)
+        is_needed = is_needed and not done.all()

@@ -1,0 +1,110 @@
+"""Resuming: whether what an earlier run has left in a target can be continued by a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from zarr.storage import StorePath
+
+from rechunker.copying import RecordedStage, settle
+from rechunker.stores import COPIED, Journal
+
+__all__ = ["ResumeError", "Resumption", "check_facts"]
+
+# Facts that do not make another plan: when and how far.
+_APART = frozenset({"epoch", COPIED})
+# Differences that an error names.
+_NAMED = 4
+
+
+class ResumeError(ValueError):
+    """What is in the target is not an unfinished run of this plan."""
+
+
+def check_facts(recorded: Mapping[str, Any], facts: Mapping[str, Any], place: StorePath) -> None:
+    """Check that a journal belongs to the same plan.
+
+    Parameters
+    ----------
+    recorded
+        What the journal says.
+    facts
+        Facts of the plan.
+    place
+        Place of the target.
+
+    Raises
+    ------
+    ResumeError
+        If they differ; the message says how.
+    """
+    found = list(_differences(recorded, facts))
+    if found:
+        more = f", and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        raise ResumeError(
+            f"the target {place} holds an unfinished run with other arguments: "
+            f"{'; '.join(found[:_NAMED])}{more}. Call rechunk() with the arguments of that run to "
+            "go on with it, or execute() without resume to start anew"
+        )
+
+
+def _differences(was: Mapping[str, Any], now: Mapping[str, Any], of: str = "") -> Iterator[str]:
+    names = dict.fromkeys([*was, *now])
+    for name in names:
+        old, new = was.get(name), now.get(name)
+        if name in _APART or old == new:
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _differences(old, new, f"{name} of " if not of else f"{name}: ")
+        elif name not in was:
+            yield f"{of}{name!r} is new"
+        elif name not in now:
+            yield f"{of}{name!r} is missing"
+        else:
+            yield f"{of}{name} was {old}, is {new}"
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """Goes on, when execution starts, with what an earlier run of the same plan has left.
+
+    Parameters
+    ----------
+    journal
+        Journal of the target.
+    facts
+        Facts of the plan.
+    stages
+        Stages of each array.
+    """
+
+    journal: Journal
+    facts: Mapping[str, Any]
+    stages: tuple[tuple[RecordedStage, ...], ...]
+
+    def begin(self) -> str:
+        """Begin a journal, and return the id of its epoch."""
+        epoch = uuid4().hex
+        self.journal.begin({**self.facts, "epoch": epoch})
+        return epoch
+
+    def found(self) -> Mapping[str, Any] | None:
+        """Return what the journal of an earlier run says; None if there is none.
+
+        Raises
+        ------
+        ResumeError
+            If it is the run of another plan.
+        """
+        recorded = self.journal.facts()
+        if recorded is not None:
+            check_facts(recorded, self.facts, self.journal.claim.place)
+        return recorded
+
+    def settle(self, epoch: str) -> None:
+        """Find out what is done in each stage."""
+        for stages in self.stages:
+            settle(stages, epoch)

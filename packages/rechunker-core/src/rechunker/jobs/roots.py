@@ -1,0 +1,159 @@
+"""Roots: the arrays and groups of a target that are claimed, cleared and published as a whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from zarr.buffer import cpu
+from zarr.storage import StorePath
+
+from rechunker.stores import (
+    CLAIM,
+    JOURNAL,
+    METADATA,
+    Claim,
+    Holder,
+    Journal,
+    access,
+    digest_of,
+    find_node,
+)
+
+__all__ = ["Root"]
+
+# Names of chunks, or of the folders that hold them, and what a LocalStore leaves of a write that
+# was killed.
+_CHUNK = re.compile(r"(c|(c\.)?\d+(\.\d+)*)(\.[0-9a-f]+\.partial)?")
+
+
+@dataclass(frozen=True)
+class Root:
+    """An array or group of the target that is cleared and claimed as a whole.
+
+    Parameters
+    ----------
+    place
+        Where it is.
+    arrays
+        Places of the arrays in it, or its own.
+    planned
+        Metadata of what was there when the plan was made; None if there was nothing.
+    digest
+        Digest of the metadata that this plan writes (`rechunker.stores.digest_of`).
+    overwrite
+        Whether what is there may be deleted.
+    claim
+        Claim of this run; None if the store cannot hold one.
+    """
+
+    place: StorePath
+    arrays: tuple[StorePath, ...]
+    planned: bytes | None
+    digest: str
+    overwrite: bool
+    claim: Claim | None
+
+    def take(self, *, is_copied: bool = False) -> Holder | None:
+        """Claim the place, and return the claim if the place is to be made ready for chunks.
+
+        Parameters
+        ----------
+        is_copied
+            Whether an earlier run has written all chunks, so that its metadata may be there.
+
+        Raises
+        ------
+        FileExistsError
+            If something appeared there since the plan was made, and must not be replaced.
+        TargetInUseError
+            If another run writes there.
+        """
+        if not is_copied:
+            self._check()
+        if self.claim is None:
+            if find_node(self.place) is not None:
+                access.delete_dir(self.place.store, self.place.path)  # raises, and says why
+            return None
+        if self.claim.holder() is None and self.is_published():
+            return None  # this task is run again, after the last one has given the target free
+        holder = self.claim.take(overwrite=self.overwrite)
+        return None if holder.cleared else holder
+
+    def _check(self) -> None:
+        node = find_node(self.place)
+        if self.overwrite or (node is not None and node.metadata == self.planned):
+            return
+        if self.is_published():
+            return  # this plan is executed once more
+        if node is not None or self.nodes():
+            raise FileExistsError(
+                f"there is {node or 'an array or a group'} in {self.place} that was not there when "
+                "rechunk() was called; choose another target_store, or give "
+                "target_options={'overwrite': True}"
+            )
+
+    def is_published(self) -> bool:
+        """Return whether the metadata that this plan writes are there."""
+        node = find_node(self.place)
+        is_new = node is not None and node.metadata != self.planned
+        return is_new and node is not None and digest_of(node.metadata) == self.digest
+
+    def renew(self) -> None:
+        """Add a line break to metadata that are, to the byte, those of what was replaced.
+
+        A start that runs once more after the end knows by the bytes that it is late.
+        """
+        node = find_node(self.place)
+        if node is not None and node.metadata == self.planned:
+            renewed = cpu.Buffer.from_bytes(node.metadata + b"\n")
+            access.put(self.place.store, (self.place / node.name).path, renewed)
+
+    def nodes(self) -> list[str]:
+        """Return the keys of all metadata at the place and below it."""
+        store = self.place.store
+        if not (store.supports_listing and store.supports_deletes):
+            return []  # an archive, where nothing can be deleted
+        return access.find_keys(self.place.store, _below(self.place), _is_metadata)
+
+    def clear(self, nodes: list[str]) -> None:
+        """Delete what is there: metadata first, parents before children, and not the claim.
+
+        What is left by a process that is killed in between does not open, and nobody takes it for
+        a run that can be resumed.
+
+        Parameters
+        ----------
+        nodes
+            Keys of all metadata there.
+        """
+        Journal.void(self.place)
+        for key in sorted(nodes, key=lambda key: (key.count("/"), METADATA.index(_name(key)))):
+            access.delete(self.place.store, key)
+        if nodes:
+            _delete_in(self.place, lambda name: name != CLAIM)
+        elif self.place.store.supports_listing:
+            # What an earlier run, or somebody who deleted the metadata alone, has left.
+            for place in (self.place, *self.arrays):
+                _delete_in(place, lambda name: name == JOURNAL)
+            for place in self.arrays:
+                _delete_in(place, lambda name: _CHUNK.fullmatch(name) is not None)
+
+
+def _delete_in(place: StorePath, wanted: Callable[[str], bool]) -> None:
+    for name in filter(wanted, access.list_dir(place.store, place.path)):
+        access.delete_dir(place.store, (place / name).path)
+        access.delete(place.store, (place / name).path)
+
+
+def _below(place: StorePath) -> str:
+    return f"{place.path}/" if place.path else ""
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+def _is_metadata(key: str) -> bool:
+    return _name(key) in METADATA

@@ -1,0 +1,70 @@
+"""Runs: executions of a planned target, from the start or from where an earlier one has stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import zarr
+
+from rechunker.jobs.array_plan import Parallelism
+from rechunker.jobs.resuming import check_facts
+from rechunker.jobs.target_job import TargetJob
+from rechunker.planning import RechunkPlan
+from rechunker.types import CopySpec
+
+__all__ = ["Run"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `rechunker.Rechunked` needs to execute a planned target.
+
+    Parameters
+    ----------
+    job
+        The planned target.
+    plan
+        Plans it for another number of workers and threads.
+    """
+
+    job: TargetJob
+    plan: Callable[[Parallelism], TargetJob]
+
+    @property
+    def copy_plan(self) -> dict[str, RechunkPlan]:
+        """Plans of the arrays, by their names."""
+        return {array.name: array.plan for array in self.job.jobs}
+
+    def specs(self) -> Iterator[CopySpec]:
+        """Yield the copy specs of all arrays, and of start and finish."""
+        return self.job.specs()
+
+    def held(self, *, resume: bool) -> AbstractContextManager[None]:
+        """Return a context in which this process holds the target."""
+        return self.job.held(resume=resume)
+
+    def open(self) -> zarr.Array[Any] | zarr.Group:
+        """Open the target, which must exist."""
+        return self.job.open()
+
+    def continued(self) -> Run:
+        """Return the run that goes on with what an earlier one has left in the target.
+
+        The earlier one may have been planned for a computer with another number of cores.
+
+        Raises
+        ------
+        ResumeError
+            If it is the run of another plan.
+        """
+        recorded = None if self.job.journal is None else self.job.journal.facts()
+        if recorded is None:
+            return self
+        job, numbers = self.job, (recorded.get("workers"), recorded.get("threads"))
+        if numbers != tuple(job.parallelism) and all(isinstance(n, int) for n in numbers):
+            job = replace(self.plan(Parallelism(*map(int, numbers))), run=job.run)  # type: ignore[arg-type]
+        check_facts(recorded, job.facts(), job.place)
+        return self if job is self.job else replace(self, job=job)

@@ -1,0 +1,229 @@
+"""Journals: what a run has done, kept in its target until the end, so that another can go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from zarr.abc.store import RangeByteRequest
+from zarr.buffer import cpu
+from zarr.storage import StorePath
+
+from rechunker.stores import access
+from rechunker.stores.claims import Claim
+from rechunker.stores.holders import boot_id
+from rechunker.stores.records import Records, parse_log, without
+
+__all__ = ["COPIED", "JOURNAL", "Journal", "StageJournal"]
+
+JOURNAL = ".rechunker-journal"
+# Names of objects in the folder of a stage that are no logs.
+_KNOWN, _LOST = "known", "lost-"
+# Names in the folder of a journal.
+_PLAN, _DONE = "plan", "done"
+# Fact that is true if all chunks of the target are written.
+COPIED = "copied"
+
+
+@dataclass(frozen=True)
+class StageJournal:
+    """Where the tasks of one stage of one array write down what is done.
+
+    Parameters
+    ----------
+    claim
+        Claim of the run on the part of the target that the array belongs to.
+    place
+        Folder of the records of all epochs; None if the store cannot list objects.
+    stage
+        Name of the stage.
+    """
+
+    claim: Claim
+    place: StorePath | None
+    stage: str
+
+    def records(self, epoch: str) -> StageRecords | None:
+        """Return the records of an epoch; None if there are none."""
+        if self.place is None or not epoch:
+            return None
+        return StageRecords(self.place / epoch / self.stage)
+
+    def set_lost(self, task: int) -> None:
+        """Note that what a task has stored is gone or damaged, if the store can be written to."""
+        with suppress(Exception):
+            records = self.records(self.claim.check().epoch)
+            if records is not None:
+                records.set_lost(task)
+
+
+@dataclass(frozen=True)
+class StageRecords:
+    """What the tasks of one stage have written down.
+
+    Parameters
+    ----------
+    place
+        Folder of the records.
+    """
+
+    place: StorePath
+
+    def known(self, tasks: range) -> npt.NDArray[np.bool_]:
+        """Return which tasks of a range were done before the run was resumed.
+
+        Parameters
+        ----------
+        tasks
+            Task numbers, one after the other.
+        """
+        if not tasks:
+            return np.zeros(0, bool)
+        first, stop = tasks[0] // 8, tasks[-1] // 8 + 1
+        place = self.place / _KNOWN
+        found = access.get(place.store, place.path, RangeByteRequest(first, stop))
+        bits = np.zeros(8 * (stop - first), np.uint8)
+        if found is not None:
+            part = np.frombuffer(found.to_bytes(), np.uint8)
+            bits[: 8 * part.size] = np.unpackbits(part)
+        skipped = tasks[0] - 8 * first
+        return bits[skipped : skipped + len(tasks)].astype(bool)
+
+    def set_known(self, known: npt.NDArray[np.bool_]) -> None:
+        """Keep which tasks of the stage need not be done."""
+        self._put(_KNOWN, np.packbits(known).tobytes())
+
+    def set_lost(self, task: int) -> None:
+        """Note that what a task has stored is gone or damaged."""
+        self._put(f"{_LOST}{task}", b"lost")
+
+    def _put(self, name: str, content: bytes) -> None:
+        place = self.place / name
+        access.put(place.store, place.path, cpu.Buffer.from_bytes(content))
+
+    def read(
+        self, tasks: int, stand: Callable[[Records, bool], npt.NDArray[np.bool_]]
+    ) -> npt.NDArray[np.bool_]:
+        """Return which tasks of the stage are done.
+
+        Parameters
+        ----------
+        tasks
+            Number of tasks.
+        stand
+            Returns which records hold: what their tasks have stored is there. It gets records, and
+            whether the computer may have lost what it had not yet written to its disk: it has
+            been started again since then, or another one has written them.
+        """
+        done = np.zeros(tasks, bool)
+        self._drop_lost()
+        for _, content in self._logs():
+            boot, records = parse_log(content)
+            records = records[records["task"] < tasks]
+            held = records[stand(records, boot != boot_id())]
+            done[held["task"].astype(np.int64)] = True
+        return done
+
+    def _drop_lost(self) -> None:
+        """Take the tasks whose results are lost out of all logs."""
+        marks = self._keys(lambda name: name.startswith(_LOST))
+        lost = [int(number) for mark in marks if (number := mark.rpartition("-")[2]).isdecimal()]
+        if not lost:
+            return
+        for key, content in self._logs():
+            rest = without(content, lost)
+            if rest != content:
+                access.put(self.place.store, key, cpu.Buffer.from_bytes(rest))
+        for mark in marks:  # last, so that a run that dies here leaves them
+            access.delete(self.place.store, mark)
+
+    def _logs(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the keys and the contents of the logs."""
+        for key in self._keys(lambda name: name[:1].isdecimal()):
+            found = access.get(self.place.store, key)
+            if found is not None:
+                yield key, found.to_bytes()
+
+    def _keys(self, wanted: Callable[[str], bool]) -> list[str]:
+        """Return the keys of the objects whose names are wanted."""
+        folder = f"{self.place.path}/"
+        return access.find_keys(self.place.store, folder, lambda k: wanted(k[len(folder) :]))
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The journal of a run: the facts of its plan, and the records of its stages.
+
+    Parameters
+    ----------
+    claim
+        Claim of the run on the first part of the target, which holds the journal.
+    """
+
+    claim: Claim
+
+    @property
+    def place(self) -> StorePath:
+        return self.claim.place / JOURNAL
+
+    @property
+    def _plan(self) -> StorePath:
+        return self.place / _PLAN
+
+    @property
+    def _is_kept(self) -> bool:
+        return bool(self.claim.store.supports_listing)
+
+    def stage(self, claim: Claim, array: str, number: int) -> StageJournal:
+        """Return the journal of a stage.
+
+        Parameters
+        ----------
+        claim
+            Claim on the part of the target that the array belongs to.
+        array
+            Name that no other array of the plan has.
+        number
+            Number of the stage.
+        """
+        place = self.place / _DONE if self._is_kept else None
+        return StageJournal(claim, place, f"{array}/{number}")
+
+    def facts(self) -> Mapping[str, Any] | None:
+        """Return the facts of the plan whose run has left a journal; None if there is none."""
+        found = access.get(self._plan.store, self._plan.path) if self._is_kept else None
+        try:
+            parsed = None if found is None else json.loads(found.to_bytes())
+        except ValueError:
+            return None
+        return parsed if isinstance(parsed, dict) else None
+
+    def begin(self, facts: Mapping[str, Any]) -> None:
+        """Begin a journal, in a target that has nothing of earlier runs."""
+        if self._is_kept:
+            content = cpu.Buffer.from_bytes(json.dumps(facts).encode())
+            access.put(self._plan.store, self._plan.path, content)
+
+    def set_copied(self) -> None:
+        """Note that all chunks are written, so that nothing is left to do but to publish."""
+        facts = self.facts()
+        if facts is not None:
+            self.begin({**facts, COPIED: True})
+
+    def delete(self) -> None:
+        """Delete the journal; if the process dies here, what is left says that all is copied."""
+        if self._is_kept:
+            access.delete_dir(self.place.store, (self.place / _DONE).path)
+            access.delete(self._plan.store, self._plan.path)
+            access.delete_dir(self.place.store, self.place.path)  # the empty folder
+
+    @classmethod
+    def void(cls, place: StorePath) -> None:
+        """Make a journal at a place, if there is one, worthless."""
+        if place.store.supports_listing:
+            access.delete(place.store, (place / JOURNAL / _PLAN).path)
