@@ -114,11 +114,16 @@ class Start:
         nodes: Sequence[list[str]],
         left: _Left,
     ) -> None:
+        if left.known == "some" and any(nodes):
+            left = _Left()  # somebody has put an array or a group there, which may be replaced
         if left.known == "nothing":
             for (root, _, _), keys in zip(claimed, nodes, strict=True):
                 root.clear(keys)
             left = _Left(epoch=self.resumption.begin() if self.resumption else "")
-        elif left.known == "some" and self.resumption is not None:
+        else:
+            for root, _, _ in claimed:
+                root.sweep()
+        if left.known == "some" and self.resumption is not None:
             self.resumption.settle(left.epoch)
         for _, claim, holder in claimed:
             claim.set_cleared(holder, epoch=left.epoch, known=left.known)
@@ -132,7 +137,7 @@ class Start:
             return _Left()
         recorded = self.resumption.found()
         if recorded is None:
-            return _Left("all") if all(root.is_published() for root in self.roots) else _Left()
+            return _Left()
         return _Left("all" if recorded.get(COPIED) else "some", str(recorded["epoch"]))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from zarr.buffer import cpu
-from zarr.storage import StorePath
+from zarr.storage import LocalStore, StorePath
 
 from rechunker.stores import (
     CLAIM,
@@ -19,6 +19,7 @@ from rechunker.stores import (
     access,
     digest_of,
     find_node,
+    unwrap,
 )
 
 __all__ = ["Root"]
@@ -26,6 +27,7 @@ __all__ = ["Root"]
 # Names of chunks, or of the folders that hold them, and what a LocalStore leaves of a write that
 # was killed.
 _CHUNK = re.compile(r"(c|(c\.)?\d+(\.\d+)*)(\.[0-9a-f]+\.partial)?")
+_PARTIAL = re.compile(r"\.[0-9a-f]{32}\.partial$")
 
 
 @dataclass(frozen=True)
@@ -136,9 +138,15 @@ class Root:
         elif self.place.store.supports_listing:
             # What an earlier run, or somebody who deleted the metadata alone, has left.
             for place in (self.place, *self.arrays):
-                _delete_in(place, lambda name: name == JOURNAL)
+                _delete_in(place, lambda name: name == JOURNAL or _is_partial(name))
             for place in self.arrays:
                 _delete_in(place, lambda name: _CHUNK.fullmatch(name) is not None)
+
+    def sweep(self) -> None:
+        """Delete what a LocalStore leaves where a process is killed while it writes a file."""
+        if isinstance(unwrap(self.place.store), LocalStore):
+            for key in access.find_keys(self.place.store, _below(self.place), _is_partial):
+                access.delete(self.place.store, key)
 
 
 def _delete_in(place: StorePath, wanted: Callable[[str], bool]) -> None:
@@ -153,6 +161,10 @@ def _below(place: StorePath) -> str:
 
 def _name(key: str) -> str:
     return key.rpartition("/")[2]
+
+
+def _is_partial(key: str) -> bool:
+    return _PARTIAL.search(key) is not None
 
 
 def _is_metadata(key: str) -> bool:

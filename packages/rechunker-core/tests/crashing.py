@@ -1,0 +1,168 @@
+"""Runs that are killed: a server that forks a process for each, and kills it at a chosen moment.
+
+The processes are forked from one that has imported everything, which saves a second for each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cloudpickle  # noqa: F401 - what is imported here is imported once for all
+import dask.array  # noqa: F401
+import numpy as np
+import xarray as xr
+import zarr
+
+import rechunker
+from rechunker.executors.python import PythonExecutor
+
+# Events of the interpreter (https://docs.python.org/3/library/audit_events.html) that come before
+# something is changed on the disk, or looked at.
+EVENTS = frozenset(
+    ["open", "os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.listdir", "os.scandir"]
+)
+
+
+class Deadline:
+    """Counts events in a folder, and kills the process at one of them."""
+
+    def __init__(self, folder: str, last: int | None):
+        self.count = 0
+        self._folder = folder
+        self._last = last
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event in EVENTS and str(arguments[0]).startswith(self._folder):
+            self.tick()
+
+    def tick(self) -> None:
+        self.count += 1
+        if self.count == self._last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def values(seed: int, shape: tuple[int, ...]) -> Any:
+    """Return random numbers, a part of which are zero: chunks of these are not stored."""
+    numbers = np.random.default_rng(seed).integers(1, 100, shape).astype("f8")
+    numbers[:, : shape[1] // 3] = 0
+    return numbers
+
+
+def make_source(kind: str, path: Path) -> None:
+    """Create a source."""
+    if kind.startswith("array"):
+        zarr.create_array(path, shape=(40, 30), chunks=(5, 30), dtype="f8")[...] = values(
+            0, (40, 30)
+        )
+    elif kind == "group":
+        group = zarr.create_group(path, attributes={"title": "a group"})
+        for seed, name in enumerate(("a", "deep/b")):
+            array = group.create_array(name, shape=(24, 18), chunks=(4, 18), dtype="f8")
+            array[...] = values(seed, (24, 18))
+    else:
+        dataset = xr.Dataset(
+            {"v": (("x", "y"), values(5, (24, 18))), "w": ("x", np.arange(24.0))},
+            {"x": np.arange(24), "y": np.linspace(0, 1, 18)},
+        )
+        dataset.to_zarr(path, encoding={"v": {"chunks": (4, 18)}}, consolidated=False)
+
+
+def plan(kind: str, folder: Path, threads: int = 2) -> rechunker.Rechunked[Any]:
+    """Plan to rechunk the source in a folder."""
+    source: Any = (
+        xr.open_zarr(folder / "source")
+        if kind == "dataset"
+        else zarr.open(folder / "source", mode="r")
+    )
+    chunks: Any = (40, 3) if kind == "array" else (40, 15) if kind == "array without temp" else None
+    if kind == "group":
+        chunks = {"a": (24, 3), "deep/b": (24, 2)}
+    if kind == "dataset":
+        chunks = {"x": 24, "y": 3}
+    temp = None if kind in ("array without temp", "array copied") else folder / "temp"
+    return rechunker.rechunk(
+        source,
+        chunks,
+        "6kB" if kind != "array without temp" else "11kB",
+        folder / "target",
+        {"overwrite": True} if (folder / "overwrite").exists() else None,
+        temp,
+        executor=PythonExecutor(threads),
+    )
+
+
+def run(kind: str, folder: str, last: int | None) -> None:
+    """Plan and execute, and tell how many tasks were done, and what happened at all."""
+    deadline = Deadline(folder, last)
+    place = Path(folder)
+    descriptor = os.open(f"{folder}.done", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    copied = [0]
+
+    def progress(done: int, total: int, nbytes: int) -> None:
+        if nbytes > copied[-1]:  # not a task that was done before
+            os.write(descriptor, b".")
+        copied.append(nbytes)
+        deadline.tick()
+
+    planned = plan(kind, place)
+    planned.execute(resume=True, progress=progress)
+    traffic: Any = planned.traffic
+    told = {"tasks": traffic.tasks, "known": traffic.known, "events": deadline.count}
+    Path(f"{folder}.told").write_text(json.dumps(told))
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    xr.backends.list_engines()  # imports them
+    for line in sys.stdin:
+        request = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                run(*request)
+                code = 0
+            finally:
+                if code:
+                    traceback.print_exc()
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+class Server:
+    """Runs plans in processes of their own; use it as a context."""
+
+    def __enter__(self) -> Callable[[str, Path, int | None], int]:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return self._ask
+
+    def _ask(self, kind: str, folder: Path, last: int | None) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([kind, str(folder), last]) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def __exit__(self, *error: object) -> None:
+        self._process.communicate()
+
+
+if __name__ == "__main__":
+    main()
