@@ -201,7 +201,8 @@ class Journal:
             parsed = None if found is None else json.loads(found.to_bytes())
         except ValueError:
             return None
-        return parsed if isinstance(parsed, dict) else None
+        is_whole = isinstance(parsed, dict) and isinstance(parsed.get("epoch"), str)
+        return parsed if is_whole else None
 
     def begin(self, facts: Mapping[str, Any]) -> None:
         """Begin a journal, in a target that has nothing of earlier runs."""

@@ -9,6 +9,7 @@ pytest.register_assert_rewrite(
     "rechunker.testing.ending",
     "rechunker.testing.arrays",
     "rechunker.testing.killed",
+    "rechunker.testing.resuming",
 )
 
 from rechunker.testing.ending import EndingTests  # noqa: E402

@@ -5,11 +5,12 @@ from __future__ import annotations
 from rechunker.testing.arrays import ArrayTests
 from rechunker.testing.contract import ContractTests
 from rechunker.testing.ending import EndingTests
+from rechunker.testing.resuming import ResumingTests
 
 __all__ = ["ExecutorTests"]
 
 
-class ExecutorTests(ContractTests, EndingTests, ArrayTests):
+class ExecutorTests(ContractTests, EndingTests, ResumingTests, ArrayTests):
     """Test suite for an executor: subclass it and set `executor`.
 
     Attributes

@@ -1,0 +1,59 @@
+"""`ResumingTests`: a run that has failed goes on, on any executor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+import rechunker
+from rechunker.testing.arrays import make
+from rechunker.testing.engine import EngineTests
+from rechunker.types import Executor, Traffic
+
+__all__ = ["ResumingTests"]
+
+
+class ResumingTests(EngineTests):
+    """Part of `rechunker.testing.ExecutorTests`."""
+
+    @pytest.mark.parametrize("max_mem", [3000, 8000], ids=["by a temp store", "directly"])
+    def test_a_failed_run_goes_on(
+        self, engine: Executor[Any], tmp_path: Path, max_mem: int
+    ) -> None:
+        """A chunk of the source is damaged; it is restored, and the run resumed.
+
+        The executor gets a plan made anew, as in another process. Tasks that were done before are
+        counted as known, and not run again.
+        """
+        source = make(tmp_path / "s", (60, 50), (1, 50))
+        chunk = tmp_path / "s" / "c" / "50" / "0"
+        content = chunk.read_bytes()
+        chunk.write_bytes(b"damaged")
+
+        def plan() -> rechunker.Rechunked[Any]:
+            return rechunker.rechunk(
+                zarr.open_array(tmp_path / "s", mode="r"),
+                (60, 2),
+                max_mem,
+                tmp_path / "t",
+                temp_store=tmp_path / "temp",
+                executor=engine,
+            )
+
+        with pytest.raises(Exception, match=r"chunk \(50, 0\)"):
+            plan().execute(resume=True, **self.options)
+        with pytest.raises(FileNotFoundError):
+            zarr.open(tmp_path / "t", mode="r")
+        chunk.write_bytes(content)
+        again = plan()
+        target = again.execute(resume=True, **self.options)
+        np.testing.assert_array_equal(target[...], source[...])
+        assert sorted(path.name for path in (tmp_path / "t").iterdir()) == ["c", "zarr.json"]
+        if isinstance(again.traffic, Traffic):
+            total = sum(stage.tasks for stage in again.copy_plan[""].stages)
+            assert again.traffic.tasks + again.traffic.known == total
+            assert again.traffic.known, "no task was known from the run before"
