@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ pytestmark = [
     # What is left of a run that was killed lies in the group that it was to make, or to clear.
     pytest.mark.filterwarnings("ignore:Object at .* is not recognized"),
     pytest.mark.slow,
-    pytest.mark.skipif(sys.platform == "win32", reason="processes are forked and killed"),
 ]
 
 KINDS = ("array", "array without temp", "array copied", "group", "dataset")

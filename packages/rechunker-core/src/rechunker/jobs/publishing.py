@@ -119,7 +119,9 @@ class Start:
         if left.known == "nothing":
             for (root, _, _), keys in zip(claimed, nodes, strict=True):
                 root.clear(keys)
-            left = _Left(epoch=self.resumption.begin() if self.resumption else "")
+            left = _Left(epoch=claimed[0][2].execution)
+            if self.resumption is not None:
+                self.resumption.begin(left.epoch)
         else:
             for root, _, _ in claimed:
                 root.sweep()

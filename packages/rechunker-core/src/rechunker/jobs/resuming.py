@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from zarr.storage import StorePath
 
@@ -85,11 +84,9 @@ class Resumption:
     facts: Mapping[str, Any]
     stages: tuple[tuple[RecordedStage, ...], ...]
 
-    def begin(self) -> str:
-        """Begin a journal, and return the id of its epoch."""
-        epoch = uuid4().hex
+    def begin(self, epoch: str) -> None:
+        """Begin the journal of an epoch."""
         self.journal.begin({**self.facts, "epoch": epoch})
-        return epoch
 
     def found(self) -> Mapping[str, Any] | None:
         """Return what the journal of an earlier run says; None if there is none.

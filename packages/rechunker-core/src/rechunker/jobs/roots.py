@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from zarr.buffer import cpu
@@ -143,10 +144,18 @@ class Root:
                 _delete_in(place, lambda name: _CHUNK.fullmatch(name) is not None)
 
     def sweep(self) -> None:
-        """Delete what a LocalStore leaves where a process is killed while it writes a file."""
-        if isinstance(unwrap(self.place.store), LocalStore):
-            for key in access.find_keys(self.place.store, _below(self.place), _is_partial):
-                access.delete(self.place.store, key)
+        """Delete what a LocalStore leaves where a process is killed while it writes a file.
+
+        Files that are younger than the claim may be under way.
+        """
+        store = unwrap(self.place.store)
+        if self.claim is None or not isinstance(store, LocalStore):
+            return
+        for key in access.find_keys(self.place.store, _below(self.place), _is_partial):
+            with suppress(FileNotFoundError):
+                changed = (store.root / self.claim.key).stat().st_mtime_ns
+                if (store.root / key).stat().st_mtime_ns < changed:
+                    (store.root / key).unlink()
 
 
 def _delete_in(place: StorePath, wanted: Callable[[str], bool]) -> None:

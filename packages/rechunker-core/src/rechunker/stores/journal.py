@@ -26,6 +26,8 @@ JOURNAL = ".rechunker-journal"
 _KNOWN, _LOST = "known", "lost-"
 # Names in the folder of a journal.
 _PLAN, _DONE = "plan", "done"
+# Times to write a file whose folder others delete.
+_ATTEMPTS = 5
 # Fact that is true if all chunks of the target are written.
 COPIED = "copied"
 
@@ -205,10 +207,19 @@ class Journal:
         return parsed if is_whole else None
 
     def begin(self, facts: Mapping[str, Any]) -> None:
-        """Begin a journal, in a target that has nothing of earlier runs."""
-        if self._is_kept:
-            content = cpu.Buffer.from_bytes(json.dumps(facts).encode())
-            access.put(self._plan.store, self._plan.path, content)
+        """Begin a journal, in a target that has nothing of earlier runs.
+
+        The same may be done at the same time, when an engine runs the first task of a plan twice,
+        and each run may delete the folder in which the other one has just begun to write a file.
+        """
+        content = cpu.Buffer.from_bytes(json.dumps(facts).encode())
+        for attempt in range(_ATTEMPTS if self._is_kept else 0):
+            try:
+                access.put(self._plan.store, self._plan.path, content)
+                return
+            except FileNotFoundError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
 
     def set_copied(self) -> None:
         """Note that all chunks are written, so that nothing is left to do but to publish."""
