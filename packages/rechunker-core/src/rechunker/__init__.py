@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from rechunker.api import rechunk
 from rechunker.copying import CopyError
-from rechunker.jobs import ResumeError
+from rechunker.jobs import ResumeError, VerificationError
 from rechunker.planning import MemoryLimitError, RechunkPlan, plan_rechunk
 from rechunker.rechunked import Rechunked
 from rechunker.stores import TargetInUseError
@@ -18,6 +18,7 @@ __all__ = [
     "Rechunked",
     "ResumeError",
     "TargetInUseError",
+    "VerificationError",
     "__version__",
     "plan_rechunk",
     "rechunk",

@@ -32,10 +32,10 @@ class Run(Protocol[Target_co]):
 
     @property
     def copy_plan(self) -> dict[str, RechunkPlan]: ...
-    def specs(self) -> Iterator[CopySpec]: ...
+    def specs(self, *, verify: bool = False) -> Iterator[CopySpec]: ...
     def held(self, *, resume: bool) -> AbstractContextManager[None]: ...
     def open(self) -> Target_co: ...
-    def continued(self) -> Run[Target_co]: ...
+    def continued(self, *, verify: bool) -> Run[Target_co]: ...
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Rechunked(Generic[Target]):
         self.copy_plan = dict(run.copy_plan) if run is not None else {}
         self._run = run
 
-    def execute(self, *, resume: bool = False, **kwargs: Any) -> Target:
+    def execute(self, *, resume: bool = False, verify: bool = False, **kwargs: Any) -> Target:
         """Run the plan and return the target. After a failure, it may be called again.
 
         Parameters
@@ -119,6 +119,9 @@ class Rechunked(Generic[Target]):
             Whether to go on with what an earlier run of the same plan has left in the target,
             whether that run failed, was killed, or ran on another computer. Tasks that it has done
             are not run again. Where there is nothing to go on with, the plan is run from the start.
+        verify
+            Whether to read the target before it is published, and to publish it only if its values
+            are, bit for bit, those that were read from the source.
         **kwargs
             Arguments for the executor. All executors of the Rechunker project accept `retries`,
             the number of times to retry a failed task. The "python" executor also accepts
@@ -139,16 +142,20 @@ class Rechunked(Generic[Target]):
             If the target holds an unfinished run with other arguments; the message says which.
         TargetInUseError
             If another run writes to the target.
+        VerificationError
+            If `verify` is true, and the target is not equal to the source.
         Exception
             The error of a task that failed; the target then has no metadata and cannot be opened.
         """
-        if not isinstance(resume, bool):
-            raise TypeError(f"resume must be True or False, got {resume!r}")
+        for name, value in (("resume", resume), ("verify", verify)):
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} must be True or False, got {value!r}")
         run, plan = self._run, self.plan
         if run is not None and resume:
-            run = run.continued()
-            if run is not self._run:
-                plan, self.copy_plan = self.executor.prepare_plan(run.specs()), run.copy_plan
+            run = run.continued(verify=verify)
+        if run is not None and (verify or run is not self._run):
+            plan = self.executor.prepare_plan(run.specs(verify=verify))
+            self.copy_plan = run.copy_plan
         with nullcontext() if run is None else run.held(resume=resume):
             traffic = self.executor.execute_plan(plan, **kwargs)
         self.traffic = traffic if isinstance(traffic, Traffic) else None

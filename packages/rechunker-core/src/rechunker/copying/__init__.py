@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rechunker.copying.batch import NO_EPOCH
 from rechunker.copying.buffers import is_variable_length
 from rechunker.copying.checksums import CHECKSUM_BYTES
 from rechunker.copying.codecs import (
@@ -16,11 +17,13 @@ from rechunker.copying.codecs import (
 from rechunker.copying.copy import CopyWork
 from rechunker.copying.errors import CopyError
 from rechunker.copying.heap import trim_heap
-from rechunker.copying.lanes import Lane
+from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.reading import Reader, RegionReader, ZarrReader
 from rechunker.copying.recorded import RecordedStage, settle
 from rechunker.copying.stored_array import StoredArray
 from rechunker.copying.stored_count import check_count, count_objects
+from rechunker.copying.summing import SumWork
+from rechunker.copying.sums import NOTHING, Sums, add, digest_of_sums, sums_of, words_of
 from rechunker.copying.temp_objects import TempObjects, TempReader, TempWriter, spill
 from rechunker.copying.transfer import TransferWork, encoded_alike
 from rechunker.copying.writing import Writer, ZarrWriter
@@ -29,18 +32,23 @@ from rechunker.copying.zarr_settings import changed_settings
 __all__ = [
     "CHECKSUM_BYTES",
     "LARGEST_KEPT",
+    "NOTHING",
+    "NO_EPOCH",
     "CellCodec",
     "ChunkCodec",
     "CompressedCells",
     "CopyError",
     "CopyWork",
     "Lane",
+    "Lanes",
     "ObjectCellCodec",
     "Piece",
     "Reader",
     "RecordedStage",
     "RegionReader",
     "StoredArray",
+    "SumWork",
+    "Sums",
     "TempObjects",
     "TempReader",
     "TempWriter",
@@ -48,13 +56,17 @@ __all__ = [
     "Writer",
     "ZarrReader",
     "ZarrWriter",
+    "add",
     "byte_codec",
     "changed_settings",
     "check_count",
     "count_objects",
+    "digest_of_sums",
     "encoded_alike",
     "is_variable_length",
     "settle",
     "spill",
+    "sums_of",
     "trim_heap",
+    "words_of",
 ]

@@ -7,10 +7,14 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
+from rechunker.copying.sums import NOTHING, Sums
 from rechunker.stores import ClaimWatch, Log, StageJournal
 from rechunker.types import Traffic
 
-__all__ = ["Batch"]
+__all__ = ["NO_EPOCH", "Batch"]
+
+# Epoch of the records of tasks that only read, without a claim.
+NO_EPOCH = "once"
 
 
 class Batch:
@@ -30,14 +34,15 @@ class Batch:
         self._known: npt.NDArray[np.bool_] | None = None
         self._log: Log | None = None
         holder = self._watch.check()
-        if journal is None or holder is None:
+        if journal is None:
             return
-        records = journal.records(holder.epoch)
+        epoch, known = (holder.epoch, holder.known) if holder else (NO_EPOCH, "nothing")
+        records = journal.records(epoch)
         if records is not None:
             self._log = Log(records.place, self._first)
-        if holder.known == "all":
+        if known == "all":
             self._known = np.ones(len(tasks), bool)
-        elif records is not None and holder.known == "some":
+        elif records is not None and known == "some":
             self._known = records.known(tasks)
 
     def __enter__(self) -> Batch:
@@ -57,7 +62,7 @@ class Batch:
         self._watch.check()
         return self._known is not None and bool(self._known[task - self._first])
 
-    def note(self, task: int, traffic: Traffic) -> None:
-        """Note that a task is done, and what it has stored."""
+    def note(self, task: int, traffic: Traffic, sums: Sums = NOTHING) -> None:
+        """Note that a task is done, what it has stored, and the sums of what it has read."""
         if self._log is not None:
-            self._log.append(task, traffic.puts, traffic.stored_written)
+            self._log.append(task, traffic.puts, traffic.stored_written, sums)

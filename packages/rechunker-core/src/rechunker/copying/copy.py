@@ -45,6 +45,8 @@ class CopyWork:
     journal
         Journal of the stage, with the claim of the run, which is looked at every second; None if
         the target can hold neither.
+    sums
+        Whether to add up what is read.
     """
 
     name: str
@@ -56,6 +58,7 @@ class CopyWork:
     threads: int
     settings: Mapping[str, Any] = field(default_factory=dict)
     journal: StageJournal | None = None
+    sums: bool = False
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         with (
@@ -69,7 +72,7 @@ class CopyWork:
                     continue
                 self._run(task, lanes)
                 traffic = lanes.take_traffic() + Traffic(tasks=1)
-                batch.note(task, traffic)
+                batch.note(task, traffic, lanes.take_sums())
                 yield traffic
 
     def _run(self, task: int, lanes: Lanes) -> None:
@@ -94,6 +97,8 @@ class CopyWork:
         def read(index: tuple[int, ...], lane: Lane) -> None:
             with error_at(lambda: self.reader.locate(index)):
                 for start, data in self.reader.pieces(index, box, lane):
+                    if self.sums:
+                        lane.add_sums(start, data, box)
                     cells.put(start, data)
 
         lanes.each(blocks_meeting(self.shape, self.reader.grid, box), read)
@@ -105,6 +110,8 @@ class CopyWork:
         lane = lanes.first
         with error_at(lambda: self.reader.locate(index)):
             ((start, data),) = self.reader.pieces(index, box, lane)
+        if self.sums:
+            lane.add_sums(start, data, box)
         layout = self._layout_of(box)
         if not self.writer.packed:
             return ViewCells(layout, start, data)

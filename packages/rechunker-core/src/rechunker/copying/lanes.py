@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+import numpy.typing as npt
 
 from rechunker.copying.heap import trim_heap
+from rechunker.copying.sums import NOTHING, Sums, add, sums_of
+from rechunker.planning import Box
 from rechunker.scratch import Scratch
 from rechunker.types import Traffic
 
@@ -44,6 +48,7 @@ class Lane:
         self.decoded = Scratch()
         self.traffic = Traffic()
         self.moved = 0  # decoded bytes read and written
+        self.sums = NOTHING
 
     def release(self) -> None:
         """Free the memory."""
@@ -55,6 +60,12 @@ class Lane:
         more = Traffic(**counts)
         self.traffic += more
         self.moved += more.bytes_read + more.bytes_written
+
+    def add_sums(self, start: Sequence[int], data: npt.NDArray[Any], box: Box) -> None:
+        """Add the part of a piece that lies in a box to the sums of this lane."""
+        stop = [lo + n for lo, n in zip(start, data.shape, strict=True)]
+        part = Box(tuple(start), tuple(stop)) & box
+        self.sums = add(self.sums, sums_of(data[part.slices(start)], part.start))
 
 
 class Lanes:
@@ -128,6 +139,13 @@ class Lanes:
         total = sum((lane.traffic for lane in self._lanes), Traffic())
         for lane in self._lanes:
             lane.traffic = Traffic()
+        return total
+
+    def take_sums(self) -> Sums:
+        """Return the sums of all lanes since the last call."""
+        total = NOTHING
+        for lane in self._lanes:
+            total, lane.sums = add(total, lane.sums), NOTHING
         return total
 
 

@@ -121,7 +121,7 @@ class ZarrReader(Reader):
         encoded = access.fetch(array.store, array.key(index), lane.encoded)
         if encoded is None:
             array.confirm_missing(index, lane)
-            return iter([((0,) * len(array.unit), np.broadcast_to(array.blank, array.unit))])
+            return iter([((0,) * len(array.unit), array.blank_unit)])
         lane.count(stored_read=encoded.size)
         return array.codec.decode(encoded, lane.decoded)
 

@@ -35,14 +35,14 @@ class RecordedStage:
     grid
         Task grid.
     writer
-        What its tasks write with.
+        What its tasks write with; None for a stage that only reads what the others have written.
     """
 
     journal: StageJournal
     tasks: int
     shape: tuple[int, ...]
     grid: Grid
-    writer: Writer
+    writer: Writer | None
 
     def done(self, records: StageRecords) -> npt.NDArray[np.bool_]:
         """Return which tasks are done.
@@ -52,27 +52,28 @@ class RecordedStage:
         yet written to its disk when it stopped: as long as its data are not there, the size of a
         file is smaller.
         """
-        is_temp = isinstance(self.writer, TempWriter)
-        is_file = isinstance(unwrap(self.writer.store), LocalStore)
+        writer = self.writer
+        is_temp = isinstance(writer, TempWriter)
+        is_file = writer is not None and isinstance(unwrap(writer.store), LocalStore)
 
         def stand(found: Records, is_other_boot: bool) -> npt.NDArray[np.bool_]:
-            if is_temp or (is_file and is_other_boot):
-                return self._stand(found)
+            if writer is not None and (is_temp or (is_file and is_other_boot)):
+                return self._stand(found, writer)
             return np.ones(len(found), bool)
 
         return records.read(self.tasks, stand)
 
-    def _stand(self, records: Records) -> npt.NDArray[np.bool_]:
+    def _stand(self, records: Records, writer: Writer) -> npt.NDArray[np.bool_]:
         """Return which tasks have as many objects, with as many bytes, as they have stored."""
         parts = [records[i : i + _AT_ONCE] for i in range(0, len(records), _AT_ONCE)]
-        return np.array([stands for part in parts for stands in self._look(part)], bool)
+        return np.array([stands for part in parts for stands in self._look(part, writer)], bool)
 
-    def _look(self, records: Records) -> list[bool]:
+    def _look(self, records: Records, writer: Writer) -> list[bool]:
         keys: list[list[str]] = []
         for task in records["task"].tolist():
             box = task_box(self.shape, self.grid, task)
-            keys.append(list(self.writer.keys(task, box)))
-        sizes = iter(access.sizes(self.writer.store, (key for some in keys for key in some)))
+            keys.append(list(writer.keys(task, box)))
+        sizes = iter(access.sizes(writer.store, (key for some in keys for key in some)))
         found = [[size for _ in some if (size := next(sizes)) is not None] for some in keys]
         said = zip(records["objects"].tolist(), records["nbytes"].tolist(), strict=True)
         return [(len(f), sum(f)) == s for f, s in zip(found, said, strict=True)]
@@ -88,8 +89,9 @@ def settle(stages: Sequence[RecordedStage], epoch: str) -> None:
     epoch
         Id of the executions that go on with each other.
     """
-    is_needed = True
-    for stage in reversed(stages):
+    writing = [stage for stage in stages if stage.writer is not None]
+    is_needed, is_whole = True, True
+    for stage in reversed(writing):
         records = stage.journal.records(epoch)
         if records is None:
             return
@@ -97,3 +99,9 @@ def settle(stages: Sequence[RecordedStage], epoch: str) -> None:
         done = stage.done(records) if is_needed else np.ones(stage.tasks, bool)
         records.set_known(done)
         is_needed = is_needed and not done.all()
+        is_whole = is_whole and bool(done.all())
+    for stage in stages[len(writing) :]:
+        records = stage.journal.records(epoch)
+        if records is not None:
+            # What is written again is to be read again.
+            records.set_known(stage.done(records) if is_whole else np.zeros(stage.tasks, bool))

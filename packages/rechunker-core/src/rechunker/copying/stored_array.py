@@ -108,6 +108,11 @@ class StoredArray:
             return np.asarray(self.fill_value)
         return np.asarray(self._handle.metadata.dtype.default_scalar(), self.dtype)
 
+    @property
+    def blank_unit(self) -> npt.NDArray[Any]:
+        """What stands for a missing object, without memory of its own."""
+        return np.broadcast_to(self.blank, self.unit)
+
     def key(self, index: tuple[int, ...]) -> str:
         """Return the store key of the object at `index` of the grid."""
         name = self._handle.metadata.encode_chunk_key(index)

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["NOTHING", "Sums", "add", "sums_of"]
+__all__ = ["NOTHING", "Sums", "add", "digest_of_sums", "sums_of", "words_of"]
 
 Sums: TypeAlias = tuple[int, int]
 """Two sums modulo 2**64."""
@@ -41,6 +41,33 @@ _STEP, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB13311
 def add(a: Sums, b: Sums) -> Sums:
     """Return the sums of two parts of an array together."""
     return (a[0] + b[0]) % 2**64, (a[1] + b[1]) % 2**64
+
+
+def digest_of_sums(dtype: np.dtype[Any], shape: Sequence[int], sums: Sums) -> str:
+    """Return the digest of an array, 32 hexadecimal digits.
+
+    Parameters
+    ----------
+    dtype, shape
+        Of the array; the byte order does not count.
+    sums
+        Sums over all its elements.
+    """
+    size = ",".join(map(str, shape))
+    text = f"rechunker-digest-1 {_name_of(dtype)} {size} {sums[0]:016x} {sums[1]:016x}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _name_of(dtype: np.dtype[Any]) -> str:
+    if dtype.hasobject or dtype.kind == "T":
+        return "object"
+    if dtype.names is not None:
+        fields = ((name, dtype[name]) for name in dtype.names)
+        return "{" + ",".join(f"{name}:{_name_of(field)}" for name, field in fields) + "}"
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return f"{_name_of(base)}({','.join(map(str, shape))})"
+    return dtype.str[1:]
 
 
 def sums_of(values: npt.NDArray[Any], start: Sequence[int]) -> Sums:
@@ -81,7 +108,8 @@ def _mix(numbers: Keys) -> Keys:
 def _numbers(lane: int, table: int, start: int, count: int) -> Keys:
     """Return some random odd numbers of a table."""
     seed = _mix(np.array([2 * table + lane], np.uint64))
-    return _mix(seed + np.arange(start, start + count, dtype=np.uint64)) | np.uint64(1)
+    numbers: Keys = np.arange(start, start + count, dtype=np.uint64)
+    return _mix(seed + numbers) | np.uint64(1)
 
 
 def _keys(lane: int, axis: int, start: int, count: int) -> Keys:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rechunker.copying.batch import Batch
+from rechunker.copying.codecs import Piece
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.stored_array import StoredArray
@@ -48,6 +49,8 @@ class TransferWork:
     journal
         Journal of the stage, with the claim of the run, which is looked at every second; None if
         the target can hold neither.
+    sums
+        Whether to decode the objects, and to add up what is in them.
     """
 
     name: str
@@ -56,6 +59,7 @@ class TransferWork:
     target: StoredArray
     threads: int
     journal: StageJournal | None = None
+    sums: bool = False
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         with Batch(self.journal, tasks) as batch, Lanes(self.threads) as lanes:
@@ -65,7 +69,7 @@ class TransferWork:
                     continue
                 self._run(task, lanes)
                 traffic = lanes.take_traffic() + Traffic(tasks=1)
-                batch.note(task, traffic)
+                batch.note(task, traffic, lanes.take_sums())
                 yield traffic
 
     def _run(self, task: int, lanes: Lanes) -> None:
@@ -85,8 +89,18 @@ class TransferWork:
         lane.count(gets=1, bytes_read=nbytes)
         if found is None:
             source.confirm_missing(index, lane)
+            if self.sums:
+                self._add(index, lane, [((0,) * len(source.unit), source.blank_unit)])
             target.discard(index, lane)
             return
         source.codec.check(found)
+        if self.sums:
+            self._add(index, lane, source.codec.decode(found, lane.decoded))
         lane.count(puts=1, bytes_written=nbytes, stored_read=found.size, stored_written=found.size)
         access.put_reused(target.store, target.key(index), found)
+
+    def _add(self, index: tuple[int, ...], lane: Lane, pieces: Iterable[Piece]) -> None:
+        """Add the pieces of an object to the sums."""
+        box = block(self.source.shape, self.source.unit, index)
+        for start, data in pieces:
+            lane.add_sums(tuple(o + s for o, s in zip(box.start, start, strict=True)), data, box)

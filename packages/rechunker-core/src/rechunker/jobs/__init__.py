@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rechunker.jobs.array_plan import Parallelism
 from rechunker.jobs.checks import check_array_name, check_places
+from rechunker.jobs.equality import VerificationError
 from rechunker.jobs.resuming import ResumeError
 from rechunker.jobs.run import Run
 from rechunker.jobs.target_job import TargetJob, plan_target
@@ -14,6 +15,7 @@ __all__ = [
     "ResumeError",
     "Run",
     "TargetJob",
+    "VerificationError",
     "check_array_name",
     "check_places",
     "plan_target",

@@ -17,11 +17,13 @@ from rechunker.copying import (
     Reader,
     RecordedStage,
     StoredArray,
+    SumWork,
     TempObjects,
     TempReader,
     TempWriter,
     TransferWork,
     Writer,
+    ZarrReader,
     ZarrWriter,
     changed_settings,
     encoded_alike,
@@ -112,38 +114,57 @@ class ArrayJob:
         assert self.temp is not None
         return self.temp.path / f"rechunker-{self.fingerprint}"
 
-    def spec(self, journals: Journals) -> CopySpec:
+    def spec(self, journals: Journals, *, verify: bool) -> CopySpec:
         """Return the stages of the plan.
 
         Parameters
         ----------
         journals
             Returns the journal of each stage, without whose claim its tasks stop.
+        verify
+            Whether to read the target at the end, and to add up what is read from both sides.
         """
-        return CopySpec(self.name, tuple(self._stages(journals)))
+        stages = tuple(self._stages(journals, verify))
+        return CopySpec(self.name, (*stages, self._check(journals)) if verify else stages)
 
-    def recorded(self, journals: Journals) -> tuple[RecordedStage, ...]:
+    def recorded(self, journals: Journals, *, verify: bool) -> tuple[RecordedStage, ...]:
         """Return what is needed to know which tasks of each stage are done."""
-        stages, shape = enumerate(self.plan.stages), self.plan.shape
+        stages, shape = self.plan.stages, self.plan.shape
+        writers: list[Writer | None] = [self._writer(j, journals) for j in range(len(stages))]
+        each = [*zip(stages, writers, strict=True), *([(stages[-1], None)] if verify else [])]
         return tuple(
-            RecordedStage(journal, stage.tasks, shape, stage.grid, self._writer(j, journals))
-            for j, stage in stages
+            RecordedStage(journal, stage.tasks, shape, stage.grid, writer)
+            for j, (stage, writer) in enumerate(each)
             if (journal := journals(j)) is not None
         )
 
-    def _stages(self, journals: Journals) -> Iterator[Stage]:
+    def _check(self, journals: Journals) -> Stage:
+        """Return the stage that reads the target."""
+        last = self.plan.stages[-1]
+        name, reader = f"{self.name or 'array'}: verify", ZarrReader(self.target)
+        each, shape = max(1, self.target.codec.read_bytes), self.plan.shape
+        threads = max(1, min(self.plan.footprint.concurrency, self.plan.max_mem // each))
+        journal = journals(len(self.plan.stages))
+        work = SumWork(name, shape, last.grid, reader, threads, changed_settings(), journal)
+        return Stage(name, last.tasks, work, threads * each, last.bytes_written)
+
+    def _stages(self, journals: Journals, verify: bool) -> Iterator[Stage]:
         last = self.plan.hops
         for j, stage in enumerate(self.plan.stages):
             name = f"{self.name or 'array'}: {_verb(j, last)}"
             nbytes = stage.bytes_read + stage.bytes_written
-            yield Stage(name, stage.tasks, self._work(j, name, journals), stage.memory, nbytes)
+            yield Stage(
+                name, stage.tasks, self._work(j, name, journals, verify), stage.memory, nbytes
+            )
 
-    def _work(self, j: int, name: str, journals: Journals) -> CopyWork | TransferWork:
-        plan, stage = self.plan, self.plan.stages[j]
+    def _work(self, j: int, name: str, journals: Journals, verify: bool) -> CopyWork | TransferWork:
+        plan, stage, sums = self.plan, self.plan.stages[j], verify and j == 0
         threads = plan.footprint.concurrency
         transferred = self._transferred
         if transferred is not None:
-            return TransferWork(name, stage.grid, transferred, self.target, threads, journals(j))
+            return TransferWork(
+                name, stage.grid, transferred, self.target, threads, journals(j), sums
+            )
         reader, writer = self._reader(j, journals), self._writer(j, journals)
         settings = changed_settings()
         return CopyWork(
@@ -156,6 +177,7 @@ class ArrayJob:
             threads,
             settings,
             journals(j),
+            sums,
         )
 
     def _reader(self, j: int, journals: Journals) -> Reader:

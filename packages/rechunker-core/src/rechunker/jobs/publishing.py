@@ -13,6 +13,7 @@ from zarr.storage import StorePath
 
 from rechunker.copying import StoredArray, check_count
 from rechunker.jobs.apart import Apart
+from rechunker.jobs.equality import Check, VerificationError
 from rechunker.jobs.resuming import Resumption
 from rechunker.jobs.roots import Root
 from rechunker.metadata import quiet
@@ -170,6 +171,8 @@ class Finish:
         Stores, and keys of folders in them, to delete.
     journal
         Journal of the run; None if the target can hold none.
+    checks
+        Arrays that must be equal to their sources.
     """
 
     store: Store
@@ -179,6 +182,7 @@ class Finish:
     consolidate: tuple[str, ...] = ()
     temp: tuple[tuple[Store, str], ...] = ()
     journal: Journal | None = None
+    checks: tuple[Check, ...] = ()
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for _ in tasks:
@@ -197,6 +201,7 @@ class Finish:
             claim.check()
         self._check_sources()
         if self.journal is not None:
+            self._check_equality(self.journal)
             self.journal.set_copied()
         for key, content in self.documents:
             access.put(self.store, key, cpu.Buffer.from_bytes(content))
@@ -211,6 +216,15 @@ class Finish:
             self.journal.delete()
         for claim in claims:
             claim.release()
+
+    def _check_equality(self, journal: Journal) -> None:
+        facts = journal.facts() or {}
+        try:
+            for check in () if facts.get(COPIED) else self.checks:
+                check.check(str(facts.get("epoch")))
+        except VerificationError:
+            Journal.void(journal.claim.place)
+            raise
 
     def _check_sources(self) -> None:
         try:

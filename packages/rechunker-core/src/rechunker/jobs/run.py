@@ -38,9 +38,9 @@ class Run:
         """Plans of the arrays, by their names."""
         return {array.name: array.plan for array in self.job.jobs}
 
-    def specs(self) -> Iterator[CopySpec]:
+    def specs(self, *, verify: bool = False) -> Iterator[CopySpec]:
         """Yield the copy specs of all arrays, and of start and finish."""
-        return self.job.specs()
+        return self.job.specs(verify=verify)
 
     def held(self, *, resume: bool) -> AbstractContextManager[None]:
         """Return a context in which this process holds the target."""
@@ -50,10 +50,15 @@ class Run:
         """Open the target, which must exist."""
         return self.job.open()
 
-    def continued(self) -> Run:
+    def continued(self, *, verify: bool) -> Run:
         """Return the run that goes on with what an earlier one has left in the target.
 
         The earlier one may have been planned for a computer with another number of cores.
+
+        Parameters
+        ----------
+        verify
+            Whether the target is to be verified.
 
         Raises
         ------
@@ -66,5 +71,5 @@ class Run:
         job, numbers = self.job, (recorded.get("workers"), recorded.get("threads"))
         if numbers != tuple(job.parallelism) and all(isinstance(n, int) for n in numbers):
             job = replace(self.plan(Parallelism(*map(int, numbers))), run=job.run)  # type: ignore[arg-type]
-        check_facts(recorded, job.facts(), job.place)
+        check_facts(recorded, job.facts(verify=verify), job.place)
         return self if job is self.job else replace(self, job=job)

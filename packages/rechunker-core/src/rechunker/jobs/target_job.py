@@ -14,6 +14,7 @@ from zarr.storage import StorePath
 from rechunker.copying import StoredArray
 from rechunker.jobs.apart import Apart
 from rechunker.jobs.array_plan import Parallelism, plan_job
+from rechunker.jobs.equality import Check
 from rechunker.jobs.facts import facts_of
 from rechunker.jobs.job import ArrayJob, Journals, TempPlace
 from rechunker.jobs.published import Published
@@ -70,8 +71,14 @@ class TargetJob:
     max_mem: int
     parallelism: Parallelism
 
-    def specs(self) -> Iterator[CopySpec]:
-        """Yield one copy spec per array, and last the one that starts and finishes the whole."""
+    def specs(self, *, verify: bool = False) -> Iterator[CopySpec]:
+        """Yield one copy spec per array, and last the one that starts and finishes the whole.
+
+        Parameters
+        ----------
+        verify
+            Whether to publish only what is proven to be equal to the source.
+        """
         published = self._published()
         documents = tuple(published.documents())
         roots = tuple(self._roots(dict(documents)))
@@ -79,12 +86,15 @@ class TargetJob:
         nothing = Stage("nothing", 0, Start((), Sources()))
         longest = 0
         for job in self.jobs:
-            spec = job.spec(self._journals(job))
+            spec = job.spec(self._journals(job), verify=verify)
             longest = max(longest, len(spec.stages))
             yield replace(spec, stages=(nothing, *spec.stages))
-        start = Stage("start", 1, Start(roots, sources, self._apart(), self._resumption()))
-        finish = Stage("finish", 1, self._finish(roots, sources, documents, published))
-        yield CopySpec("", (start, *[nothing] * longest, finish))
+        finish = self._finish(roots, sources, documents, published)
+        if verify:
+            finish = replace(finish, checks=tuple(self._checks()))
+        start = Stage("start", 1, Start(roots, sources, self._apart(), self._resumption(verify)))
+        last = Stage("finish", 1, finish)
+        yield CopySpec("", (start, *[nothing] * longest, last))
 
     def _root_of(self, name: str) -> str:
         return name if name in self.roots else ""
@@ -111,15 +121,27 @@ class TargetJob:
 
         return of_stage
 
-    def facts(self) -> Mapping[str, Any]:
-        """Return what makes this plan the plan it is."""
-        return facts_of(self.place, self.hierarchy, self.jobs, self.max_mem, self.parallelism)
+    def _checks(self) -> Iterator[Check]:
+        for job in self.jobs:
+            journals, stages = self._journals(job), job.plan.stages
+            read, written = journals(0), journals(len(stages))
+            if read is None or written is None or read.place is None:
+                raise ValueError(
+                    f"verify=True needs a target that can list and delete objects: {self.place} "
+                    "cannot; call rechunker.verify(source, target) when the run is done"
+                )
+            yield Check(job.name, read, stages[0].tasks, written, stages[-1].tasks)
 
-    def _resumption(self) -> Resumption | None:
+    def facts(self, *, verify: bool) -> Mapping[str, Any]:
+        """Return what makes this plan the plan it is."""
+        facts = facts_of(self.place, self.hierarchy, self.jobs, self.max_mem, self.parallelism)
+        return {**facts, "verify": verify}
+
+    def _resumption(self, verify: bool) -> Resumption | None:
         if self.journal is None:
             return None
-        stages = tuple(job.recorded(self._journals(job)) for job in self.jobs)
-        return Resumption(self.journal, self.facts(), stages)
+        stages = tuple(job.recorded(self._journals(job), verify=verify) for job in self.jobs)
+        return Resumption(self.journal, self.facts(verify=verify), stages)
 
     @contextmanager
     def held(self, *, resume: bool = False) -> Iterator[None]:

@@ -39,14 +39,15 @@ class StageJournal:
     Parameters
     ----------
     claim
-        Claim of the run on the part of the target that the array belongs to.
+        Claim of the run on the part of the target that the array belongs to; None where nothing is
+        written.
     place
         Folder of the records of all epochs; None if the store cannot list objects.
     stage
         Name of the stage.
     """
 
-    claim: Claim
+    claim: Claim | None
     place: StorePath | None
     stage: str
 
@@ -59,7 +60,7 @@ class StageJournal:
     def set_lost(self, task: int) -> None:
         """Note that what a task has stored is gone or damaged, if the store can be written to."""
         with suppress(Exception):
-            records = self.records(self.claim.check().epoch)
+            records = self.records(self.claim.check().epoch) if self.claim else None
             if records is not None:
                 records.set_lost(task)
 
@@ -130,6 +131,18 @@ class StageRecords:
             held = records[stand(records, boot != boot_id())]
             done[held["task"].astype(np.int64)] = True
         return done
+
+    def sums(self, tasks: int) -> tuple[int, tuple[int, int]]:
+        """Return how many tasks have a record, and the sums over all of them modulo 2**64."""
+        seen, first, second = np.zeros(tasks, bool), 0, 0
+        for _, content in self._logs():
+            _, records = parse_log(content)
+            numbers, places = np.unique(records["task"], return_index=True)
+            new = records[places[~seen[numbers.astype(np.int64)]]]
+            seen[new["task"].astype(np.int64)] = True
+            first += int(new["first"].sum(dtype=np.uint64))
+            second += int(new["second"].sum(dtype=np.uint64))
+        return int(seen.sum()), (first % 2**64, second % 2**64)
 
     def _drop_lost(self) -> None:
         """Take the tasks whose results are lost out of all logs."""

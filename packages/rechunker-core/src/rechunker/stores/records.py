@@ -18,8 +18,10 @@ from rechunker.stores.holders import boot_id
 
 __all__ = ["RECORD", "Log", "Records", "parse_log"]
 
-# What a record says: the task, the objects that it stored and their bytes, and a checksum of these.
-RECORD = np.dtype([("task", "<u8"), ("nbytes", "<u8"), ("objects", "<u4"), ("check", "<u4")])
+# What a record says: the task, the objects that it stored and their bytes, two sums over the values
+# that it has read, and a checksum of all these.
+_FIELDS = ("task", "nbytes", "first", "second", "objects")
+RECORD = np.dtype([*((name, "<u8") for name in _FIELDS[:4]), ("objects", "<u4"), ("check", "<u4")])
 Records = npt.NDArray[np.void]
 
 _TITLE = b"rechunker journal 1 "
@@ -29,7 +31,10 @@ _MOST = 1000
 _SHARE = 50
 # Odd numbers of 64 bits; a checksum is the upper half of a sum of products (multilinear hashing:
 # D. Lemire, O. Kaser, Strongly universal string hashing is fast, Computer Journal 57, 2014).
-_FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
+_FACTORS = (
+    *(0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9),
+    *(0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5),
+)
 
 
 class Log:
@@ -56,10 +61,11 @@ class Log:
         self._written = -np.inf
         self._is_complete = True
 
-    def append(self, task: int, objects: int, nbytes: int) -> None:
-        """Write down that a task is done, and what it has stored."""
+    def append(self, task: int, objects: int, nbytes: int, sums: tuple[int, int] = (0, 0)) -> None:
+        """Write down that a task is done, what it has stored, and the sums of what it has read."""
         record = np.zeros(1, RECORD)
         record["task"], record["objects"], record["nbytes"] = task, objects, nbytes
+        record["first"], record["second"] = sums
         record["check"] = _checksums(record)
         if type(self._folder.store) is LocalStore:
             self._append_to_file(record.tobytes(), self._folder.store)
@@ -123,7 +129,7 @@ def without(content: bytes, tasks: Sequence[int]) -> bytes:
 
 
 def _checksums(records: Records) -> npt.NDArray[Any]:
-    fields = [records[name].astype(np.uint64) for name in ("task", "nbytes", "objects")]
+    fields = [records[name].astype(np.uint64) for name in _FIELDS]
     products = [field * np.uint64(factor) for field, factor in zip(fields, _FACTORS, strict=True)]
     total = sum(products, np.full(records.shape, _FACTORS[0], np.uint64))
     return (total >> np.uint64(32)).astype(np.uint32)

@@ -1,0 +1,64 @@
+"""Equality: whether what can be read from a target is what was read from its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rechunker.stores import StageJournal
+
+__all__ = ["Check", "VerificationError"]
+
+
+class VerificationError(RuntimeError):
+    """The target is not equal to the source."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """The sums of one array, over what was read from the source and from the target.
+
+    Parameters
+    ----------
+    name
+        Path of the array within the target.
+    read, read_tasks
+        Journal of the stage that reads the source, and its number of tasks.
+    written, written_tasks
+        Journal of the stage that reads the target, and its number of tasks.
+    """
+
+    name: str
+    read: StageJournal
+    read_tasks: int
+    written: StageJournal
+    written_tasks: int
+
+    @property
+    def _shown(self) -> str:
+        return f"array {self.name!r}" if self.name else "the array"
+
+    def check(self, epoch: str) -> None:
+        """Compare the sums.
+
+        Raises
+        ------
+        VerificationError
+            If they differ.
+        """
+        sides = ((self.read, self.read_tasks), (self.written, self.written_tasks))
+        sums = []
+        for journal, tasks in sides:
+            records = journal.records(epoch)
+            count, total = records.sums(tasks) if records is not None else (0, (0, 0))
+            if count != tasks:
+                raise VerificationError(
+                    f"{self._shown} cannot be verified: {tasks - count} of {tasks} tasks of "
+                    f"the stage {journal.stage} left no record; call execute() again"
+                )
+            sums.append(total)
+        if sums[0] != sums[1]:
+            raise VerificationError(
+                f"{self._shown}: what can be read from the target is not what was read from "
+                "the source, so it is not published; call execute() again, and if it fails again, "
+                "look for a faulty disk or memory"
+            )
