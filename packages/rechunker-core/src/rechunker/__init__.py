@@ -10,18 +10,24 @@ from rechunker.jobs import ResumeError, VerificationError
 from rechunker.planning import MemoryLimitError, RechunkPlan, plan_rechunk
 from rechunker.rechunked import Rechunked
 from rechunker.stores import TargetInUseError
+from rechunker.verifying import Difference, Digest, Verification, digest, verify
 
 __all__ = [
     "CopyError",
+    "Difference",
+    "Digest",
     "MemoryLimitError",
     "RechunkPlan",
     "Rechunked",
     "ResumeError",
     "TargetInUseError",
+    "Verification",
     "VerificationError",
     "__version__",
+    "digest",
     "plan_rechunk",
     "rechunk",
+    "verify",
 ]
 
 __version__ = version("rechunker-core")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.dask import DaskReader, check_block
 from rechunker.sources.kinds import hierarchy_of
+from rechunker.sources.numpy_array import numpy_source
 
 __all__ = [
     "ArrayRequest",
@@ -13,4 +14,5 @@ __all__ = [
     "SourceArray",
     "check_block",
     "hierarchy_of",
+    "numpy_source",
 ]

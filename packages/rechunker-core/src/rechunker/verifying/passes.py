@@ -1,0 +1,121 @@
+"""Passes: arrays are read once, within a memory limit, and added up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+from uuid import uuid4
+
+from zarr.storage import MemoryStore, StorePath
+
+from rechunker.copying import NO_EPOCH, SumWork, changed_settings, digest_of_sums
+from rechunker.planning import Grid, MemoryLimitError, axis_widest, counts, regular_grid
+from rechunker.sizes import format_bytes
+from rechunker.sources import SourceArray
+from rechunker.stores import StageJournal, access, resolve_store
+from rechunker.types import CopySpec, Executor, Stage
+
+__all__ = ["digests_of"]
+
+# Decoded bytes of a task, if its units are smaller.
+_TASK_BYTES = 1 << 26
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One array that is read, and where the sums go."""
+
+    name: str
+    source: SourceArray
+    journal: StageJournal
+
+    @property
+    def grid(self) -> Grid:
+        """Boxes of tasks: units, put together along the last axes, as long as they are small."""
+        units, shape = regular_grid(self.source.grid), self.source.shape
+        if units is None:
+            return self.source.grid
+        widths = [max(1, min(width, n)) for width, n in zip(units, shape, strict=True)]
+        for axis in reversed(range(len(shape))):
+            nbytes = prod(widths) * self.source.itemsize
+            number = max(1, min(_TASK_BYTES // max(1, nbytes), -(-shape[axis] // widths[axis])))
+            widths[axis] = units[axis] * number
+        return tuple(widths)
+
+    @property
+    def tasks(self) -> int:
+        return prod(counts(self.source.shape, self.grid))
+
+    def spec(self, max_mem: int, threads: int) -> CopySpec:
+        source, grid = self.source, self.grid
+        unit = prod(axis_widest(n, axis) for n, axis in zip(source.shape, source.grid, strict=True))
+        each = max(1, source.read_bytes, unit * source.itemsize if source.read_bytes else 0)
+        if each > max_mem:
+            raise MemoryLimitError(
+                f"array {self.name!r}: max_mem={format_bytes(max_mem)} is too small to read a unit "
+                f"of it: raise max_mem to {format_bytes(each)} ({each} bytes)",
+                each,
+            )
+        at_once = max(1, min(threads, max_mem // each))
+        name = f"{self.name or 'array'}: digest"
+        work = SumWork(
+            name, source.shape, grid, source.reader, at_once, changed_settings(), self.journal
+        )
+        nbytes = prod(source.shape) * source.itemsize
+        return CopySpec(self.name, (Stage(name, self.tasks, work, at_once * each, nbytes),))
+
+    def digest(self) -> str:
+        """Return the digest, from the sums that the tasks have written down."""
+        records = self.journal.records(NO_EPOCH)
+        count, sums = records.sums(self.tasks) if records is not None else (0, (0, 0))
+        if count != self.tasks:
+            raise RuntimeError(
+                f"array {self.name!r}: {self.tasks - count} of {self.tasks} tasks left no sums in "
+                f"{self.journal.place}; the executor did not run them, or they cannot write there"
+            )
+        return digest_of_sums(self.source.reader.dtype, self.source.shape, sums)
+
+
+def digests_of(
+    sides: Sequence[Mapping[str, SourceArray]],
+    max_mem: int,
+    executor: Executor[Any],
+    temp_store: Any,
+    options: Mapping[str, Any],
+) -> list[dict[str, str]]:
+    """Return the digests of the arrays of some sides, by their names.
+
+    Parameters
+    ----------
+    sides
+        Arrays to read.
+    max_mem
+        Memory limit per task in bytes.
+    executor
+        What runs the tasks.
+    temp_store
+        Where tasks leave their sums; None if they share the memory of this process.
+    options
+        Keyword arguments for the executor.
+    """
+    if temp_store is None and not executor.shares_memory:
+        raise ValueError(
+            f"the tasks of {type(executor).__name__} run in other processes: give temp_store, a "
+            "place that they can write to, where they leave their sums"
+        )
+    store = MemoryStore() if temp_store is None else temp_store
+    place = resolve_store(store) / f"rechunker-digest-{uuid4().hex}"
+    passes = [list(_passes(side, place / str(n))) for n, side in enumerate(sides)]
+    specs = [p.spec(max_mem, executor.threads) for some in passes for p in some]
+    try:
+        executor.execute_plan(executor.prepare_plan(specs), **options)
+        return [{p.name: p.digest() for p in some} for some in passes]
+    finally:
+        access.delete_dir(place.store, place.path)
+
+
+def _passes(side: Mapping[str, SourceArray], place: StorePath) -> Iterator[_Pass]:
+    for number, (name, source) in enumerate(side.items()):
+        yield _Pass(name, source, StageJournal(None, place, str(number)))
