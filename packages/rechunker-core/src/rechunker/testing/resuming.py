@@ -1,4 +1,4 @@
-"""`ResumingTests`: a run that has failed goes on, on any executor."""
+"""`ResumingTests`: a run that has failed goes on, and a target is verified, on any executor."""
 
 from __future__ import annotations
 
@@ -57,3 +57,18 @@ class ResumingTests(EngineTests):
             total = sum(stage.tasks for stage in again.copy_plan[""].stages)
             assert again.traffic.tasks + again.traffic.known == total
             assert again.traffic.known, "no task was known from the run before"
+
+    def test_a_target_is_verified(self, engine: Executor[Any], tmp_path: Path) -> None:
+        """Its values are compared before it is published, and once more afterwards."""
+        source = make(tmp_path / "s", (60, 50), (1, 50))
+        plan = rechunker.rechunk(
+            source, (60, 2), 8000, tmp_path / "t", temp_store=tmp_path / "temp", executor=engine
+        )
+        target = plan.execute(verify=True, **self.options)
+        sums = tmp_path / "sums"
+        found = rechunker.verify(source, target, executor=engine, temp_store=sums, **self.options)
+        assert found, str(found)
+        assert not any(sums.iterdir())
+        target[7, 7] += 1
+        found = rechunker.verify(source, target, executor=engine, temp_store=sums, **self.options)
+        assert [place.elements for place in found.differences] == [((7, 7),)]
