@@ -19,8 +19,12 @@ from typing import Any
 import cloudpickle  # noqa: F401 - what is imported here is imported once for all
 import dask.array  # noqa: F401
 import numpy as np
+import obstore.store
+import s3fs  # noqa: F401
 import xarray as xr
 import zarr
+from zarr.abc.store import Store
+from zarr.storage import FsspecStore, ObjectStore, WrapperStore
 
 import rechunker
 from rechunker.executors.python import PythonExecutor
@@ -49,6 +53,54 @@ class Deadline:
         self.count += 1
         if self.count == self._last:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Ticking(WrapperStore[Store]):
+    """Lets a deadline count the requests to a store."""
+
+    def __init__(self, store: Store, tick: Callable[[], None]):
+        super().__init__(store)
+        self._tick = tick
+
+    def _with_store(self, store: Store) -> Any:
+        return type(self)(store, self._tick)
+
+    async def get(self, *args: Any, **kwargs: Any) -> Any:
+        self._tick()
+        return await super().get(*args, **kwargs)
+
+    async def set(self, *args: Any, **kwargs: Any) -> None:
+        self._tick()
+        await super().set(*args, **kwargs)
+
+    async def set_if_not_exists(self, *args: Any, **kwargs: Any) -> None:
+        self._tick()
+        await super().set_if_not_exists(*args, **kwargs)
+
+    async def delete(self, key: str) -> None:
+        self._tick()
+        await super().delete(key)
+
+    async def delete_dir(self, prefix: str) -> None:
+        self._tick()
+        await super().delete_dir(prefix)
+
+
+# Stores of s3fs, which warns of their open sessions when they are deleted.
+KEPT: list[Any] = []
+
+
+def s3_store(way: str, endpoint: str, path: str) -> Store:
+    """Return a place on a server that speaks S3, by way of s3fs or obstore."""
+    if way == "s3fs":
+        options = {"key": "x", "secret": "x", "endpoint_url": endpoint, "skip_instance_cache": True}
+        KEPT.append(FsspecStore.from_url(f"s3://bucket/{path}", storage_options=options))
+        return KEPT[-1]
+    login: Any = {"access_key_id": "x", "secret_access_key": "x", "region": "us-east-1"}
+    client: Any = {"allow_http": True}
+    kind: Any = obstore.store.S3Store
+    s3 = kind("bucket", prefix=path, endpoint=endpoint, client_options=client, **login)
+    return ObjectStore(s3)
 
 
 def values(seed: int, shape: tuple[int, ...]) -> Any:
@@ -101,10 +153,20 @@ def plan(kind: str, folder: Path, threads: int = 2) -> rechunker.Rechunked[Any]:
     )
 
 
+def plan_on_s3(kind: str, folder: Path, tick: Callable[[], None]) -> rechunker.Rechunked[Any]:
+    """Plan to rechunk an array in a folder to an object store."""
+    way, endpoint = kind.split(" ")
+    target, temp = (
+        Ticking(s3_store(way, endpoint, f"{folder.name}/{name}"), tick) for name in ("t", "x")
+    )
+    source = zarr.open_array(folder / "source", mode="r")
+    return rechunker.rechunk(source, (40, 3), "6kB", target, None, temp, executor=PythonExecutor(2))
+
+
 def run(kind: str, folder: str, last: int | None) -> None:
     """Plan and execute, and tell how many tasks were done, and what happened at all."""
-    deadline = Deadline(folder, last)
-    place = Path(folder)
+    place, is_remote = Path(folder), "http" in kind
+    deadline = Deadline("nowhere" if is_remote else folder, last)
     descriptor = os.open(f"{folder}.done", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     copied = [0]
 
@@ -114,7 +176,7 @@ def run(kind: str, folder: str, last: int | None) -> None:
         copied.append(nbytes)
         deadline.tick()
 
-    planned = plan(kind, place)
+    planned = plan_on_s3(kind, place, deadline.tick) if is_remote else plan(kind, place)
     planned.execute(resume=True, progress=progress)
     traffic: Any = planned.traffic
     told = {"tasks": traffic.tasks, "known": traffic.known, "events": deadline.count}

@@ -11,6 +11,7 @@ definition. A multiply-add hash of this kind finds any difference with a probabi
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
@@ -29,8 +30,10 @@ NOTHING: Sums = (0, 0)
 Words = npt.NDArray[np.uint32]
 Keys = npt.NDArray[np.uint64]
 
-# Words that are multiplied at a time: they stay in the processor's cache.
-_BLOCK = 1 << 14
+# Words that are multiplied at a time: they stay in the processor's cache. And those of a row, whose
+# keys are kept.
+_BLOCK = 1 << 16
+_ROW = 1 << 14
 # Positions on an axis are told apart by their quotient and their remainder by this number.
 _LOW = 1024
 # Constants of splitmix64 (G. Steele, D. Lea, C. Flood, Fast splittable pseudorandom number
@@ -186,7 +189,7 @@ def _of_words(values: npt.NDArray[Any], start: tuple[int, ...], shape: tuple[int
         words = words_of(values).astype(np.uint64)
         one, other = (_keys(lane, 0, 0, shape[0]) for lane in (0, 1))
         return int((words * one).sum(dtype=np.uint64)), int((words * other).sum(dtype=np.uint64))
-    axis = next((a for a in range(values.ndim) if prod(shape[a + 1 :]) <= _BLOCK), values.ndim - 1)
+    axis = next((a for a in range(values.ndim) if prod(shape[a + 1 :]) <= _ROW), values.ndim - 1)
     tails = [_products(lane, axis + 1, start[axis + 1 :], shape[axis + 1 :]) for lane in (0, 1)]
     heads = [_keys(lane, axis, start[axis], shape[axis]) for lane in (0, 1)]
     leads = [[_keys(lane, a, start[a], shape[a]).tolist() for a in range(axis)] for lane in (0, 1)]
@@ -204,13 +207,32 @@ def _of_slab(slab: npt.NDArray[Any], heads: Sequence[Keys], tails: Sequence[Keys
     step = max(1, _BLOCK // tails[0].size)
     for first in range(0, len(slab), step):
         part = slab[first : first + step]
-        words = words_of(part).reshape(len(part), -1).astype(np.uint64)
+        words = _widened(words_of(part).reshape(len(part), -1))
         one, other = (
             _of_block(words, head[first : first + step], tail)
             for head, tail in zip(heads, tails, strict=True)
         )
         totals = add(totals, (one, other))
     return totals
+
+
+class _Memory(threading.local):
+    """Memory of each thread that is used again: fresh one takes more time than multiplying it."""
+
+    def __init__(self) -> None:
+        self.block = np.empty(_BLOCK, np.uint64)
+
+
+_memory = _Memory()
+
+
+def _widened(words: Words) -> Keys:
+    """Return words as integers of 64 bits; valid until the next call in this thread."""
+    if words.size > _memory.block.size:
+        return words.astype(np.uint64)
+    wide: Keys = _memory.block[: words.size].reshape(words.shape)
+    np.copyto(wide, words)
+    return wide
 
 
 def _of_block(words: Keys, head: Keys, tail: Keys) -> int:

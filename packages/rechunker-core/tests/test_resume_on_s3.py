@@ -1,0 +1,113 @@
+"""Runs that write to an object store go on as others do, by way of s3fs and of obstore."""
+
+from __future__ import annotations
+
+import logging
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import numpy as np
+import pytest
+import zarr
+from crashing import Server, make_source, s3_store
+from moto.server import ThreadedMotoServer
+from zarr.abc.store import Store
+
+import rechunker
+from rechunker.executors.python import PythonExecutor
+
+KILLED = -9
+# Runs that are killed, for each way to the store.
+RUNS = 20
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """Address of a server that speaks S3, with a bucket."""
+    logging.getLogger("werkzeug").setLevel("ERROR")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    address = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
+    bucket(address).create()
+    yield address
+    server.stop()
+
+
+def bucket(address: str) -> Any:
+    login = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+    return boto3.resource("s3", "us-east-1", endpoint_url=address, **login).Bucket("bucket")
+
+
+def keys(address: str, prefix: str) -> list[str]:
+    return [found.key for found in bucket(address).objects.filter(Prefix=prefix)]
+
+
+def opened(store: Store) -> Any:
+    """Return the values of a target; None if it does not open."""
+    try:
+        return zarr.open_array(store, mode="r")[...]
+    except FileNotFoundError:
+        return None
+
+
+@pytest.mark.parametrize("way", ["s3fs", "obstore"])
+@pytest.mark.parametrize("temp", ["remote", "local"])
+def test_a_run_that_has_stopped_goes_on(way: str, temp: str, endpoint: str, tmp_path: Path) -> None:
+    make_source("array", tmp_path / "source")
+    source = zarr.open_array(tmp_path / "source", mode="r")
+    name = f"stopped-{way}-{temp}"
+
+    def plan() -> rechunker.Rechunked[Any]:
+        remote = s3_store(way, endpoint, f"{name}/x")
+        return rechunker.rechunk(
+            source,
+            (40, 3),
+            "6kB",
+            s3_store(way, endpoint, f"{name}/t"),
+            temp_store=remote if temp == "remote" else tmp_path / "x",
+            executor=PythonExecutor(1),
+        )
+
+    def stop(done: int, total: int, nbytes: int) -> None:
+        if done == 12:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        plan().execute(progress=stop, verify=True)
+    assert opened(s3_store(way, endpoint, f"{name}/t")) is None
+    again = plan()
+    target = again.execute(resume=True, verify=True)
+    np.testing.assert_array_equal(target[...], source[...])
+    assert again.traffic is not None
+    assert again.traffic.known == 12
+    assert rechunker.verify(source, s3_store(way, endpoint, f"{name}/t"))
+    assert not [key for key in keys(endpoint, name) if "rechunker" in key or "/x/" in key]
+
+
+@pytest.mark.parametrize("way", ["s3fs", "obstore"])
+def test_a_run_that_is_killed_goes_on(way: str, endpoint: str, tmp_path: Path) -> None:
+    rng, kind = random.Random(way), f"{way} {endpoint}"
+    make_source("array", tmp_path / "source")
+    wanted = zarr.open_array(tmp_path / "source", mode="r")[...]
+    with Server() as ask:
+        for number in range(RUNS):
+            folder = tmp_path / f"{way}-{number}"
+            folder.mkdir()
+            shutil.copytree(tmp_path / "source", folder / "source")
+            code = ask(kind, folder, rng.randint(1, 150))
+            assert code in (0, KILLED)
+            target = s3_store(way, endpoint, f"{folder.name}/t")
+            found = opened(target)
+            assert found is None or np.array_equal(found, wanted)
+            if found is None:
+                assert ask(kind, folder, None) == 0
+                np.testing.assert_array_equal(opened(target), wanted)
+                assert not [key for key in keys(endpoint, f"{folder.name}/") if "/c/" not in key][
+                    1:
+                ]
