@@ -13,6 +13,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ import cloudpickle  # noqa: F401 - what is imported here is imported once for al
 import dask.array  # noqa: F401
 import numpy as np
 import obstore.store
-import s3fs  # noqa: F401
 import xarray as xr
 import zarr
 from zarr.abc.store import Store
@@ -87,7 +87,7 @@ class Ticking(WrapperStore[Store]):
 
 
 # Stores of s3fs, which warns of their open sessions when they are deleted.
-KEPT: list[Any] = []
+KEPT: list[FsspecStore] = []
 
 
 def s3_store(way: str, endpoint: str, path: str) -> Store:
@@ -186,6 +186,7 @@ def run(kind: str, folder: str, last: int | None) -> None:
 def main() -> None:
     warnings.simplefilter("ignore")
     xr.backends.list_engines()  # imports them
+    import_module("s3fs")
     for line in sys.stdin:
         request = json.loads(line)
         child = os.fork()

@@ -23,7 +23,7 @@ from rechunker.copying.recorded import RecordedStage, settle
 from rechunker.copying.stored_array import StoredArray
 from rechunker.copying.stored_count import check_count, count_objects
 from rechunker.copying.summing import SumWork
-from rechunker.copying.sums import NOTHING, Sums, add, digest_of_sums, sums_of, words_of
+from rechunker.copying.sums import digest_of_sum, sum_of, words_of
 from rechunker.copying.temp_objects import TempObjects, TempReader, TempWriter, spill
 from rechunker.copying.transfer import TransferWork, encoded_alike
 from rechunker.copying.writing import Writer, ZarrWriter
@@ -32,7 +32,6 @@ from rechunker.copying.zarr_settings import changed_settings
 __all__ = [
     "CHECKSUM_BYTES",
     "LARGEST_KEPT",
-    "NOTHING",
     "NO_EPOCH",
     "CellCodec",
     "ChunkCodec",
@@ -48,7 +47,6 @@ __all__ = [
     "RegionReader",
     "StoredArray",
     "SumWork",
-    "Sums",
     "TempObjects",
     "TempReader",
     "TempWriter",
@@ -56,17 +54,16 @@ __all__ = [
     "Writer",
     "ZarrReader",
     "ZarrWriter",
-    "add",
     "byte_codec",
     "changed_settings",
     "check_count",
     "count_objects",
-    "digest_of_sums",
+    "digest_of_sum",
     "encoded_alike",
     "is_variable_length",
     "settle",
     "spill",
-    "sums_of",
+    "sum_of",
     "trim_heap",
     "words_of",
 ]

@@ -7,7 +7,6 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.copying.sums import NOTHING, Sums
 from rechunker.stores import ClaimWatch, Log, StageJournal
 from rechunker.types import Traffic
 
@@ -62,7 +61,7 @@ class Batch:
         self._watch.check()
         return self._known is not None and bool(self._known[task - self._first])
 
-    def note(self, task: int, traffic: Traffic, sums: Sums = NOTHING) -> None:
-        """Note that a task is done, what it has stored, and the sums of what it has read."""
+    def note(self, task: int, traffic: Traffic, total: int = 0) -> None:
+        """Note that a task is done, what it has stored, and the sum of what it has read."""
         if self._log is not None:
-            self._log.append(task, traffic.puts, traffic.stored_written, sums)
+            self._log.append(task, traffic.puts, traffic.stored_written, total)

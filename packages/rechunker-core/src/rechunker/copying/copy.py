@@ -72,7 +72,7 @@ class CopyWork:
                     continue
                 self._run(task, lanes)
                 traffic = lanes.take_traffic() + Traffic(tasks=1)
-                batch.note(task, traffic, lanes.take_sums())
+                batch.note(task, traffic, lanes.take_sum())
                 yield traffic
 
     def _run(self, task: int, lanes: Lanes) -> None:
@@ -98,7 +98,7 @@ class CopyWork:
             with error_at(lambda: self.reader.locate(index)):
                 for start, data in self.reader.pieces(index, box, lane):
                     if self.sums:
-                        lane.add_sums(start, data, box)
+                        lane.add_up(start, data, box)
                     cells.put(start, data)
 
         lanes.each(blocks_meeting(self.shape, self.reader.grid, box), read)
@@ -111,7 +111,7 @@ class CopyWork:
         with error_at(lambda: self.reader.locate(index)):
             ((start, data),) = self.reader.pieces(index, box, lane)
         if self.sums:
-            lane.add_sums(start, data, box)
+            lane.add_up(start, data, box)
         layout = self._layout_of(box)
         if not self.writer.packed:
             return ViewCells(layout, start, data)

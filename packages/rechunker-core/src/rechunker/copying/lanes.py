@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import numpy.typing as npt
 
 from rechunker.copying.heap import trim_heap
-from rechunker.copying.sums import NOTHING, Sums, add, sums_of
+from rechunker.copying.sums import sum_of
 from rechunker.planning import Box
 from rechunker.scratch import Scratch
 from rechunker.types import Traffic
@@ -48,7 +48,7 @@ class Lane:
         self.decoded = Scratch()
         self.traffic = Traffic()
         self.moved = 0  # decoded bytes read and written
-        self.sums = NOTHING
+        self.sum = 0  # over the values read, modulo 2**64
 
     def release(self) -> None:
         """Free the memory."""
@@ -61,11 +61,11 @@ class Lane:
         self.traffic += more
         self.moved += more.bytes_read + more.bytes_written
 
-    def add_sums(self, start: Sequence[int], data: npt.NDArray[Any], box: Box) -> None:
-        """Add the part of a piece that lies in a box to the sums of this lane."""
+    def add_up(self, start: Sequence[int], data: npt.NDArray[Any], box: Box) -> None:
+        """Add the part of a piece that lies in a box to the sum of this lane."""
         stop = [lo + n for lo, n in zip(start, data.shape, strict=True)]
         part = Box(tuple(start), tuple(stop)) & box
-        self.sums = add(self.sums, sums_of(data[part.slices(start)], part.start))
+        self.sum = (self.sum + sum_of(data[part.slices(start)], part.start)) % 2**64
 
 
 class Lanes:
@@ -141,11 +141,11 @@ class Lanes:
             lane.traffic = Traffic()
         return total
 
-    def take_sums(self) -> Sums:
-        """Return the sums of all lanes since the last call."""
-        total = NOTHING
+    def take_sum(self) -> int:
+        """Return the sum of all lanes since the last call."""
+        total = sum(lane.sum for lane in self._lanes) % 2**64
         for lane in self._lanes:
-            total, lane.sums = add(total, lane.sums), NOTHING
+            lane.sum = 0
         return total
 
 

@@ -61,14 +61,14 @@ class SumWork:
                     continue
                 self._run(task_box(self.shape, self.grid, task), lanes, task)
                 traffic = lanes.take_traffic() + Traffic(tasks=1)
-                batch.note(task, traffic, lanes.take_sums())
+                batch.note(task, traffic, lanes.take_sum())
                 yield traffic
 
     def _run(self, box: Box, lanes: Lanes, task: int) -> None:
         def read(index: tuple[int, ...], lane: Lane) -> None:
             with error_at(lambda: self.reader.locate(index)):
                 for start, data in self.reader.pieces(index, box, lane):
-                    lane.add_sums(start, data, box)
+                    lane.add_up(start, data, box)
 
         with error_at(lambda: f"{self.name}, task {task}"):
             lanes.each(blocks_meeting(self.shape, self.reader.grid, box), read)

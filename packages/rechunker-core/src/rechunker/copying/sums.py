@@ -1,11 +1,10 @@
-"""Sums: two numbers that tell the values of an array, however it is cut into parts.
+"""Sums: a number that tells the values of an array, however it is cut into parts.
 
-Each element is one or more words of 32 bits. A sum adds up all words, each times a key for its
+Each element is one or more words of 64 bits. The sum adds up all words, each times a key for its
 position, modulo 2**64. The key of a position is the product of one key for each axis, so that the
 sum of a box takes little more than one multiplication for each word. ``docs/verifying.md`` has the
-definition. A multiply-add hash of this kind finds any difference with a probability of at least
-1 - 2**-32 (D. Lemire, O. Kaser, Strongly universal string hashing is fast, Computer Journal 57,
-2014), and a difference in a single element always, as its key is odd; two of them are independent.
+definition, and says what it finds (D. Lemire, O. Kaser, Strongly universal string hashing is fast,
+Computer Journal 57, 2014). All keys are odd, so a single word that differs always shows.
 """
 
 from __future__ import annotations
@@ -15,19 +14,14 @@ import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["NOTHING", "Sums", "add", "digest_of_sums", "sums_of", "words_of"]
+__all__ = ["digest_of_sum", "sum_of", "words_of"]
 
-Sums: TypeAlias = tuple[int, int]
-"""Two sums modulo 2**64."""
-
-NOTHING: Sums = (0, 0)
-
-Words = npt.NDArray[np.uint32]
+Words = npt.NDArray[np.unsignedinteger[Any]]
 Keys = npt.NDArray[np.uint64]
 
 # Words that are multiplied at a time: they stay in the processor's cache. And those of a row, whose
@@ -41,23 +35,17 @@ _LOW = 1024
 _STEP, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 
-def add(a: Sums, b: Sums) -> Sums:
-    """Return the sums of two parts of an array together."""
-    return (a[0] + b[0]) % 2**64, (a[1] + b[1]) % 2**64
-
-
-def digest_of_sums(dtype: np.dtype[Any], shape: Sequence[int], sums: Sums) -> str:
+def digest_of_sum(dtype: np.dtype[Any], shape: Sequence[int], total: int) -> str:
     """Return the digest of an array, 32 hexadecimal digits.
 
     Parameters
     ----------
     dtype, shape
         Of the array; the byte order does not count.
-    sums
-        Sums over all its elements.
+    total
+        Sum over all its elements.
     """
-    size = ",".join(map(str, shape))
-    text = f"rechunker-digest-1 {_name_of(dtype)} {size} {sums[0]:016x} {sums[1]:016x}"
+    text = f"rechunker-digest-1 {_name_of(dtype)} {','.join(map(str, shape))} {total:016x}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -73,8 +61,8 @@ def _name_of(dtype: np.dtype[Any]) -> str:
     return dtype.str[1:]
 
 
-def sums_of(values: npt.NDArray[Any], start: Sequence[int]) -> Sums:
-    """Return the sums of a part of an array.
+def sum_of(values: npt.NDArray[Any], start: Sequence[int]) -> int:
+    """Return the sum of a part of an array, modulo 2**64.
 
     Parameters
     ----------
@@ -86,11 +74,12 @@ def sums_of(values: npt.NDArray[Any], start: Sequence[int]) -> Sums:
     Examples
     --------
     >>> part = np.arange(6.0).reshape(2, 3)
-    >>> add(sums_of(part[:, :1], (0, 0)), sums_of(part[:, 1:], (0, 1))) == sums_of(part, (0, 0))
+    >>> left, right = sum_of(part[:, :1], (0, 0)), sum_of(part[:, 1:], (0, 1))
+    >>> (left + right) % 2**64 == sum_of(part, (0, 0))
     True
     """
     if not values.size:
-        return NOTHING
+        return 0
     is_constant = values.size > 1 and not any(values.strides)
     word = words_of(values[(slice(0, 1),) * values.ndim])
     shape, first = (*values.shape, word.shape[-1]), (*map(int, start), 0)
@@ -108,52 +97,50 @@ def _mix(numbers: Keys) -> Keys:
 
 
 @lru_cache(maxsize=256)
-def _numbers(lane: int, table: int, start: int, count: int) -> Keys:
+def _numbers(table: int, start: int, count: int) -> Keys:
     """Return some random odd numbers of a table."""
-    seed = _mix(np.array([2 * table + lane], np.uint64))
+    seed = _mix(np.array([table], np.uint64))
     numbers: Keys = np.arange(start, start + count, dtype=np.uint64)
     return _mix(seed + numbers) | np.uint64(1)
 
 
-def _keys(lane: int, axis: int, start: int, count: int) -> Keys:
+def _keys(axis: int, start: int, count: int) -> Keys:
     """Return the keys of some positions on an axis: the products of two numbers each."""
     high, low = start // _LOW, start % _LOW
-    highs = _numbers(lane, 2 * axis, high, (low + count - 1) // _LOW + 1)
-    lows = _numbers(lane, 2 * axis + 1, 0, _LOW)
+    highs = _numbers(2 * axis, high, (low + count - 1) // _LOW + 1)
+    lows = _numbers(2 * axis + 1, 0, _LOW)
     return np.multiply.outer(highs, lows).reshape(-1)[low : low + count]
 
 
 @lru_cache(maxsize=32)
-def _products(lane: int, axis: int, start: tuple[int, ...], shape: tuple[int, ...]) -> Keys:
+def _products(axis: int, start: tuple[int, ...], shape: tuple[int, ...]) -> Keys:
     """Return the keys of all positions on several axes from `axis` on, in C order."""
     total = np.ones(1, np.uint64)
     for number, (first, count) in enumerate(zip(start, shape, strict=True), axis):
-        total = np.multiply.outer(total, _keys(lane, number, first, count)).reshape(-1)
+        total = np.multiply.outer(total, _keys(number, first, count)).reshape(-1)
     return total
 
 
 def words_of(values: npt.NDArray[Any]) -> Words:
-    """Return the words of each element along a new last axis.
+    """Return the words of each element along a new last axis, before they are folded.
 
-    They are the bytes of the element in little-endian order, filled up with zeros; of a string, the
-    first 8 bytes of the SHA-256 of its UTF-8.
+    They are the bytes of the element in little-endian order, filled up with zeros: one integer of
+    1, 2, 4 or 8 bytes, or several of 8 bytes. Of a string, the first 8 bytes of the SHA-256 of its
+    UTF-8.
     """
     if values.dtype.hasobject or values.dtype.kind == "T":
-        texts = [
-            hashlib.sha256(_bytes_of(item)).digest()[:8] for item in values.reshape(-1).tolist()
-        ]
-        return np.frombuffer(b"".join(texts), "<u4").reshape(*values.shape, 2)
+        items = values.reshape(-1).tolist()
+        texts = [hashlib.sha256(_bytes_of(item)).digest()[:8] for item in items]
+        return np.frombuffer(b"".join(texts), "<u8").reshape(*values.shape, 1)
     dtype = values.dtype
     little = np.ascontiguousarray(values.astype(dtype.newbyteorder("<"), copy=False))
     raw = little.reshape(-1).view(np.uint8).reshape(*values.shape, dtype.itemsize)
-    if dtype.itemsize == 1:
-        return raw.astype(np.uint32)
-    if dtype.itemsize == 2:
-        return raw.view("<u2").astype(np.uint32)
-    missing = -dtype.itemsize % 4
+    if dtype.itemsize in (1, 2, 4):
+        return raw.view(f"<u{dtype.itemsize}")
+    missing = -dtype.itemsize % 8
     if missing:
         raw = np.concatenate([raw, np.zeros((*values.shape, missing), np.uint8)], axis=-1)
-    return raw.view("<u4")
+    return raw.view("<u8")
 
 
 def _bytes_of(item: object) -> bytes:
@@ -169,51 +156,43 @@ def _bytes_of(item: object) -> bytes:
     )
 
 
-def _of_constant(word: Words, start: Sequence[int], shape: Sequence[int]) -> Sums:
-    """Return the sums of an element that is repeated in a box."""
-    totals = []
-    for lane in (0, 1):
-        *axes, last = (
-            _keys(lane, axis, *at) for axis, at in enumerate(zip(start, shape, strict=True))
-        )
-        total = int((word.reshape(-1).astype(np.uint64) * last).sum(dtype=np.uint64))
-        for axis in axes:
-            total = total * int(axis.sum(dtype=np.uint64)) % 2**64
-        totals.append(total)
-    return totals[0], totals[1]
+def _of_constant(word: Words, start: Sequence[int], shape: Sequence[int]) -> int:
+    """Return the sum of an element that is repeated in a box."""
+    bounds = enumerate(zip(start, shape, strict=True))
+    *axes, last = (_keys(axis, first, count) for axis, (first, count) in bounds)
+    total = int((_folded(word.reshape(-1)) * last).sum(dtype=np.uint64))
+    for keys in axes:
+        total = total * int(keys.sum(dtype=np.uint64)) % 2**64
+    return total
 
 
-def _of_words(values: npt.NDArray[Any], start: tuple[int, ...], shape: tuple[int, ...]) -> Sums:
-    """Return the sums of elements, whose words are those of `shape` without its last axis."""
+def _of_words(values: npt.NDArray[Any], start: tuple[int, ...], shape: tuple[int, ...]) -> int:
+    """Return the sum of elements, whose words are those of `shape` without its last axis."""
     if values.ndim == 0:
-        words = words_of(values).astype(np.uint64)
-        one, other = (_keys(lane, 0, 0, shape[0]) for lane in (0, 1))
-        return int((words * one).sum(dtype=np.uint64)), int((words * other).sum(dtype=np.uint64))
+        keys = _keys(0, 0, shape[0])
+        return int((_folded(words_of(values)) * keys).sum(dtype=np.uint64))
     axis = next((a for a in range(values.ndim) if prod(shape[a + 1 :]) <= _ROW), values.ndim - 1)
-    tails = [_products(lane, axis + 1, start[axis + 1 :], shape[axis + 1 :]) for lane in (0, 1)]
-    heads = [_keys(lane, axis, start[axis], shape[axis]) for lane in (0, 1)]
-    leads = [[_keys(lane, a, start[a], shape[a]).tolist() for a in range(axis)] for lane in (0, 1)]
-    totals = NOTHING
+    tail = _products(axis + 1, start[axis + 1 :], shape[axis + 1 :])
+    head = _keys(axis, start[axis], shape[axis])
+    leads = [_keys(a, start[a], shape[a]).tolist() for a in range(axis)]
+    total = 0
     for index in np.ndindex(*shape[:axis]):
-        sums = _of_slab(values[index], heads, tails)
-        factors = [prod(keys[i] for keys, i in zip(lane, index, strict=True)) for lane in leads]
-        totals = add(totals, (factors[0] * sums[0], factors[1] * sums[1]))
-    return totals
+        factor = prod(keys[i] for keys, i in zip(leads, index, strict=True))
+        total += factor * _of_slab(values[index], head, tail)
+    return total % 2**64
 
 
-def _of_slab(slab: npt.NDArray[Any], heads: Sequence[Keys], tails: Sequence[Keys]) -> Sums:
-    """Return the sums of a slab, some rows of its first axis at a time."""
-    totals = NOTHING
-    step = max(1, _BLOCK // tails[0].size)
+def _of_slab(slab: npt.NDArray[Any], head: Keys, tail: Keys) -> int:
+    """Return the sum of a slab, some rows of its first axis at a time."""
+    total, step = 0, max(1, _BLOCK // tail.size)
     for first in range(0, len(slab), step):
         part = slab[first : first + step]
-        words = _widened(words_of(part).reshape(len(part), -1))
-        one, other = (
-            _of_block(words, head[first : first + step], tail)
-            for head, tail in zip(heads, tails, strict=True)
-        )
-        totals = add(totals, (one, other))
-    return totals
+        words, some = _folded(words_of(part).reshape(len(part), -1)), head[first : first + step]
+        if words.shape[0] < words.shape[1]:
+            total += int((np.einsum("ij,j->i", words, tail) * some).sum(dtype=np.uint64))
+        else:
+            total += int((np.einsum("ij,i->j", words, some) * tail).sum(dtype=np.uint64))
+    return total
 
 
 class _Memory(threading.local):
@@ -226,16 +205,17 @@ class _Memory(threading.local):
 _memory = _Memory()
 
 
-def _widened(words: Words) -> Keys:
-    """Return words as integers of 64 bits; valid until the next call in this thread."""
-    if words.size > _memory.block.size:
-        return words.astype(np.uint64)
-    wide: Keys = _memory.block[: words.size].reshape(words.shape)
-    np.copyto(wide, words)
-    return wide
+def _folded(words: Words) -> Keys:
+    """Return words of 64 bits whose upper halves show in the lower ones; multiples keep these.
 
-
-def _of_block(words: Keys, head: Keys, tail: Keys) -> int:
-    if words.shape[0] < words.shape[1]:
-        return int((np.einsum("ij,j->i", words, tail) * head).sum(dtype=np.uint64))
-    return int((np.einsum("ij,i->j", words, head) * tail).sum(dtype=np.uint64))
+    The result is valid until the next call in this thread.
+    """
+    is_small = words.size <= _memory.block.size
+    block = _memory.block[: words.size] if is_small else np.empty(words.size, np.uint64)
+    folded: Keys = block.reshape(words.shape)
+    if words.dtype.itemsize == 8:
+        np.right_shift(words, np.uint64(32), out=folded)
+        np.bitwise_xor(folded, words, out=folded)
+    else:
+        np.copyto(folded, words)
+    return folded

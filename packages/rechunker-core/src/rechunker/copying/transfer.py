@@ -69,7 +69,7 @@ class TransferWork:
                     continue
                 self._run(task, lanes)
                 traffic = lanes.take_traffic() + Traffic(tasks=1)
-                batch.note(task, traffic, lanes.take_sums())
+                batch.note(task, traffic, lanes.take_sum())
                 yield traffic
 
     def _run(self, task: int, lanes: Lanes) -> None:
@@ -103,4 +103,4 @@ class TransferWork:
         """Add the pieces of an object to the sums."""
         box = block(self.source.shape, self.source.unit, index)
         for start, data in pieces:
-            lane.add_sums(tuple(o + s for o, s in zip(box.start, start, strict=True)), data, box)
+            lane.add_up(tuple(o + s for o, s in zip(box.start, start, strict=True)), data, box)

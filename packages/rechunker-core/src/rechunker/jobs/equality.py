@@ -49,7 +49,7 @@ class Check:
         sums = []
         for journal, tasks in sides:
             records = journal.records(epoch)
-            count, total = records.sums(tasks) if records is not None else (0, (0, 0))
+            count, total = records.total(tasks) if records is not None else (0, 0)
             if count != tasks:
                 raise VerificationError(
                     f"{self._shown} cannot be verified: {tasks - count} of {tasks} tasks of "

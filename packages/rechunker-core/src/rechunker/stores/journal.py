@@ -132,17 +132,16 @@ class StageRecords:
             done[held["task"].astype(np.int64)] = True
         return done
 
-    def sums(self, tasks: int) -> tuple[int, tuple[int, int]]:
-        """Return how many tasks have a record, and the sums over all of them modulo 2**64."""
-        seen, first, second = np.zeros(tasks, bool), 0, 0
+    def total(self, tasks: int) -> tuple[int, int]:
+        """Return how many tasks have a record, and the sum over all of them modulo 2**64."""
+        seen, total = np.zeros(tasks, bool), 0
         for _, content in self._logs():
             _, records = parse_log(content)
             numbers, places = np.unique(records["task"], return_index=True)
             new = records[places[~seen[numbers.astype(np.int64)]]]
             seen[new["task"].astype(np.int64)] = True
-            first += int(new["first"].sum(dtype=np.uint64))
-            second += int(new["second"].sum(dtype=np.uint64))
-        return int(seen.sum()), (first % 2**64, second % 2**64)
+            total += int(new["sum"].sum(dtype=np.uint64))
+        return int(seen.sum()), total % 2**64
 
     def _drop_lost(self) -> None:
         """Take the tasks whose results are lost out of all logs."""

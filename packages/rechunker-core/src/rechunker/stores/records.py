@@ -18,10 +18,10 @@ from rechunker.stores.holders import boot_id
 
 __all__ = ["RECORD", "Log", "Records", "parse_log"]
 
-# What a record says: the task, the objects that it stored and their bytes, two sums over the values
+# What a record says: the task, the objects that it stored and their bytes, a sum over the values
 # that it has read, and a checksum of all these.
-_FIELDS = ("task", "nbytes", "first", "second", "objects")
-RECORD = np.dtype([*((name, "<u8") for name in _FIELDS[:4]), ("objects", "<u4"), ("check", "<u4")])
+_FIELDS = ("task", "nbytes", "sum", "objects")
+RECORD = np.dtype([*((name, "<u8") for name in _FIELDS[:3]), ("objects", "<u4"), ("check", "<u4")])
 Records = npt.NDArray[np.void]
 
 _TITLE = b"rechunker journal 1 "
@@ -31,10 +31,7 @@ _MOST = 1000
 _SHARE = 50
 # Odd numbers of 64 bits; a checksum is the upper half of a sum of products (multilinear hashing:
 # D. Lemire, O. Kaser, Strongly universal string hashing is fast, Computer Journal 57, 2014).
-_FACTORS = (
-    *(0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9),
-    *(0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5),
-)
+_FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x85EBCA77C2B2AE63)
 
 
 class Log:
@@ -61,11 +58,11 @@ class Log:
         self._written = -np.inf
         self._is_complete = True
 
-    def append(self, task: int, objects: int, nbytes: int, sums: tuple[int, int] = (0, 0)) -> None:
-        """Write down that a task is done, what it has stored, and the sums of what it has read."""
+    def append(self, task: int, objects: int, nbytes: int, total: int = 0) -> None:
+        """Write down that a task is done, what it has stored, and the sum of what it has read."""
         record = np.zeros(1, RECORD)
         record["task"], record["objects"], record["nbytes"] = task, objects, nbytes
-        record["first"], record["second"] = sums
+        record["sum"] = total
         record["check"] = _checksums(record)
         if type(self._folder.store) is LocalStore:
             self._append_to_file(record.tobytes(), self._folder.store)

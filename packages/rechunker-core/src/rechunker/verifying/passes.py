@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from zarr.storage import MemoryStore, StorePath
 
-from rechunker.copying import NO_EPOCH, SumWork, changed_settings, digest_of_sums
+from rechunker.copying import NO_EPOCH, SumWork, changed_settings, digest_of_sum
 from rechunker.planning import Grid, MemoryLimitError, axis_widest, counts, regular_grid
 from rechunker.sizes import format_bytes
 from rechunker.sources import SourceArray
@@ -69,13 +69,13 @@ class _Pass:
     def digest(self) -> str:
         """Return the digest, from the sums that the tasks have written down."""
         records = self.journal.records(NO_EPOCH)
-        count, sums = records.sums(self.tasks) if records is not None else (0, (0, 0))
+        count, total = records.total(self.tasks) if records is not None else (0, 0)
         if count != self.tasks:
             raise RuntimeError(
                 f"array {self.name!r}: {self.tasks - count} of {self.tasks} tasks left no sums in "
                 f"{self.journal.place}; the executor did not run them, or they cannot write there"
             )
-        return digest_of_sums(self.source.reader.dtype, self.source.shape, sums)
+        return digest_of_sum(self.source.reader.dtype, self.source.shape, total)
 
 
 def digests_of(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.copying import Lane, Lanes, is_variable_length, sums_of, words_of
+from rechunker.copying import Lane, Lanes, is_variable_length, sum_of, words_of
 from rechunker.planning import Box, Grid, block, blocks_meeting, counts, regular_grid
 from rechunker.sources import SourceArray
 
@@ -57,7 +57,7 @@ def different_places(
 def _different_cells(a: SourceArray, b: SourceArray, lane: Lane) -> Iterator[Box]:
     """Yield the cells of a grid whose sums differ; each consists of chunks of the second array."""
     grid = _cells(b)
-    differ = (_sums(a, grid, lane) != _sums(b, grid, lane)).any(axis=-1)
+    differ = _sums(a, grid, lane) != _sums(b, grid, lane)
     for index in np.argwhere(differ):
         yield block(b.shape, grid, tuple(map(int, index)))
 
@@ -74,14 +74,14 @@ def _cells(b: SourceArray) -> Grid:
 
 
 def _sums(source: SourceArray, grid: Grid, lane: Lane) -> npt.NDArray[np.uint64]:
-    """Return the sums of each cell, along one axis more."""
-    sums = np.zeros((*counts(source.shape, grid), 2), np.uint64)
+    """Return the sum of each cell."""
+    sums = np.zeros(counts(source.shape, grid), np.uint64)
     whole = Box((0,) * len(source.shape), source.shape)
     for box, data in _pieces(source, whole, lane):
         for index in blocks_meeting(source.shape, grid, box):
             part = block(source.shape, grid, index) & box
-            found = sums_of(data[part.slices(box.start)], part.start)
-            sums[index] += np.array(found, np.uint64)
+            found = sum_of(data[part.slices(box.start)], part.start)
+            sums[index] = (int(sums[index]) + found) % 2**64
     return sums
 
 
