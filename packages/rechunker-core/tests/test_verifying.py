@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from rechunker.copying import sums
 from rechunker.copying.sums import sum_of
 from rechunker.copying.writing import ZarrWriter
 from rechunker.executors.python import PythonExecutor
+from rechunker.types import rounds
 
 VECTORS = Path(__file__).parents[3] / "docs" / "verifying.md"
 BLOCK = 1 << 64
@@ -408,3 +410,28 @@ def test_a_target_without_a_journal_is_verified_afterwards(tmp_path: Path) -> No
     plan.execute()
     store.close()
     assert verify(source, zarr.open(zarr.storage.ZipStore(tmp_path / "t.zip", mode="r")))
+
+
+def test_a_last_task_that_runs_twice_verifies_once(tmp_path: Path) -> None:
+    """The second run finds the journal gone, or its records, and the target published."""
+    values = np.arange(1600.0).reshape(40, 40)
+    source = zarr.create_array(tmp_path / "s", data=values, chunks=(4, 40))
+    for number in range(10):
+        target = tmp_path / f"t{number}"
+        plan = rechunk(source, (40, 4), "40kB", target, executor=Twice())
+        np.testing.assert_array_equal(plan.execute(verify=True)[...], values)
+        assert not list(target.glob(".rechunker*"))
+
+
+class Twice(PythonExecutor):
+    """Runs every batch twice at the same time."""
+
+    def execute_plan(self, plan: Any, **kwargs: Any) -> Any:
+        for stages in self.rounds:
+            for stage in stages:
+                with ThreadPoolExecutor(2) as pool:
+                    list(pool.map(stage, [range(len(stage))] * 2))
+
+    def prepare_plan(self, specs: Any) -> Any:
+        self.rounds = rounds(specs)
+        return super().prepare_plan([])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from types import TracebackType
 
 import numpy as np
@@ -54,7 +55,8 @@ class Batch:
         trace: TracebackType | None,
     ) -> None:
         if self._log is not None:
-            self._log.close()
+            with nullcontext() if error is None else suppress(Exception):
+                self._log.close()
 
     def is_known(self, task: int) -> bool:
         """Return whether a task was done before the run was resumed; check the claim."""

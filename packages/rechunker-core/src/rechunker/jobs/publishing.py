@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import zarr
 from zarr.abc.store import Store
@@ -30,6 +31,9 @@ from rechunker.stores import (
 from rechunker.types import Traffic
 
 __all__ = ["Finish", "Sources", "Start"]
+
+# Times to look whether another run of the last task is done, and the seconds between.
+_LOOKS, _PAUSE = 20, 0.05
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,7 @@ class Finish:
                     self._publish()
                 except TargetInUseError:
                     # This task may be run twice at the same time, and the other run was faster.
-                    if not self._is_done():
+                    if not self._is_done_soon():
                         raise
             yield Traffic()
 
@@ -218,13 +222,24 @@ class Finish:
             claim.release()
 
     def _check_equality(self, journal: Journal) -> None:
-        facts = journal.facts() or {}
+        if not self.checks:
+            return
         try:
-            for check in () if facts.get(COPIED) else self.checks:
-                check.check(str(facts.get("epoch")))
-        except VerificationError:
+            self._compare(journal.facts())
+        except VerificationError as error:
+            now = journal.facts()
+            if now is None or now.get(COPIED):
+                # This task is run twice at the same time, and the other run was faster; or somebody
+                # has deleted the journal.
+                raise TargetInUseError(str(error)) from error
             Journal.void(journal.claim.place)
             raise
+
+    def _compare(self, facts: Mapping[str, Any] | None) -> None:
+        if facts is None:
+            raise VerificationError("the journal of the run is gone; call execute() again")
+        for check in () if facts.get(COPIED) else self.checks:
+            check.check(str(facts["epoch"]))
 
     def _check_sources(self) -> None:
         try:
@@ -233,6 +248,14 @@ class Finish:
             if self.journal is not None:
                 Journal.void(self.journal.claim.place)
             raise
+
+    def _is_done_soon(self) -> bool:
+        """Wait for another run of this task, which may be about to give the target free."""
+        for _ in range(_LOOKS):
+            if self._is_done():
+                return True
+            time.sleep(_PAUSE)
+        return self._is_done()
 
     def _is_done(self) -> bool:
         """Return whether this task has run before: its claims are gone, its target is there."""
