@@ -137,6 +137,7 @@ class StageRecords:
         seen, total = np.zeros(tasks, bool), 0
         for _, content in self._logs():
             _, records = parse_log(content)
+            records = records[records["task"] < tasks]
             numbers, places = np.unique(records["task"], return_index=True)
             new = records[places[~seen[numbers.astype(np.int64)]]]
             seen[new["task"].astype(np.int64)] = True
@@ -215,8 +216,8 @@ class Journal:
             parsed = None if found is None else json.loads(found.to_bytes())
         except ValueError:
             return None
-        is_whole = isinstance(parsed, dict) and isinstance(parsed.get("epoch"), str)
-        return parsed if is_whole else None
+        epoch = parsed.get("epoch") if isinstance(parsed, dict) else None
+        return parsed if isinstance(epoch, str) and epoch.isalnum() else None
 
     def begin(self, facts: Mapping[str, Any]) -> None:
         """Begin a journal, in a target that has nothing of earlier runs.
