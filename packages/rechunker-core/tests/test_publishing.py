@@ -132,3 +132,16 @@ def test_consolidated_group_learns_of_the_array(source: zarr.Array[Any], tmp_pat
     zarr.consolidate_metadata(tmp_path / "g.zarr")
     plan(source, zarr.open_group(tmp_path / "g.zarr"), array_name="new").execute()
     assert "new" in zarr.open_consolidated(str(tmp_path / "g.zarr"))
+
+
+def test_what_lies_among_stray_chunks_stays(source: zarr.Array[Any], tmp_path: Path) -> None:
+    """Folders of others may have numbers for names, or be called c."""
+    target = tmp_path / "out"
+    others = [target / "2020" / "data.nc", target / "c" / "main.c", target / "7" / "8" / "notes"]
+    strays = [target / "c" / "0" / "99", target / "0.77", target / "7" / "8" / "9"]
+    for path in [*others, *strays]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    np.testing.assert_array_equal(plan(source, target).execute()[...], source[...])
+    assert all(path.exists() for path in others)
+    assert not any(path.exists() for path in strays)

@@ -14,9 +14,16 @@ import pytest
 import zarr
 from zarr.storage import LocalStore, MemoryStore, StorePath
 
-from rechunker import CopyError, Rechunked, ResumeError, TargetInUseError, rechunk
+from rechunker import (
+    CopyError,
+    Rechunked,
+    ResumeError,
+    TargetInUseError,
+    VerificationError,
+    rechunk,
+)
 from rechunker.executors.python import PythonExecutor
-from rechunker.stores import CLAIM, JOURNAL, Claim, Journal, Log
+from rechunker.stores import CLAIM, JOURNAL, Claim, Journal, Log, access
 from rechunker.stores import holders as holders_of_claims
 from rechunker.stores.records import parse_log
 
@@ -416,6 +423,124 @@ def test_an_array_that_appeared_meanwhile_is_not_mixed_with_the_target(
         else:
             with pytest.raises(FileExistsError, match="was not there when"):
                 plan.execute(resume=True)
+
+
+def test_chunks_that_are_gone_are_written_again(source: Any, tmp_path: Path) -> None:
+    plan = planned(source, tmp_path / "t", tmp_path / "temp")
+    stop_after(plan, 17)
+    (tmp_path / "t" / "c" / "0" / "2").unlink()
+    os.truncate(tmp_path / "t" / "c" / "0" / "4", 3)
+    assert resume(plan, source) == (5, 15)
+
+
+def two_arrays(tmp_path: Path) -> tuple[Any, dict[str, Any]]:
+    group = zarr.create_group(tmp_path / "s")
+    for name in ("a", "b"):
+        make_source(tmp_path / "s" / name)
+    return group, {"a": (40, 4), "b": (40, 4)}
+
+
+def test_a_part_of_the_target_that_is_gone_is_written_again(tmp_path: Path) -> None:
+    group, chunks = two_arrays(tmp_path)
+    zarr.create_group(tmp_path / "t")
+
+    def plan() -> Rechunked[Any]:
+        target = zarr.open_group(tmp_path / "t")
+        return rechunk(group, chunks, "8kB", target, None, tmp_path / "x", executor="python")
+
+    stop_after(plan(), 38)
+    shutil.rmtree(tmp_path / "t" / "b")
+    target = plan().execute(resume=True)
+    assert all(np.array_equal(target[name][...], group[name][...]) for name in chunks)
+
+
+@pytest.mark.parametrize("into_group", [False, True])
+def test_another_run_in_a_part_of_the_target_is_found(tmp_path: Path, into_group: bool) -> None:
+    group, chunks = two_arrays(tmp_path)
+    if into_group:
+        zarr.create_group(tmp_path / "t")
+
+    def plan() -> Rechunked[Any]:
+        target = zarr.open_group(tmp_path / "t") if into_group else tmp_path / "t"
+        return rechunk(group, chunks, "8kB", target, None, tmp_path / "x", executor="python")
+
+    stop_after(plan(), 38)
+    stop_after(planned(make_source(tmp_path / "y", -5), tmp_path / "t" / "b", tmp_path / "z"), 17)
+    again = plan()
+    with pytest.raises(ResumeError, match="another run has begun to write to .*/b since"):
+        again.execute(resume=True)
+    target = again.execute()
+    assert all(np.array_equal(target[name][...], group[name][...]) for name in chunks)
+
+
+def test_a_run_that_dies_while_it_publishes_into_a_group_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, chunks = two_arrays(tmp_path)
+    zarr.create_group(tmp_path / "t")
+
+    def plan() -> Rechunked[Any]:
+        target = zarr.open_group(tmp_path / "t")
+        return rechunk(group, chunks, "8kB", target, None, tmp_path / "x", executor="python")
+
+    def fail(*_: Any) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rechunker.jobs.publishing.access.delete_dir", fail)
+        with pytest.raises(OSError, match="no space left"):
+            plan().execute()
+    again = plan()
+    target = again.execute(resume=True)
+    assert all(np.array_equal(target[name][...], group[name][...]) for name in chunks)
+    assert again.traffic is not None
+    assert (again.traffic.tasks, again.traffic.known) == (0, 40)
+
+
+def test_chunks_that_go_while_a_run_publishes_are_written_again(
+    source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(source, tmp_path / "t", tmp_path / "temp")
+    put = access.put
+
+    def fail(store: Any, key: str, value: Any) -> None:
+        if key == "zarr.json":
+            raise OSError("no space left")
+        put(store, key, value)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rechunker.jobs.publishing.access.put", fail)
+        with pytest.raises(OSError, match="no space left"):
+            plan.execute(verify=True)
+    shutil.rmtree(tmp_path / "t" / "c")
+    target = planned(source, tmp_path / "t", tmp_path / "temp").execute(resume=True, verify=True)
+    np.testing.assert_array_equal(target[...], source[...])
+
+
+def test_a_target_is_read_again_after_the_computer_was_started_anew(
+    source: Any, tmp_path: Path
+) -> None:
+    """What was read before it stopped may have been in its memory only."""
+    plan = rechunk(
+        source,
+        (40, 4),
+        "8kB",
+        tmp_path / "t",
+        {"compressors": None},
+        tmp_path / "temp",
+        executor=PythonExecutor(1),
+    )
+    tasks = [stage.tasks for stage in plan.copy_plan[""].stages]
+    stop_after(plan, sum(tasks) + tasks[-1] - 1, verify=True)
+    for log in (tmp_path / "t" / JOURNAL / "done").rglob("*-*"):
+        _, _, rest = log.read_bytes().partition(b"\n")
+        log.write_bytes(b"rechunker journal 1 another boot\n" + rest)
+    chunk = tmp_path / "t" / "c" / "0" / "3"
+    chunk.write_bytes(bytes(chunk.stat().st_size))  # a block that never reached the disk
+    with pytest.raises(VerificationError):
+        plan.execute(resume=True, verify=True)
+    target = plan.execute(resume=True, verify=True)
+    np.testing.assert_array_equal(target[...], source[...])
 
 
 # The journal itself

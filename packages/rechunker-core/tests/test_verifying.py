@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from pathlib import Path
@@ -271,6 +272,28 @@ def test_ten_differences_are_named() -> None:
     assert [d.chunk for d in found.differences] == [(i,) for i in range(10)]
 
 
+@pytest.mark.parametrize("formats", [(2, 2), (2, 3), (3, 3)])
+def test_strings_that_differ_are_named(formats: tuple[Any, Any]) -> None:
+    sides = []
+    for zarr_format, last in zip(formats, ("b", "c"), strict=True):
+        array = zarr.create_array(
+            MemoryStore(), shape=(4,), chunks=(2,), dtype=str, zarr_format=zarr_format
+        )
+        array[:2] = np.array(["a", last], object)
+        sides.append(array)
+    found = verify(*sides)
+    assert [(d.chunk, d.elements) for d in found.differences] == [((0,), ((1,),))]
+
+
+@pytest.mark.parametrize("dtype", ["str", "S3", "U3", "f8"])
+def test_arrays_without_axes(tmp_path: Path, dtype: Any) -> None:
+    array = zarr.create_array(tmp_path / "a", shape=(), dtype=dtype, zarr_format=2)
+    assert len(str(digest(array))) == 32
+    array[...] = np.array("7", object if dtype == "str" else dtype)
+    plan = rechunk(array, (), "80kB", tmp_path / "t", executor="python")
+    assert verify(array, plan.execute(verify=True))
+
+
 # Memory and executors
 
 
@@ -278,6 +301,17 @@ def test_a_chunk_that_takes_more_than_max_mem_is_refused() -> None:
     array = stored(np.zeros((100, 100)), chunks=(100, 100))
     with pytest.raises(rechunker.MemoryLimitError, match="too small to read a unit of it"):
         digest(array, max_mem="50kB")
+
+
+def test_a_long_axis_takes_no_memory_of_its_own() -> None:
+    """Its keys alone would take eight times the memory of its elements."""
+    values = np.ones(8_000_000, "i1")
+    for array in (values, np.broadcast_to(np.int8(3), values.shape)):
+        tracemalloc.start()
+        sum_of(array, (5,))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 4_000_000
 
 
 class Elsewhere(PythonExecutor):

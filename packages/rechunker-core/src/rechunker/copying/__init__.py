@@ -13,6 +13,7 @@ from rechunker.copying.codecs import (
     ObjectCellCodec,
     Piece,
     byte_codec,
+    view_of,
 )
 from rechunker.copying.copy import CopyWork
 from rechunker.copying.errors import CopyError
@@ -23,7 +24,7 @@ from rechunker.copying.recorded import RecordedStage, settle
 from rechunker.copying.stored_array import StoredArray
 from rechunker.copying.stored_count import check_count, count_objects
 from rechunker.copying.summing import SumWork
-from rechunker.copying.sums import digest_of_sum, sum_of, words_of
+from rechunker.copying.sums import digest_of_sum, name_of_dtype, sum_of, words_of
 from rechunker.copying.temp_objects import TempObjects, TempReader, TempWriter, spill
 from rechunker.copying.transfer import TransferWork, encoded_alike
 from rechunker.copying.writing import Writer, ZarrWriter
@@ -61,9 +62,11 @@ __all__ = [
     "digest_of_sum",
     "encoded_alike",
     "is_variable_length",
+    "name_of_dtype",
     "settle",
     "spill",
     "sum_of",
     "trim_heap",
+    "view_of",
     "words_of",
 ]

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from zarr.storage import LocalStore
 
-from rechunker.copying.temp_objects import TempWriter
 from rechunker.copying.writing import Writer
 from rechunker.planning import Grid, task_box
-from rechunker.stores import Records, StageJournal, StageRecords, access, unwrap
+from rechunker.stores import Records, StageJournal, StageRecords, access
 
 __all__ = ["RecordedStage", "settle"]
 
@@ -47,19 +45,16 @@ class RecordedStage:
     def done(self, records: StageRecords) -> npt.NDArray[np.bool_]:
         """Return which tasks are done.
 
-        A task with a record is done if nothing can have been lost since. Temporary objects are
-        looked for, as others may have cleaned up, and so are files that a computer had perhaps not
-        yet written to its disk when it stopped: as long as its data are not there, the size of a
-        file is smaller.
+        A task with a record is done if what it has stored is there, with its size: others may have
+        cleaned up, or a computer had not yet written it to its disk when it stopped. What was read
+        before a computer stopped may not have been on its disk either.
         """
         writer = self.writer
-        is_temp = isinstance(writer, TempWriter)
-        is_file = writer is not None and isinstance(unwrap(writer.store), LocalStore)
 
         def stand(found: Records, is_other_boot: bool) -> npt.NDArray[np.bool_]:
-            if writer is not None and (is_temp or (is_file and is_other_boot)):
-                return self._stand(found, writer)
-            return np.ones(len(found), bool)
+            if writer is None:
+                return np.full(len(found), not is_other_boot)
+            return self._stand(found, writer)
 
         return records.read(self.tasks, stand)
 
@@ -104,4 +99,7 @@ def settle(stages: Sequence[RecordedStage], epoch: str) -> None:
         records = stage.journal.records(epoch)
         if records is not None:
             # What is written again is to be read again.
-            records.set_known(stage.done(records) if is_whole else np.zeros(stage.tasks, bool))
+            done = stage.done(records) if is_whole else np.zeros(stage.tasks, bool)
+            if not done.all():
+                done = records.without_others(done)
+            records.set_known(done)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["digest_of_sum", "sum_of", "words_of"]
+__all__ = ["digest_of_sum", "name_of_dtype", "sum_of", "words_of"]
 
 Words = npt.NDArray[np.unsignedinteger[Any]]
 Keys = npt.NDArray[np.uint64]
@@ -45,19 +45,20 @@ def digest_of_sum(dtype: np.dtype[Any], shape: Sequence[int], total: int) -> str
     total
         Sum over all its elements.
     """
-    text = f"rechunker-digest-1 {_name_of(dtype)} {','.join(map(str, shape))} {total:016x}"
+    text = f"rechunker-digest-1 {name_of_dtype(dtype)} {','.join(map(str, shape))} {total:016x}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _name_of(dtype: np.dtype[Any]) -> str:
+def name_of_dtype(dtype: np.dtype[Any]) -> str:
+    """Return the name of a dtype in a digest, without its byte order."""
     if dtype.hasobject or dtype.kind == "T":
         return "object"
     if dtype.names is not None:
         fields = ((name, dtype[name]) for name in dtype.names)
-        return "{" + ",".join(f"{name}:{_name_of(field)}" for name, field in fields) + "}"
+        return "{" + ",".join(f"{name}:{name_of_dtype(field)}" for name, field in fields) + "}"
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
-        return f"{_name_of(base)}({','.join(map(str, shape))})"
+        return f"{name_of_dtype(base)}({','.join(map(str, shape))})"
     return dtype.str[1:]
 
 
@@ -81,7 +82,8 @@ def sum_of(values: npt.NDArray[Any], start: Sequence[int]) -> int:
     if not values.size:
         return 0
     is_constant = values.size > 1 and not any(values.strides)
-    word = words_of(values[(slice(0, 1),) * values.ndim])
+    first_element: Any = (*(slice(0, 1),) * values.ndim, ...)
+    word = words_of(values[first_element])
     shape, first = (*values.shape, word.shape[-1]), (*map(int, start), 0)
     if is_constant:
         return _of_constant(word, first, shape)
@@ -159,11 +161,19 @@ def _bytes_of(item: object) -> bytes:
 def _of_constant(word: Words, start: Sequence[int], shape: Sequence[int]) -> int:
     """Return the sum of an element that is repeated in a box."""
     bounds = enumerate(zip(start, shape, strict=True))
-    *axes, last = (_keys(axis, first, count) for axis, (first, count) in bounds)
+    axes = [_sum_of_keys(axis, first, count) for axis, (first, count) in [*bounds][:-1]]
+    last = _keys(len(axes), start[-1], shape[-1])
     total = int((_folded(word.reshape(-1)) * last).sum(dtype=np.uint64))
-    for keys in axes:
-        total = total * int(keys.sum(dtype=np.uint64)) % 2**64
+    for factor in axes:
+        total = total * factor % 2**64
     return total
+
+
+def _sum_of_keys(axis: int, start: int, count: int) -> int:
+    """Return the sum of the keys of some positions on an axis, a block at a time."""
+    blocks = range(start, start + count, _BLOCK)
+    parts = (_keys(axis, first, min(_BLOCK, start + count - first)) for first in blocks)
+    return sum(int(part.sum(dtype=np.uint64)) for part in parts) % 2**64
 
 
 def _of_words(values: npt.NDArray[Any], start: tuple[int, ...], shape: tuple[int, ...]) -> int:
@@ -173,21 +183,21 @@ def _of_words(values: npt.NDArray[Any], start: tuple[int, ...], shape: tuple[int
         return int((_folded(words_of(values)) * keys).sum(dtype=np.uint64))
     axis = next((a for a in range(values.ndim) if prod(shape[a + 1 :]) <= _ROW), values.ndim - 1)
     tail = _products(axis + 1, start[axis + 1 :], shape[axis + 1 :])
-    head = _keys(axis, start[axis], shape[axis])
     leads = [_keys(a, start[a], shape[a]).tolist() for a in range(axis)]
     total = 0
     for index in np.ndindex(*shape[:axis]):
         factor = prod(keys[i] for keys, i in zip(leads, index, strict=True))
-        total += factor * _of_slab(values[index], head, tail)
+        total += factor * _of_slab(values[index], axis, start[axis], tail)
     return total % 2**64
 
 
-def _of_slab(slab: npt.NDArray[Any], head: Keys, tail: Keys) -> int:
+def _of_slab(slab: npt.NDArray[Any], axis: int, start: int, tail: Keys) -> int:
     """Return the sum of a slab, some rows of its first axis at a time."""
     total, step = 0, max(1, _BLOCK // tail.size)
     for first in range(0, len(slab), step):
         part = slab[first : first + step]
-        words, some = _folded(words_of(part).reshape(len(part), -1)), head[first : first + step]
+        words = _folded(words_of(part).reshape(len(part), -1))
+        some = _keys(axis, start + first, len(part))
         if words.shape[0] < words.shape[1]:
             total += int((np.einsum("ij,j->i", words, tail) * some).sum(dtype=np.uint64))
         else:

@@ -59,6 +59,7 @@ class Check:
         if sums[0] != sums[1]:
             raise VerificationError(
                 f"{self._shown}: what can be read from the target is not what was read from "
-                "the source, so it is not published; call execute() again, and if it fails again, "
-                "look for a faulty disk or memory"
+                "the source, so it is not published. If a codec or filter of the target rounds "
+                "values, execute it without verify. Otherwise call execute() again; if it fails "
+                "again, look for a faulty disk or memory"
             )

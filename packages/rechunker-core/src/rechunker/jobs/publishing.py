@@ -15,7 +15,7 @@ from zarr.storage import StorePath
 from rechunker.copying import StoredArray, check_count
 from rechunker.jobs.apart import Apart
 from rechunker.jobs.equality import Check, VerificationError
-from rechunker.jobs.resuming import Resumption
+from rechunker.jobs.resuming import ResumeError, Resumption
 from rechunker.jobs.roots import Root
 from rechunker.metadata import quiet
 from rechunker.stores import (
@@ -95,10 +95,9 @@ class Start:
 
     def _start(self) -> None:
         left = self._left()
-        is_copied = left.known == "all"
         claimed: list[tuple[Root, Claim, Holder]] = []
         for root in self.roots:
-            holder = root.take(is_copied=is_copied)
+            holder = root.take(is_copied=left.is_copied)
             if root.claim is not None and holder is not None:
                 claimed.append((root, root.claim, holder))
         nodes = [root.nodes() for root, _, _ in claimed]
@@ -119,7 +118,7 @@ class Start:
         nodes: Sequence[list[str]],
         left: _Left,
     ) -> None:
-        if left.known == "some" and any(nodes):
+        if left.known == "some" and any(nodes) and not left.is_copied:
             left = _Left()  # somebody has put an array or a group there, which may be replaced
         if left.known == "nothing":
             for (root, _, _), keys in zip(claimed, nodes, strict=True):
@@ -145,14 +144,27 @@ class Start:
         recorded = self.resumption.found()
         if recorded is None:
             return _Left()
-        return _Left("all" if recorded.get(COPIED) else "some", str(recorded["epoch"]))
+        for root in self.roots[1:] if len(self.roots) > 1 else self.roots:
+            self._refuse_others(root)
+        is_copied = bool(recorded.get(COPIED))
+        is_over = is_copied and all(root.is_there for root in self.roots)
+        return _Left("all" if is_over else "some", str(recorded["epoch"]), is_copied)
+
+    def _refuse_others(self, root: Root) -> None:
+        place = root.place if len(self.roots) > 1 and Journal.is_at(root.place) else root.others
+        if place is not None:
+            raise ResumeError(
+                f"another run has begun to write to {place} since this one stopped, so what is "
+                "there is not known; call execute() without resume to start anew"
+            )
 
 
 class _Left(NamedTuple):
-    """What an earlier run has left: which tasks are done, and the epoch of its records."""
+    """What an earlier run has left: which tasks are done, its epoch, and whether all was copied."""
 
     known: Known = "nothing"
     epoch: str = ""
+    is_copied: bool = False
 
 
 @dataclass(frozen=True)
@@ -238,7 +250,8 @@ class Finish:
     def _compare(self, facts: Mapping[str, Any] | None) -> None:
         if facts is None:
             raise VerificationError("the journal of the run is gone; call execute() again")
-        for check in () if facts.get(COPIED) else self.checks:
+        is_over = facts.get(COPIED) and all(root.is_there for root in self.roots)
+        for check in () if is_over else self.checks:
             check.check(str(facts["epoch"]))
 
     def _check_sources(self) -> None:

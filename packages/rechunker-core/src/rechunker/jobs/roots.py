@@ -28,6 +28,7 @@ __all__ = ["Root"]
 # Names of chunks, or of the folders that hold them, and what a LocalStore leaves of a write that
 # was killed.
 _CHUNK = re.compile(r"(c|(c\.)?\d+(\.\d+)*)(\.[0-9a-f]+\.partial)?")
+_CHUNK_KEY = re.compile(r"(c[/.])?\d+([/.]\d+)*(\.[0-9a-f]+\.partial)?")
 _PARTIAL = re.compile(r"\.[0-9a-f]{32}\.partial$")
 
 
@@ -97,6 +98,20 @@ class Root:
                 "target_options={'overwrite': True}"
             )
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is an array or a group with the metadata that this plan writes."""
+        node = find_node(self.place)
+        return node is not None and digest_of(node.metadata) == self.digest
+
+    @property
+    def others(self) -> StorePath | None:
+        """An array in it that another run has begun to write since; None if there is none."""
+        for place in self.arrays:
+            if place != self.place and Journal.is_at(place):
+                return place
+        return None
+
     def is_published(self) -> bool:
         """Return whether the metadata that this plan writes are there."""
         node = find_node(self.place)
@@ -141,7 +156,7 @@ class Root:
             for place in (self.place, *self.arrays):
                 _delete_in(place, lambda name: name == JOURNAL or _is_partial(name))
             for place in self.arrays:
-                _delete_in(place, lambda name: _CHUNK.fullmatch(name) is not None)
+                _delete_chunks(place)
 
     def sweep(self) -> None:
         """Delete what a LocalStore leaves where a process is killed while it writes a file.
@@ -156,6 +171,21 @@ class Root:
                 changed = (store.root / self.claim.key).stat().st_mtime_ns
                 if (store.root / key).stat().st_mtime_ns < changed:
                     (store.root / key).unlink()
+
+
+def _delete_chunks(place: StorePath) -> None:
+    """Delete the objects whose names are those of chunks, and nothing else that lies among them."""
+    for name in access.list_dir(place.store, place.path):
+        if _CHUNK.fullmatch(name) is None:
+            continue
+        top = place / name
+        keys = access.find_keys(place.store, f"{top.path}/", lambda key: True)
+        chunks = [key for key in keys if _CHUNK_KEY.fullmatch(key[len(_below(place)) :])]
+        if len(chunks) == len(keys):
+            access.delete_dir(top.store, top.path)
+            access.delete(top.store, top.path)
+        for key in chunks if len(chunks) < len(keys) else ():
+            access.delete(place.store, key)
 
 
 def _delete_in(place: StorePath, wanted: Callable[[str], bool]) -> None:

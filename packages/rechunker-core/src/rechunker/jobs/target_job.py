@@ -306,7 +306,7 @@ def _replaced(
         if node is None:
             continue
         if not {"", root} & hierarchy.overwrite:
-            if _is_unfinished(there):
+            if _is_unfinished(place / roots[0]):
                 continue
             raise FileExistsError(
                 f"there is {node} at {there} already; choose another target_store, or give "

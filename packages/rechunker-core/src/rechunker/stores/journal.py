@@ -144,18 +144,24 @@ class StageRecords:
             total += int(new["sum"].sum(dtype=np.uint64))
         return int(seen.sum()), total % 2**64
 
+    def without_others(self, done: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Take the records of all tasks that are not done out of the logs, and return `done`."""
+        self._drop(np.flatnonzero(~done).tolist())
+        return done
+
     def _drop_lost(self) -> None:
         """Take the tasks whose results are lost out of all logs."""
         marks = self._keys(lambda name: name.startswith(_LOST))
         lost = [int(number) for mark in marks if (number := mark.rpartition("-")[2]).isdecimal()]
-        if not lost:
-            return
-        for key, content in self._logs():
-            rest = without(content, lost)
-            if rest != content:
-                access.put(self.place.store, key, cpu.Buffer.from_bytes(rest))
+        self._drop(lost)
         for mark in marks:  # last, so that a run that dies here leaves them
             access.delete(self.place.store, mark)
+
+    def _drop(self, tasks: list[int]) -> None:
+        for key, content in self._logs() if tasks else ():
+            rest = without(content, tasks)
+            if rest != content:
+                access.put(self.place.store, key, cpu.Buffer.from_bytes(rest))
 
     def _logs(self) -> Iterator[tuple[str, bytes]]:
         """Yield the keys and the contents of the logs."""
@@ -246,6 +252,12 @@ class Journal:
             access.delete_dir(self.place.store, (self.place / _DONE).path)
             access.delete(self._plan.store, self._plan.path)
             access.delete_dir(self.place.store, self.place.path)  # the empty folder
+
+    @classmethod
+    def is_at(cls, place: StorePath) -> bool:
+        """Return whether there is a journal at a place."""
+        key = (place / JOURNAL / _PLAN).path
+        return place.store.supports_listing and access.get(place.store, key) is not None
 
     @classmethod
     def void(cls, place: StorePath) -> None:

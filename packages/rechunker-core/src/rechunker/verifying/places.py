@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.copying import Lane, Lanes, is_variable_length, sum_of, words_of
+from rechunker.copying import Lane, Lanes, is_variable_length, sum_of, view_of, words_of
 from rechunker.planning import Box, Grid, block, blocks_meeting, counts, regular_grid
 from rechunker.sources import SourceArray
 
@@ -80,7 +80,7 @@ def _sums(source: SourceArray, grid: Grid, lane: Lane) -> npt.NDArray[np.uint64]
     for box, data in _pieces(source, whole, lane):
         for index in blocks_meeting(source.shape, grid, box):
             part = block(source.shape, grid, index) & box
-            found = sum_of(data[part.slices(box.start)], part.start)
+            found = sum_of(view_of(data, box.start, part), part.start)
             sums[index] = (int(sums[index]) + found) % 2**64
     return sums
 
@@ -92,7 +92,7 @@ def _pieces(source: SourceArray, box: Box, lane: Lane) -> Iterator[tuple[Box, np
             stop = tuple(lo + n for lo, n in zip(start, data.shape, strict=True))
             part = Box(tuple(start), stop) & box
             if part.size:
-                yield part, data[part.slices(start)]
+                yield part, view_of(data, start, part)
 
 
 def _different_elements(a: SourceArray, b: SourceArray, box: Box, lane: Lane) -> tuple[Index, ...]:

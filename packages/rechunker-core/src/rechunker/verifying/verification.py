@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rechunker.copying import name_of_dtype
 from rechunker.plugins import get_executor
 from rechunker.sizes import parse_bytes
 from rechunker.sources import SourceArray
@@ -144,10 +145,10 @@ def _differences(
 
 
 def _of_arrays(name: str, a: SourceArray, b: SourceArray, most: int) -> Iterator[Difference]:
-    kinds = [source.reader.dtype.newbyteorder("=") for source in (a, b)]
+    kinds = [source.reader.dtype for source in (a, b)]
     if a.shape != b.shape:
         yield Difference(name, f"has shape {a.shape} in the source, {b.shape} in the target")
-    elif kinds[0] != kinds[1]:
+    elif name_of_dtype(kinds[0]) != name_of_dtype(kinds[1]):
         yield Difference(name, f"has dtype {kinds[0]} in the source, {kinds[1]} in the target")
     else:
         for chunk, elements in different_places(a, b, most):
