@@ -552,7 +552,7 @@ def test_a_journal_is_one_object_per_batch(source: Any, tmp_path: Path) -> None:
     stop_after(plan, 20)
     files = [p for p in (tmp_path / "t" / JOURNAL).rglob("*") if p.is_file()]
     assert len(files) == 3
-    journal = Journal(Claim(LocalStore(tmp_path / "t"), "", ""))
+    journal = Journal(StorePath(LocalStore(tmp_path / "t")))
     facts = dict(journal.facts() or {})
     assert facts["max_mem"] == 8000
     assert list(facts["arrays"]) == ["the array"]

@@ -13,7 +13,7 @@ from rechunker.copying.codecs import (
     ObjectCellCodec,
     Piece,
     byte_codec,
-    view_of,
+    part_of,
 )
 from rechunker.copying.copy import CopyWork
 from rechunker.copying.errors import CopyError
@@ -23,7 +23,7 @@ from rechunker.copying.reading import Reader, RegionReader, ZarrReader
 from rechunker.copying.recorded import RecordedStage, settle
 from rechunker.copying.stored_array import StoredArray
 from rechunker.copying.stored_count import check_count, count_objects
-from rechunker.copying.summing import SumWork
+from rechunker.copying.summing import sum_stage
 from rechunker.copying.sums import digest_of_sum, name_of_dtype, sum_of, words_of
 from rechunker.copying.temp_objects import TempObjects, TempReader, TempWriter, spill
 from rechunker.copying.transfer import TransferWork, encoded_alike
@@ -47,7 +47,6 @@ __all__ = [
     "RecordedStage",
     "RegionReader",
     "StoredArray",
-    "SumWork",
     "TempObjects",
     "TempReader",
     "TempWriter",
@@ -63,10 +62,11 @@ __all__ = [
     "encoded_alike",
     "is_variable_length",
     "name_of_dtype",
+    "part_of",
     "settle",
     "spill",
     "sum_of",
+    "sum_stage",
     "trim_heap",
-    "view_of",
     "words_of",
 ]

@@ -2,23 +2,51 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import numpy.typing as npt
 
+from rechunker.copying.lanes import Lanes
 from rechunker.stores import ClaimWatch, Log, StageJournal
 from rechunker.types import Traffic
 
-__all__ = ["NO_EPOCH", "Batch"]
+__all__ = ["NO_EPOCH", "run_tasks"]
 
 # Epoch of the records of tasks that only read, without a claim.
 NO_EPOCH = "once"
 
 
-class Batch:
-    """The tasks of one call.
+def run_tasks(
+    journal: StageJournal | None, tasks: range, threads: int, run: Callable[[int, Lanes], None]
+) -> Iterator[Traffic]:
+    """Run the tasks of one call that are not known to be done, and yield the traffic of each.
+
+    Parameters
+    ----------
+    journal
+        Journal of their stage; None if the target can hold neither a claim nor a journal.
+    tasks
+        Their numbers.
+    threads
+        Number of reads, or writes, that one task has in flight.
+    run
+        Runs one task.
+    """
+    with _Batch(journal, tasks).closed() as batch, Lanes(threads) as lanes:
+        for task in tasks:
+            if batch.is_known(task):
+                yield Traffic(known=1)
+                continue
+            run(task, lanes)
+            traffic = lanes.take_traffic() + Traffic(tasks=1)
+            batch.note(task, traffic, lanes.take_sum())
+            yield traffic
+
+
+class _Batch:
+    """The tasks of one call, and what is known of them.
 
     Parameters
     ----------
@@ -45,18 +73,20 @@ class Batch:
         elif records is not None and known == "some":
             self._known = records.known(tasks)
 
-    def __enter__(self) -> Batch:
-        return self
+    @contextmanager
+    def closed(self) -> Iterator[_Batch]:
+        """Write what is not written yet at the end of a context; an error in it comes first."""
+        try:
+            yield self
+        except BaseException:
+            with suppress(Exception):
+                self._close()
+            raise
+        self._close()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def _close(self) -> None:
         if self._log is not None:
-            with nullcontext() if error is None else suppress(Exception):
-                self._log.close()
+            self._log.close()
 
     def is_known(self, task: int) -> bool:
         """Return whether a task was done before the run was resumed; check the claim."""

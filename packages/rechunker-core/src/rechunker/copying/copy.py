@@ -8,7 +8,7 @@ from typing import Any
 
 import zarr
 
-from rechunker.copying.batch import Batch
+from rechunker.copying.batch import run_tasks
 from rechunker.copying.buffers import Cells, ViewCells, cell_buffer
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
@@ -61,19 +61,8 @@ class CopyWork:
     sums: bool = False
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
-        with (
-            zarr.config.set(dict(self.settings)),
-            Batch(self.journal, tasks) as batch,
-            Lanes(self.threads) as lanes,
-        ):
-            for task in tasks:
-                if batch.is_known(task):
-                    yield Traffic(known=1)
-                    continue
-                self._run(task, lanes)
-                traffic = lanes.take_traffic() + Traffic(tasks=1)
-                batch.note(task, traffic, lanes.take_sum())
-                yield traffic
+        with zarr.config.set(dict(self.settings)):
+            yield from run_tasks(self.journal, tasks, self.threads, self._run)
 
     def _run(self, task: int, lanes: Lanes) -> None:
         box = task_box(self.shape, self.grid, task)

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy.typing as npt
 
-from rechunker.copying.codecs import view_of
+from rechunker.copying.codecs import part_of
 from rechunker.copying.heap import trim_heap
 from rechunker.copying.sums import sum_of
 from rechunker.planning import Box
@@ -64,9 +64,8 @@ class Lane:
 
     def add_up(self, start: Sequence[int], data: npt.NDArray[Any], box: Box) -> None:
         """Add the part of a piece that lies in a box to the sum of this lane."""
-        stop = [lo + n for lo, n in zip(start, data.shape, strict=True)]
-        part = Box(tuple(start), tuple(stop)) & box
-        self.sum = (self.sum + sum_of(view_of(data, start, part), part.start)) % 2**64
+        part, values = part_of(start, data, box)
+        self.sum = (self.sum + sum_of(values, part.start)) % 2**64
 
 
 class Lanes:

@@ -100,6 +100,5 @@ def settle(stages: Sequence[RecordedStage], epoch: str) -> None:
         if records is not None:
             # What is written again is to be read again.
             done = stage.done(records) if is_whole else np.zeros(stage.tasks, bool)
-            if not done.all():
-                done = records.without_others(done)
+            records.keep(done)
             records.set_known(done)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import zarr
 
-from rechunker.copying.batch import Batch
+from rechunker.copying.batch import run_tasks
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.reading import Reader
-from rechunker.planning import Box, Grid, blocks_meeting, task_box
+from rechunker.copying.zarr_settings import changed_settings
+from rechunker.planning import Grid, blocks_meeting, counts, task_box
 from rechunker.stores import StageJournal
-from rechunker.types import Traffic
+from rechunker.types import Stage, Traffic
 
-__all__ = ["SumWork"]
+__all__ = ["SumWork", "sum_stage"]
 
 
 @dataclass(frozen=True)
@@ -50,21 +52,12 @@ class SumWork:
     journal: StageJournal | None = None
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
-        with (
-            zarr.config.set(dict(self.settings)),
-            Batch(self.journal, tasks) as batch,
-            Lanes(self.threads) as lanes,
-        ):
-            for task in tasks:
-                if batch.is_known(task):
-                    yield Traffic(known=1)
-                    continue
-                self._run(task_box(self.shape, self.grid, task), lanes, task)
-                traffic = lanes.take_traffic() + Traffic(tasks=1)
-                batch.note(task, traffic, lanes.take_sum())
-                yield traffic
+        with zarr.config.set(dict(self.settings)):
+            yield from run_tasks(self.journal, tasks, self.threads, self._run)
 
-    def _run(self, box: Box, lanes: Lanes, task: int) -> None:
+    def _run(self, task: int, lanes: Lanes) -> None:
+        box = task_box(self.shape, self.grid, task)
+
         def read(index: tuple[int, ...], lane: Lane) -> None:
             with error_at(lambda: self.reader.locate(index)):
                 for start, data in self.reader.pieces(index, box, lane):
@@ -73,3 +66,33 @@ class SumWork:
         with error_at(lambda: f"{self.name}, task {task}"):
             lanes.each(blocks_meeting(self.shape, self.reader.grid, box), read)
         lanes.trim()
+
+
+def sum_stage(
+    name: str,
+    grid: Grid,
+    reader: Reader,
+    shape: tuple[int, ...],
+    *,
+    memory: tuple[int, int],
+    threads: int,
+    nbytes: int,
+    journal: StageJournal | None,
+) -> Stage:
+    """Return the stage that adds up an array, with as many reads in flight as fit in memory.
+
+    Parameters
+    ----------
+    name, grid, reader, shape, journal
+        As for `SumWork`.
+    memory
+        Bytes that one read takes, and those of a task at most.
+    threads
+        Number of reads that one task has in flight, at most.
+    nbytes
+        Decoded bytes of the array.
+    """
+    each, most = memory
+    at_once = max(1, min(threads, most // each))
+    work = SumWork(name, shape, grid, reader, at_once, changed_settings(), journal)
+    return Stage(name, prod(counts(shape, grid)), work, at_once * each, nbytes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from rechunker.copying.batch import Batch
+from rechunker.copying.batch import run_tasks
 from rechunker.copying.codecs import Piece
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
@@ -62,15 +62,7 @@ class TransferWork:
     sums: bool = False
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
-        with Batch(self.journal, tasks) as batch, Lanes(self.threads) as lanes:
-            for task in tasks:
-                if batch.is_known(task):
-                    yield Traffic(known=1)
-                    continue
-                self._run(task, lanes)
-                traffic = lanes.take_traffic() + Traffic(tasks=1)
-                batch.note(task, traffic, lanes.take_sum())
-                yield traffic
+        return run_tasks(self.journal, tasks, self.threads, self._run)
 
     def _run(self, task: int, lanes: Lanes) -> None:
         shape, units = self.source.shape, self.source.unit

@@ -17,7 +17,6 @@ from rechunker.copying import (
     Reader,
     RecordedStage,
     StoredArray,
-    SumWork,
     TempObjects,
     TempReader,
     TempWriter,
@@ -27,6 +26,7 @@ from rechunker.copying import (
     ZarrWriter,
     changed_settings,
     encoded_alike,
+    sum_stage,
 )
 from rechunker.planning import Layout, RechunkPlan, regular_grid
 from rechunker.sources import ArrayRequest
@@ -140,13 +140,17 @@ class ArrayJob:
 
     def _check(self, journals: Journals) -> Stage:
         """Return the stage that reads the target."""
-        last = self.plan.stages[-1]
-        name, reader = f"{self.name or 'array'}: verify", ZarrReader(self.target)
-        each, shape = max(1, self.target.codec.read_bytes), self.plan.shape
-        threads = max(1, min(self.plan.footprint.concurrency, self.plan.max_mem // each))
-        journal = journals(len(self.plan.stages))
-        work = SumWork(name, shape, last.grid, reader, threads, changed_settings(), journal)
-        return Stage(name, last.tasks, work, threads * each, last.bytes_written)
+        plan, last = self.plan, self.plan.stages[-1]
+        return sum_stage(
+            f"{self.name or 'array'}: verify",
+            last.grid,
+            ZarrReader(self.target),
+            plan.shape,
+            memory=(max(1, self.target.codec.read_bytes), plan.max_mem),
+            threads=plan.footprint.concurrency,
+            nbytes=last.bytes_written,
+            journal=journals(len(plan.stages)),
+        )
 
     def _stages(self, journals: Journals, verify: bool) -> Iterator[Stage]:
         last = self.plan.hops

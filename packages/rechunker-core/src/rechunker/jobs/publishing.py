@@ -15,7 +15,7 @@ from zarr.storage import StorePath
 from rechunker.copying import StoredArray, check_count
 from rechunker.jobs.apart import Apart
 from rechunker.jobs.equality import Check, VerificationError
-from rechunker.jobs.resuming import ResumeError, Resumption
+from rechunker.jobs.resuming import Resumption
 from rechunker.jobs.roots import Root
 from rechunker.metadata import quiet
 from rechunker.stores import (
@@ -138,25 +138,17 @@ class Start:
         """Return what an earlier run has left, if this one is to go on with it."""
         if self.resumption is None:
             return _Left()
-        holders = [root.claim.holder() for root in self.roots if root.claim is not None]
-        if not any(holder is not None and holder.resumes for holder in holders):
+        claim = self.roots[0].claim  # all are taken alike
+        holder = None if claim is None else claim.holder()
+        if holder is None or not holder.resumes:
             return _Left()
         recorded = self.resumption.found()
         if recorded is None:
             return _Left()
-        for root in self.roots[1:] if len(self.roots) > 1 else self.roots:
-            self._refuse_others(root)
+        self.resumption.refuse_others(place for root in self.roots for place in root.arrays)
         is_copied = bool(recorded.get(COPIED))
         is_over = is_copied and all(root.is_there for root in self.roots)
         return _Left("all" if is_over else "some", str(recorded["epoch"]), is_copied)
-
-    def _refuse_others(self, root: Root) -> None:
-        place = root.place if len(self.roots) > 1 and Journal.is_at(root.place) else root.others
-        if place is not None:
-            raise ResumeError(
-                f"another run has begun to write to {place} since this one stopped, so what is "
-                "there is not known; call execute() without resume to start anew"
-            )
 
 
 class _Left(NamedTuple):
@@ -244,7 +236,7 @@ class Finish:
                 # This task is run twice at the same time, and the other run was faster; or somebody
                 # has deleted the journal.
                 raise TargetInUseError(str(error)) from error
-            Journal.void(journal.claim.place)
+            journal.void()
             raise
 
     def _compare(self, facts: Mapping[str, Any] | None) -> None:
@@ -259,7 +251,7 @@ class Finish:
             self.sources.check()
         except ValueError:  # they have changed, so what is copied is of no use
             if self.journal is not None:
-                Journal.void(self.journal.claim.place)
+                self.journal.void()
             raise
 
     def _is_done_soon(self) -> bool:

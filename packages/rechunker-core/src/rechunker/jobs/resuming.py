@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,8 +98,23 @@ class Resumption:
         """
         recorded = self.journal.facts()
         if recorded is not None:
-            check_facts(recorded, self.facts, self.journal.claim.place)
+            check_facts(recorded, self.facts, self.journal.target)
         return recorded
+
+    def refuse_others(self, arrays: Iterable[StorePath]) -> None:
+        """Check that no other run has begun to write to one of the arrays of the target.
+
+        Raises
+        ------
+        ResumeError
+            If there is the journal of another run.
+        """
+        for place in arrays:
+            if place != self.journal.target and Journal(place).is_there:
+                raise ResumeError(
+                    f"another run has begun to write to {place} since this one stopped, so what is "
+                    "there is not known; call execute() without resume to start anew"
+                )
 
     def settle(self, epoch: str) -> None:
         """Find out what is done in each stage."""

@@ -17,6 +17,7 @@ from rechunker.stores import (
     Claim,
     Holder,
     Journal,
+    Node,
     access,
     digest_of,
     find_node,
@@ -101,22 +102,16 @@ class Root:
     @property
     def is_there(self) -> bool:
         """Whether there is an array or a group with the metadata that this plan writes."""
-        node = find_node(self.place)
-        return node is not None and digest_of(node.metadata) == self.digest
-
-    @property
-    def others(self) -> StorePath | None:
-        """An array in it that another run has begun to write since; None if there is none."""
-        for place in self.arrays:
-            if place != self.place and Journal.is_at(place):
-                return place
-        return None
+        return self._ours() is not None
 
     def is_published(self) -> bool:
-        """Return whether the metadata that this plan writes are there."""
+        """Return whether the metadata that this plan writes are there, and are new."""
+        node = self._ours()
+        return node is not None and node.metadata != self.planned
+
+    def _ours(self) -> Node | None:
         node = find_node(self.place)
-        is_new = node is not None and node.metadata != self.planned
-        return is_new and node is not None and digest_of(node.metadata) == self.digest
+        return node if node is not None and digest_of(node.metadata) == self.digest else None
 
     def renew(self) -> None:
         """Add a line break to metadata that are, to the byte, those of what was replaced.
@@ -146,7 +141,7 @@ class Root:
         nodes
             Keys of all metadata there.
         """
-        Journal.void(self.place)
+        Journal(self.place).void()
         for key in sorted(nodes, key=lambda key: (key.count("/"), METADATA.index(_name(key)))):
             access.delete(self.place.store, key)
         if nodes:
@@ -182,16 +177,21 @@ def _delete_chunks(place: StorePath) -> None:
         keys = access.find_keys(place.store, f"{top.path}/", lambda key: True)
         chunks = [key for key in keys if _CHUNK_KEY.fullmatch(key[len(_below(place)) :])]
         if len(chunks) == len(keys):
-            access.delete_dir(top.store, top.path)
-            access.delete(top.store, top.path)
-        for key in chunks if len(chunks) < len(keys) else ():
-            access.delete(place.store, key)
+            _delete(top)
+        else:
+            for key in chunks:
+                access.delete(place.store, key)
 
 
 def _delete_in(place: StorePath, wanted: Callable[[str], bool]) -> None:
     for name in filter(wanted, access.list_dir(place.store, place.path)):
-        access.delete_dir(place.store, (place / name).path)
-        access.delete(place.store, (place / name).path)
+        _delete(place / name)
+
+
+def _delete(place: StorePath) -> None:
+    """Delete the object at a place, and all below it."""
+    access.delete_dir(place.store, place.path)
+    access.delete(place.store, place.path)
 
 
 def _below(place: StorePath) -> str:

@@ -108,7 +108,7 @@ class TargetJob:
     def journal(self) -> Journal | None:
         """The journal of the run; None if the target can hold none."""
         claim = self.claim(self.roots[0]) if self.roots else None
-        return None if claim is None else Journal(claim)
+        return None if claim is None else Journal(claim.place)
 
     def _journals(self, job: ArrayJob) -> Journals:
         """Return what returns the journal of each stage of an array."""
@@ -243,7 +243,7 @@ def _is_unfinished(place: StorePath) -> bool:
     """Return whether a run has died while it published what is at a place."""
     if not place.store.supports_listing or not place.store.supports_deletes:
         return False
-    return bool((Journal(Claim(place.store, place.path, "")).facts() or {}).get(COPIED))
+    return bool((Journal(place).facts() or {}).get(COPIED))
 
 
 def plan_target(

@@ -144,10 +144,9 @@ class StageRecords:
             total += int(new["sum"].sum(dtype=np.uint64))
         return int(seen.sum()), total % 2**64
 
-    def without_others(self, done: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """Take the records of all tasks that are not done out of the logs, and return `done`."""
+    def keep(self, done: npt.NDArray[np.bool_]) -> None:
+        """Take the records of all tasks that are not done out of the logs."""
         self._drop(np.flatnonzero(~done).tolist())
-        return done
 
     def _drop_lost(self) -> None:
         """Take the tasks whose results are lost out of all logs."""
@@ -182,15 +181,15 @@ class Journal:
 
     Parameters
     ----------
-    claim
-        Claim of the run on the first part of the target, which holds the journal.
+    target
+        Place of the first part of the target, which holds the journal.
     """
 
-    claim: Claim
+    target: StorePath
 
     @property
     def place(self) -> StorePath:
-        return self.claim.place / JOURNAL
+        return self.target / JOURNAL
 
     @property
     def _plan(self) -> StorePath:
@@ -198,7 +197,7 @@ class Journal:
 
     @property
     def _is_kept(self) -> bool:
-        return bool(self.claim.store.supports_listing)
+        return bool(self.target.store.supports_listing)
 
     def stage(self, claim: Claim, array: str, number: int) -> StageJournal:
         """Return the journal of a stage.
@@ -253,14 +252,12 @@ class Journal:
             access.delete(self._plan.store, self._plan.path)
             access.delete_dir(self.place.store, self.place.path)  # the empty folder
 
-    @classmethod
-    def is_at(cls, place: StorePath) -> bool:
-        """Return whether there is a journal at a place."""
-        key = (place / JOURNAL / _PLAN).path
-        return place.store.supports_listing and access.get(place.store, key) is not None
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a journal, of whatever run."""
+        return self._is_kept and access.get(self._plan.store, self._plan.path) is not None
 
-    @classmethod
-    def void(cls, place: StorePath) -> None:
-        """Make a journal at a place, if there is one, worthless."""
-        if place.store.supports_listing:
-            access.delete(place.store, (place / JOURNAL / _PLAN).path)
+    def void(self) -> None:
+        """Make the journal, if there is one, worthless."""
+        if self._is_kept:
+            access.delete(self._plan.store, self._plan.path)

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rechunker.plugins import get_executor
-from rechunker.sizes import parse_bytes
 from rechunker.types import Executor
 from rechunker.verifying.passes import digests_of
-from rechunker.verifying.sides import check_reachable, side_of
+from rechunker.verifying.sides import side_of
 
-__all__ = ["Digest", "digest", "options_of"]
+__all__ = ["Digest", "digest"]
 
 
 @dataclass(frozen=True)
@@ -92,13 +90,12 @@ def digest(
     >>> str(digest(np.arange(6.0).reshape(2, 3)))
     '...'
     """
-    engine, side = get_executor(executor), side_of(values)
-    check_reachable(side, engine)
-    options = options_of(progress, kwargs)
-    (found,) = digests_of([side], parse_bytes(max_mem), engine, temp_store, options)
+    (found,) = digests_of(
+        [side_of(values)],
+        max_mem=max_mem,
+        executor=executor,
+        progress=progress,
+        temp_store=temp_store,
+        options=kwargs,
+    )
     return Digest(found)
-
-
-def options_of(progress: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keyword arguments for an executor."""
-    return {**kwargs, **({} if progress is None else {"progress": progress})}

@@ -10,12 +10,14 @@ from uuid import uuid4
 
 from zarr.storage import MemoryStore, StorePath
 
-from rechunker.copying import NO_EPOCH, SumWork, changed_settings, digest_of_sum
+from rechunker.copying import NO_EPOCH, digest_of_sum, sum_stage
 from rechunker.planning import Grid, MemoryLimitError, axis_widest, counts, regular_grid
-from rechunker.sizes import format_bytes
+from rechunker.plugins import get_executor
+from rechunker.sizes import format_bytes, parse_bytes
 from rechunker.sources import SourceArray
 from rechunker.stores import StageJournal, access, resolve_store
-from rechunker.types import CopySpec, Executor, Stage
+from rechunker.types import CopySpec, Executor
+from rechunker.verifying.sides import check_reachable
 
 __all__ = ["digests_of"]
 
@@ -49,7 +51,7 @@ class _Pass:
         return prod(counts(self.source.shape, self.grid))
 
     def spec(self, max_mem: int, threads: int) -> CopySpec:
-        source, grid = self.source, self.grid
+        source = self.source
         unit = prod(axis_widest(n, axis) for n, axis in zip(source.shape, source.grid, strict=True))
         each = max(1, source.read_bytes, unit * source.itemsize if source.read_bytes else 0)
         if each > max_mem:
@@ -58,13 +60,17 @@ class _Pass:
                 f"of it: raise max_mem to {format_bytes(each)} ({each} bytes)",
                 each,
             )
-        at_once = max(1, min(threads, max_mem // each))
-        name = f"{self.name or 'array'}: digest"
-        work = SumWork(
-            name, source.shape, grid, source.reader, at_once, changed_settings(), self.journal
+        stage = sum_stage(
+            f"{self.name or 'array'}: digest",
+            self.grid,
+            source.reader,
+            source.shape,
+            memory=(each, max_mem),
+            threads=threads,
+            nbytes=prod(source.shape) * source.itemsize,
+            journal=self.journal,
         )
-        nbytes = prod(source.shape) * source.itemsize
-        return CopySpec(self.name, (Stage(name, self.tasks, work, at_once * each, nbytes),))
+        return CopySpec(self.name, (stage,))
 
     def digest(self) -> str:
         """Return the digest, from the sums that the tasks have written down."""
@@ -80,8 +86,10 @@ class _Pass:
 
 def digests_of(
     sides: Sequence[Mapping[str, SourceArray]],
-    max_mem: int,
-    executor: Executor[Any],
+    *,
+    max_mem: int | str,
+    executor: str | Executor[Any],
+    progress: Any,
     temp_store: Any,
     options: Mapping[str, Any],
 ) -> list[dict[str, str]]:
@@ -91,26 +99,26 @@ def digests_of(
     ----------
     sides
         Arrays to read.
-    max_mem
-        Memory limit per task in bytes.
-    executor
-        What runs the tasks.
-    temp_store
-        Where tasks leave their sums; None if they share the memory of this process.
+    max_mem, executor, progress, temp_store
+        As for `rechunker.digest`.
     options
-        Keyword arguments for the executor.
+        Further arguments for the executor.
     """
-    if temp_store is None and not executor.shares_memory:
+    engine = get_executor(executor)
+    for side in sides:
+        check_reachable(side, engine)
+    if temp_store is None and not engine.shares_memory:
         raise ValueError(
-            f"the tasks of {type(executor).__name__} run in other processes: give temp_store, a "
+            f"the tasks of {type(engine).__name__} run in other processes: give temp_store, a "
             "place that they can write to, where they leave their sums"
         )
+    limit, shown = parse_bytes(max_mem), {} if progress is None else {"progress": progress}
     store = MemoryStore() if temp_store is None else temp_store
     place = resolve_store(store) / f"rechunker-digest-{uuid4().hex}"
     passes = [list(_passes(side, place / str(n))) for n, side in enumerate(sides)]
-    specs = [p.spec(max_mem, executor.threads) for some in passes for p in some]
+    specs = [p.spec(limit, engine.threads) for some in passes for p in some]
     try:
-        executor.execute_plan(executor.prepare_plan(specs), **options)
+        engine.execute_plan(engine.prepare_plan(specs), **options, **shown)
         return [{p.name: p.digest() for p in some} for some in passes]
     finally:
         access.delete_dir(place.store, place.path)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rechunker.copying import Lane, Lanes, is_variable_length, sum_of, view_of, words_of
+from rechunker.copying import Lane, Lanes, is_variable_length, part_of, sum_of, words_of
 from rechunker.planning import Box, Grid, block, blocks_meeting, counts, regular_grid
 from rechunker.sources import SourceArray
 
@@ -79,9 +79,8 @@ def _sums(source: SourceArray, grid: Grid, lane: Lane) -> npt.NDArray[np.uint64]
     whole = Box((0,) * len(source.shape), source.shape)
     for box, data in _pieces(source, whole, lane):
         for index in blocks_meeting(source.shape, grid, box):
-            part = block(source.shape, grid, index) & box
-            found = sum_of(view_of(data, box.start, part), part.start)
-            sums[index] = (int(sums[index]) + found) % 2**64
+            part, values = part_of(box.start, data, block(source.shape, grid, index))
+            sums[index] = (int(sums[index]) + sum_of(values, part.start)) % 2**64
     return sums
 
 
@@ -89,10 +88,9 @@ def _pieces(source: SourceArray, box: Box, lane: Lane) -> Iterator[tuple[Box, np
     """Yield the parts of an array that lie in a box."""
     for index in blocks_meeting(source.shape, source.grid, box):
         for start, data in source.reader.pieces(index, box, lane):
-            stop = tuple(lo + n for lo, n in zip(start, data.shape, strict=True))
-            part = Box(tuple(start), stop) & box
+            part, values = part_of(start, data, box)
             if part.size:
-                yield part, view_of(data, start, part)
+                yield part, values
 
 
 def _different_elements(a: SourceArray, b: SourceArray, box: Box, lane: Lane) -> tuple[Index, ...]:

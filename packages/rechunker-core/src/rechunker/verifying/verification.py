@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from rechunker.copying import name_of_dtype
-from rechunker.plugins import get_executor
-from rechunker.sizes import parse_bytes
 from rechunker.sources import SourceArray
 from rechunker.types import Executor
-from rechunker.verifying.digests import Digest, options_of
+from rechunker.verifying.digests import Digest
 from rechunker.verifying.passes import digests_of
 from rechunker.verifying.places import different_places
-from rechunker.verifying.sides import check_reachable, side_of
+from rechunker.verifying.sides import side_of
 
 __all__ = ["Difference", "Verification", "verify"]
 
@@ -118,11 +116,15 @@ def verify(
     not equal: ... and ...
     the array, chunk (0, 0): values differ: elements (1, 0), (1, 1)
     """
-    engine, sides = get_executor(executor), (side_of(source), side_of(target))
-    for side in sides:
-        check_reachable(side, engine)
-    options = options_of(progress, kwargs)
-    found = digests_of(sides, parse_bytes(max_mem), engine, temp_store, options)
+    sides = side_of(source), side_of(target)
+    found = digests_of(
+        sides,
+        max_mem=max_mem,
+        executor=executor,
+        progress=progress,
+        temp_store=temp_store,
+        options=kwargs,
+    )
     a, b = (Digest(arrays) for arrays in found)
     return Verification(a, b, tuple(_differences(*sides, a, b)) if a != b else ())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rechunker.copying.codecs.cell import CellCodec, CompressedCells, ObjectCellCodec
 from rechunker.copying.codecs.chunk import ChunkCodec, chunk_codec
 from rechunker.copying.codecs.compressor import ByteCodec, byte_codec
-from rechunker.copying.codecs.piece import Piece, view_of
+from rechunker.copying.codecs.piece import Piece, part_of
 from rechunker.copying.codecs.workspace import LARGEST_KEPT
 
 __all__ = [
@@ -18,5 +18,5 @@ __all__ = [
     "Piece",
     "byte_codec",
     "chunk_codec",
-    "view_of",
+    "part_of",
 ]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from rechunker.planning import Box
 
-__all__ = ["Piece", "view_of"]
+__all__ = ["Piece", "part_of"]
 
 Piece: TypeAlias = tuple[tuple[int, ...], npt.NDArray[Any]]
 """Position of the first element along every axis, and the elements.
@@ -18,8 +18,9 @@ Valid only until the next piece is requested: the memory is used again.
 """
 
 
-def view_of(data: npt.NDArray[Any], start: Sequence[int], box: Box) -> npt.NDArray[Any]:
-    """Return the part of a piece that lies in a box; it is an array even if it has no axes."""
-    index: Any = (*box.slices(start), ...)
-    view: npt.NDArray[Any] = data[index]
-    return view
+def part_of(start: Sequence[int], data: npt.NDArray[Any], box: Box) -> tuple[Box, npt.NDArray[Any]]:
+    """Return the part of a piece that lies in a box: where it is, and a view of its elements."""
+    stop = tuple(lo + n for lo, n in zip(start, data.shape, strict=True))
+    part = Box(tuple(start), stop) & box
+    index: Any = (*part.slices(start), ...)  # an array also where there are no axes
+    return part, data[index]
