@@ -25,7 +25,8 @@ ENGINES = ("beam", "dask", "prefect", "pywren")
 MAY_IMPORT = {
     "sizes": "",
     "scratch": "",
-    "types": "",
+    "traffic": "",
+    "types": "traffic",
     "hookspecs": "types",
     "plugins": "types hookspecs",
     "planning": "sizes",
@@ -35,7 +36,8 @@ MAY_IMPORT = {
     "sources": "copying metadata planning stores",
     "jobs": "sources copying metadata planning stores sizes types",
     "running": "types",
-    "rechunked": "planning types",
+    "report": "planning sizes traffic",
+    "rechunked": "planning report types",
     "api": "jobs sources stores plugins sizes rechunked types",
     "verifying": "copying planning plugins sizes sources stores types",
     "rechunker": "api planning rechunked copying jobs stores verifying",
@@ -49,7 +51,7 @@ MAY_IMPORT = {
 }
 # Private names of other projects, each used in one module alone.
 PRIVATE = {
-    "zarr.core.sync.sync": "rechunker.stores.access",
+    "zarr.core.sync.sync": "rechunker.stores.requests",
     "_store": "rechunker.stores.access",
     "_meta": "rechunker.sources.dask.private",
     "_data": "rechunker.sources.xarray.private",

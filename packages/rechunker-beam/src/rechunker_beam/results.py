@@ -91,4 +91,4 @@ def _counted(result: PipelineResult) -> Traffic | None:
     # `counter.result` is the committed count, or the attempted one with runners that report no
     # committed counts. The latter is right too, as the last step has a single element.
     counts = {counter.key.metric.name: counter.result for counter in counters}
-    return Traffic(**counts) if counts else None
+    return Traffic.from_counts(counts) if counts else None

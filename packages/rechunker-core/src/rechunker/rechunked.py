@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from zarr.storage import StorePath
 
-from rechunker.planning import RechunkPlan
+from rechunker.planning import RechunkPlan, StagePlan
+from rechunker.report import Report
 from rechunker.types import CopySpec, Executor, Traffic
 
 __all__ = ["Intermediate", "Rechunked"]
@@ -32,6 +35,9 @@ class Run(Protocol[Target_co]):
 
     @property
     def copy_plan(self) -> dict[str, RechunkPlan]: ...
+    @property
+    def predicted(self) -> Mapping[str, StagePlan]: ...
+    def digests(self, sums: Iterable[tuple[str, int]]) -> Mapping[str, str]: ...
     def specs(self, *, verify: bool = False) -> Iterator[CopySpec]: ...
     def held(self, *, resume: bool) -> AbstractContextManager[None]: ...
     def open(self) -> Target_co: ...
@@ -89,6 +95,9 @@ class Rechunked(Generic[Target]):
         Plan of the stages of each array, by its name; the name is ``""`` if the source is an array.
     traffic
         Total traffic of all tasks; None before `execute` and if the executor does not count it.
+    report
+        What the last complete execution did, stage by stage, next to what was predicted; None
+        before.
     """
 
     def __init__(
@@ -107,6 +116,7 @@ class Rechunked(Generic[Target]):
         self.intermediate = intermediate
         self.target = target
         self.traffic: Traffic | None = None
+        self.report: Report | None = None
         self.copy_plan = dict(run.copy_plan) if run is not None else {}
         self._run = run
 
@@ -156,11 +166,21 @@ class Rechunked(Generic[Target]):
         if run is not None and (verify or run is not self._run):
             plan = self.executor.prepare_plan(run.specs(verify=verify))
             self.copy_plan = run.copy_plan
+        began, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
         with nullcontext() if run is None else run.held(resume=resume):
             traffic = self.executor.execute_plan(plan, **kwargs)
         self.traffic = traffic if isinstance(traffic, Traffic) else None
         if run is not None:
             self.target = run.open()
+        sums = () if self.traffic is None else self.traffic.sums
+        self.report = Report.of(
+            self.traffic,
+            {} if run is None else run.predicted,
+            executor=self.executor,
+            began=began,
+            seconds=time.perf_counter() - clock,
+            digests={} if run is None else run.digests(sums),
+        )
         return self.target
 
     def __repr__(self) -> str:

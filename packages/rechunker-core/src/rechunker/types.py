@@ -2,61 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Generic, TypeVar
 
+from rechunker.traffic import Traffic
+
 __all__ = ["CopySpec", "CopySpecExecutor", "Executor", "Stage", "Traffic", "rounds"]
 
 Plan = TypeVar("Plan")
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """Requests and bytes of finished tasks, counted while they ran; traffic can be added up.
-
-    Parameters
-    ----------
-    tasks
-        Number of tasks.
-    gets
-        Number of objects, or byte ranges of objects, read from stores.
-    puts
-        Number of objects written to stores.
-    bytes_read, bytes_written
-        Decoded bytes of the elements that were read and written.
-    stored_read, stored_written
-        Encoded bytes that were read from and written to stores.
-    empty
-        Number of target chunks (or shards) that contain only the fill value and were not written.
-    known
-        Number of tasks that were not run, because an earlier execution had done them.
-    """
-
-    tasks: int = 0
-    gets: int = 0
-    puts: int = 0
-    bytes_read: int = 0
-    bytes_written: int = 0
-    stored_read: int = 0
-    stored_written: int = 0
-    empty: int = 0
-    known: int = 0
-
-    def __add__(self, other: Traffic) -> Traffic:
-        return Traffic(
-            self.tasks + other.tasks,
-            self.gets + other.gets,
-            self.puts + other.puts,
-            self.bytes_read + other.bytes_read,
-            self.bytes_written + other.bytes_written,
-            self.stored_read + other.stored_read,
-            self.stored_written + other.stored_written,
-            self.empty + other.empty,
-            self.known + other.known,
-        )
 
 
 @dataclass(frozen=True)
@@ -115,7 +72,7 @@ class Stage:
         IndexError
             If there is no task with such a number.
         """
-        return sum(self.iterate(tasks), Traffic())
+        return Traffic.total(self.iterate(tasks))
 
     def iterate(self, tasks: int | range) -> Iterator[Traffic]:
         """Run one task or a range of tasks, and yield the traffic of each as soon as it is done.
@@ -128,7 +85,18 @@ class Stage:
             raise IndexError(
                 f"task numbers of stage {self.name!r} must be in range({self.tasks}), got {tasks}"
             )
-        yield from self.work(chosen)
+        work = iter(self.work(chosen))
+        try:
+            while True:
+                began, cpu = time.perf_counter(), time.thread_time()
+                traffic = next(work, None)
+                if traffic is None:
+                    return
+                seconds, cpu_seconds = time.perf_counter() - began, time.thread_time() - cpu
+                yield traffic.of_stage(self.name, seconds, cpu_seconds)
+        finally:
+            if isinstance(work, Generator):
+                work.close()
 
 
 @dataclass(frozen=True)

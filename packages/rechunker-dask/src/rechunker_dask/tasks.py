@@ -89,4 +89,4 @@ def run_with_blocks(
 
 def total(*parts: Traffic) -> Traffic:
     """Return the sum of the traffic of a round's batches and of the rounds before."""
-    return sum(parts, Traffic())
+    return Traffic.total(parts)

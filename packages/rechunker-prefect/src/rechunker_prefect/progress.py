@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
 from typing import TypeVar
 from uuid import UUID
 
@@ -55,7 +54,7 @@ class Progress:
     @property
     def traffic(self) -> Traffic:
         """Traffic of all bundles that are done."""
-        return sum(self._of_stages.values(), Traffic())
+        return Traffic.total(self._of_stages.values())
 
     def add(self, bundle: Bundle, did: Sequence[Traffic]) -> None:
         """Add the traffic of a bundle; update the artifact if the last update is 2 seconds old.
@@ -76,7 +75,7 @@ class Progress:
     def finish(self) -> None:
         """Show that the plan is finished, and the traffic of each stage in a table."""
         self._update(100.0, "finished")
-        rows = [{"stage": name, **asdict(done)} for name, done in self._of_stages.items()]
+        rows = [{"stage": name, **done.figures} for name, done in self._of_stages.items()]
         self._call(lambda: create_table_artifact(rows, key=TRAFFIC_KEY))
 
     def _update(self, percent: float, stage: str) -> None:

@@ -84,7 +84,7 @@ class Plan:
         if not self.rounds:
             return Traffic()
         with self.engine.start(tries) as run:
-            return sum((_total(run(_calls(stages, tries))) for stages in self.rounds), Traffic())
+            return Traffic.total(_total(run(_calls(stages, tries))) for stages in self.rounds)
 
 
 def _calls(stages: Iterable[Batches], retries: int) -> list[Call]:
@@ -93,4 +93,4 @@ def _calls(stages: Iterable[Batches], retries: int) -> list[Call]:
 
 def _total(parts: Generator[Traffic, None, None]) -> Traffic:
     with closing(parts):  # an interrupt may come between two of them
-        return sum(parts, Traffic())
+        return Traffic.total(parts)

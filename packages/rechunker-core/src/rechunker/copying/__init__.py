@@ -19,10 +19,11 @@ from rechunker.copying.copy import CopyWork
 from rechunker.copying.errors import CopyError
 from rechunker.copying.heap import trim_heap
 from rechunker.copying.lanes import Lane, Lanes
+from rechunker.copying.listing import check_keys, find_stored
 from rechunker.copying.reading import Reader, RegionReader, ZarrReader
 from rechunker.copying.recorded import RecordedStage, settle
 from rechunker.copying.stored_array import StoredArray
-from rechunker.copying.stored_count import check_count, count_objects
+from rechunker.copying.stored_keys import StoredKeys
 from rechunker.copying.summing import sum_stage
 from rechunker.copying.sums import digest_of_sum, name_of_dtype, sum_of, words_of
 from rechunker.copying.temp_objects import TempObjects, TempReader, TempWriter, spill
@@ -47,6 +48,7 @@ __all__ = [
     "RecordedStage",
     "RegionReader",
     "StoredArray",
+    "StoredKeys",
     "TempObjects",
     "TempReader",
     "TempWriter",
@@ -56,10 +58,10 @@ __all__ = [
     "ZarrWriter",
     "byte_codec",
     "changed_settings",
-    "check_count",
-    "count_objects",
+    "check_keys",
     "digest_of_sum",
     "encoded_alike",
+    "find_stored",
     "is_variable_length",
     "name_of_dtype",
     "part_of",

@@ -40,7 +40,7 @@ def run_tasks(
                 yield Traffic(known=1)
                 continue
             run(task, lanes)
-            traffic = lanes.take_traffic() + Traffic(tasks=1)
+            traffic = Traffic.total((lanes.take_traffic(), Traffic(tasks=1)))
             batch.note(task, traffic, lanes.take_sum())
             yield traffic
 

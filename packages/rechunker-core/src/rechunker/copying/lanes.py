@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -15,6 +17,7 @@ from rechunker.copying.heap import trim_heap
 from rechunker.copying.sums import sum_of
 from rechunker.planning import Box
 from rechunker.scratch import Scratch
+from rechunker.stores import take_retries, until
 from rechunker.types import Traffic
 
 __all__ = ["Lane", "Lanes", "Once"]
@@ -47,7 +50,8 @@ class Lane:
         self.once = once
         self.encoded = Scratch()
         self.decoded = Scratch()
-        self.traffic = Traffic()
+        self._counts: Counter[str] = Counter()
+        self.cpu_seconds = 0.0  # in a thread of its own
         self.moved = 0  # decoded bytes read and written
         self.sum = 0  # over the values read, modulo 2**64
 
@@ -58,9 +62,17 @@ class Lane:
 
     def count(self, **counts: int) -> None:
         """Add to the counts of this lane."""
-        more = Traffic(**counts)
-        self.traffic += more
-        self.moved += more.bytes_read + more.bytes_written
+        for name, count in counts.items():
+            self._counts[name] += count
+        self.moved += counts.get("bytes_read", 0) + counts.get("bytes_written", 0)
+
+    def take_traffic(self) -> Traffic:
+        """Return the counts since the last call."""
+        counts: dict[str, Any] = dict(self._counts)
+        traffic = Traffic(cpu_seconds=self.cpu_seconds, **counts)
+        self._counts.clear()
+        self.cpu_seconds = 0.0
+        return traffic
 
     def add_up(self, start: Sequence[int], data: npt.NDArray[Any], box: Box) -> None:
         """Add the part of a piece that lies in a box to the sum of this lane."""
@@ -108,7 +120,7 @@ class Lanes:
         if self._pool is None:
             self._drain(pending, work, self._lanes[0])
             return
-        running = [self._pool.submit(self._drain, pending, work, lane) for lane in self._lanes]
+        running = [self._pool.submit(self._run, pending, work, lane) for lane in self._lanes]
         try:
             errors = [error for done in running if (error := done.exception())]
         finally:
@@ -116,12 +128,22 @@ class Lanes:
         if errors:
             raise errors[0]
 
+    def _run(self, pending: _Pending[T], work: Callable[[T, Lane], None], lane: Lane) -> None:
+        """Drain in a thread of the pool, whose CPU time nobody else counts."""
+        began = time.thread_time()
+        try:
+            self._drain(pending, work, lane)
+        finally:
+            lane.cpu_seconds += time.thread_time() - began
+
     def _drain(self, pending: _Pending[T], work: Callable[[T, Lane], None], lane: Lane) -> None:
         try:
-            while (item := pending.next()) is not None:
-                work(item[0], lane)
+            with until(pending.is_stopped):
+                while (item := pending.next()) is not None:
+                    work(item[0], lane)
         finally:
             pending.stop()  # either no item is left, or this one failed
+            lane.count(retries=take_retries())
             lane.release()
 
     def trim(self) -> None:
@@ -136,10 +158,7 @@ class Lanes:
 
     def take_traffic(self) -> Traffic:
         """Return the counts of all lanes since the last call."""
-        total = sum((lane.traffic for lane in self._lanes), Traffic())
-        for lane in self._lanes:
-            lane.traffic = Traffic()
-        return total
+        return Traffic.total(lane.take_traffic() for lane in self._lanes)
 
     def take_sum(self) -> int:
         """Return the sum of all lanes since the last call."""
@@ -167,3 +186,6 @@ class _Pending(Generic[T]):
 
     def stop(self) -> None:
         self._stopped = True
+
+    def is_stopped(self) -> bool:
+        return self._stopped

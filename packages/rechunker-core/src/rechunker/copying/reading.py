@@ -14,7 +14,7 @@ from rechunker.copying.codecs import Piece
 from rechunker.copying.lanes import Lane
 from rechunker.copying.stored_array import StoredArray
 from rechunker.planning import Box, Grid, block
-from rechunker.stores import access, check_unchanged, identity_of
+from rechunker.stores import access, check_unchanged, identity_of, retried
 
 __all__ = ["Reader", "RegionReader", "ZarrReader"]
 
@@ -164,6 +164,7 @@ class RegionReader(Reader):
         place = self.array.store_path
         lane.once((id(place.store), place.path), lambda: check_unchanged(place, self.digest))
         unit = block(self.array.shape, self.grid, index)
-        data = np.asarray(self.array[unit.slices((0,) * len(index))]).reshape(unit.shape)
+        part = unit.slices((0,) * len(index))
+        data = np.asarray(retried(place.store, lambda: self.array[part])).reshape(unit.shape)
         lane.count(gets=1, bytes_read=data.nbytes, stored_read=data.nbytes)
         yield unit.start, data

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from zarr.storage import StorePath
 
 from rechunker.copying.codecs import ChunkCodec, chunk_codec
 from rechunker.copying.lanes import Lane
+from rechunker.copying.stored_keys import StoredKeys
 from rechunker.metadata.document import Document, Shape, array_from_document, chunk_shapes
 from rechunker.planning import counts
 from rechunker.stores import access, check_unchanged
@@ -42,8 +42,8 @@ class StoredArray:
         array that need not be there.
     missing_is_error
         Whether a missing object is an error and does not stand for the fill value.
-    stored_count
-        Number of objects of a source that were there when the plan was made; None if unknown.
+    stored_keys
+        Which objects of a source were there when the plan was made; None if unknown.
     """
 
     store: Store
@@ -52,7 +52,7 @@ class StoredArray:
     itemsize: int
     digest: str | None = None
     missing_is_error: bool = False
-    stored_count: int | None = None
+    stored_keys: StoredKeys | None = None
 
     @classmethod
     def of(cls, path: StorePath, document: Document, itemsize: int) -> StoredArray:
@@ -135,11 +135,11 @@ class StoredArray:
             raise FileNotFoundError(
                 "the object is missing, and the setting array.read_missing_chunks is off"
             )
-        if self.stored_count == prod(self.objects):
+        position = int(np.ravel_multi_index(index, self.objects)) if index else 0
+        if self.stored_keys is not None and self.stored_keys.contain(position):
             raise FileNotFoundError(
-                f"the object is missing, but all {self.stored_count:,} chunks of the array were "
-                "there when rechunk() was called; restore it, or call rechunk() again to have the "
-                "fill value in its place"
+                "the object is missing, but it was there when rechunk() was called; restore it, or "
+                "call rechunk() again to have the fill value in its place"
             )
 
     def check_unchanged(self) -> None:

@@ -290,19 +290,17 @@ class TempReader(Reader):
         self, codec: CellCodec, task: int, layout: CellLayout, cell: Box, lane: Lane
     ) -> npt.NDArray[Any]:
         checksums, footer_bytes = self.objects.checksums, layout.count * _LENGTH.itemsize
-        footer = self._get(task, SuffixByteRequest(footer_bytes), lane)
-        if footer.size != footer_bytes:
-            raise EOFError(f"the object ends in its last {footer_bytes} bytes")
+        footer = self._get(task, SuffixByteRequest(footer_bytes), footer_bytes, lane)
         lengths, position = footer.view(_LENGTH), layout.position(cell)
         first, stop = (int(lengths[:n].sum()) for n in (position, position + 1))
-        stored = self._get(task, RangeByteRequest(first, stop), lane)
+        stored = self._get(task, RangeByteRequest(first, stop), stop - first, lane)
         encoded, field = stored[:-CHECKSUM_BYTES], stored[-CHECKSUM_BYTES:].tobytes()
         checksums.check(checksums.extend(checksums.start(task, position), encoded), field)
         return codec.decode(encoded, cell.shape, lane.decoded)
 
-    def _get(self, task: int, part: ByteRequest, lane: Lane) -> npt.NDArray[np.uint8]:
+    def _get(self, task: int, part: ByteRequest, size: int, lane: Lane) -> npt.NDArray[np.uint8]:
         key = self.objects.key(task)
-        found = access.get(self.objects.store, key, part)
+        found = access.get_range(self.objects.store, key, part, size)
         if found is None:
             raise self.objects.missing(key)
         lane.count(gets=1, stored_read=len(found))

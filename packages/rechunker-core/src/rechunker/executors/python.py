@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from itertools import chain
 from typing import Any
@@ -67,15 +67,18 @@ class PythonExecutor(Executor[Plan]):
 
         def plan(progress: Progress = None, retries: int | None = None) -> Traffic:
             chosen = runner if retries is None else BatchRunner(retries)
-            total = Traffic()
             with reporter(progress, stages) as report:
-                for stage in chain.from_iterable(stages):
-                    # Closed, so that an error in `report` ends the threads of a task as well.
-                    with closing(chosen.iterate(stage, range(len(stage)))) as tasks:
-                        for traffic in tasks:
-                            total += traffic
-                            report(traffic)
-            return total
+
+                def done() -> Generator[Traffic, None, None]:
+                    for stage in chain.from_iterable(stages):
+                        # Closed, so that an error in `report` ends the threads of a task as well.
+                        with closing(chosen.iterate(stage, range(len(stage)))) as tasks:
+                            for traffic in tasks:
+                                report(traffic)
+                                yield traffic
+
+                with closing(done()) as parts:
+                    return Traffic.total(parts)
 
         return plan
 

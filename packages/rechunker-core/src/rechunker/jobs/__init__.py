@@ -7,7 +7,8 @@ from rechunker.jobs.checks import check_array_name, check_places
 from rechunker.jobs.equality import VerificationError
 from rechunker.jobs.resuming import ResumeError
 from rechunker.jobs.run import Run
-from rechunker.jobs.target_job import TargetJob, plan_target
+from rechunker.jobs.target_job import TargetJob
+from rechunker.jobs.target_plan import plan_target
 from rechunker.jobs.temp_options import temp_places
 
 __all__ = [

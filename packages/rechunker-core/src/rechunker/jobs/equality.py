@@ -37,8 +37,8 @@ class Check:
     def _shown(self) -> str:
         return f"array {self.name!r}" if self.name else "the array"
 
-    def check(self, epoch: str) -> None:
-        """Compare the sums.
+    def check(self, epoch: str) -> int:
+        """Compare the sums, and return them.
 
         Raises
         ------
@@ -63,3 +63,4 @@ class Check:
                 "values, execute it without verify. Otherwise call execute() again; if it fails "
                 "again, look for a faulty disk or memory"
             )
+        return sums[0]

@@ -8,12 +8,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from rechunker.copying import StoredArray
 from rechunker.jobs.array_plan import Parallelism
 from rechunker.jobs.job import LAYOUT_VERSION, ArrayJob
 from rechunker.planning import format_grid
 from rechunker.sources import Hierarchy
 
-__all__ = ["facts_of"]
+__all__ = ["STORED_KEYS", "facts_of"]
+
+# Fact that is None if it is not known.
+STORED_KEYS = "stored chunks of the source"
 
 
 def facts_of(
@@ -59,12 +63,17 @@ def _facts_of_array(job: ArrayJob) -> dict[str, Any]:
         "shape": list(plan.shape),
         "chunks": chunks,
         "metadata of the source": _digest(reader.identity),
-        "stored chunks of the source": None if stored is None else stored.stored_count,
+        STORED_KEYS: _stored_keys(stored),
         "metadata of the target": _digest(document),
         "place of temporary objects": None if job.temp is None else _shown(job.temp.path),
         "stages": [format_grid(stage.grid) for stage in plan.stages],
         "fingerprint": job.fingerprint,
     }
+
+
+def _stored_keys(stored: StoredArray | None) -> str | None:
+    keys = None if stored is None else stored.stored_keys
+    return None if keys is None else str(keys)
 
 
 def _digest(fact: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -25,10 +25,11 @@ from rechunker.copying import (
     ZarrReader,
     ZarrWriter,
     changed_settings,
+    digest_of_sum,
     encoded_alike,
     sum_stage,
 )
-from rechunker.planning import Layout, RechunkPlan, regular_grid
+from rechunker.planning import Layout, RechunkPlan, StagePlan, regular_grid
 from rechunker.sources import ArrayRequest
 from rechunker.stores import StageJournal, identity_of
 from rechunker.types import CopySpec, Stage
@@ -41,7 +42,7 @@ Journals: TypeAlias = Callable[[int], StageJournal | None]
 """Returns the journal of a stage, by its number; None if the target can hold none."""
 
 # To be raised with every change of the layout of temporary objects.
-LAYOUT_VERSION = "2"
+LAYOUT_VERSION = "3"
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,14 @@ class TempPlace:
         Encodes cells; None for raw cells, stored as they lie in memory.
     limit
         The most bytes of a cell that the codec can hold; None without a limit.
+    folder
+        Name of the folder of the plan at the place.
     """
 
     path: StorePath
     codec: CellCodec | None
     limit: int | None = None
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ class ArrayJob:
     def temp_folder(self) -> StorePath:
         """Place below which all temporary objects of this array lie."""
         assert self.temp is not None
-        return self.temp.path / f"rechunker-{self.fingerprint}"
+        return self.temp.path / self.temp.folder / self.fingerprint
 
     def spec(self, journals: Journals, *, verify: bool) -> CopySpec:
         """Return the stages of the plan.
@@ -126,6 +130,18 @@ class ArrayJob:
         """
         stages = tuple(self._stages(journals, verify))
         return CopySpec(self.name, (*stages, self._check(journals)) if verify else stages)
+
+    def _stage_name(self, j: int) -> str:
+        return f"{self.name or 'array'}: {_verb(j, self.plan.hops)}"
+
+    @property
+    def predicted(self) -> Mapping[str, StagePlan]:
+        """Stages of the plan, by the names of the stages that run them."""
+        return {self._stage_name(j): stage for j, stage in enumerate(self.plan.stages)}
+
+    def digest(self, total: int) -> str:
+        """Return the digest of the values whose sum is known."""
+        return digest_of_sum(self.request.source.reader.dtype, self.plan.shape, total)
 
     def recorded(self, journals: Journals, *, verify: bool) -> tuple[RecordedStage, ...]:
         """Return what is needed to know which tasks of each stage are done."""
@@ -153,9 +169,8 @@ class ArrayJob:
         )
 
     def _stages(self, journals: Journals, verify: bool) -> Iterator[Stage]:
-        last = self.plan.hops
         for j, stage in enumerate(self.plan.stages):
-            name = f"{self.name or 'array'}: {_verb(j, last)}"
+            name = self._stage_name(j)
             nbytes = stage.bytes_read + stage.bytes_written
             yield Stage(
                 name, stage.tasks, self._work(j, name, journals, verify), stage.memory, nbytes

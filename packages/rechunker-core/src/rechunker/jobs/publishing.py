@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import zarr
@@ -12,7 +13,7 @@ from zarr.abc.store import Store
 from zarr.buffer import cpu
 from zarr.storage import StorePath
 
-from rechunker.copying import StoredArray, check_count
+from rechunker.copying import StoredArray, check_keys
 from rechunker.jobs.apart import Apart
 from rechunker.jobs.equality import Check, VerificationError
 from rechunker.jobs.resuming import Resumption
@@ -27,6 +28,7 @@ from rechunker.stores import (
     TargetInUseError,
     access,
     check_unchanged,
+    retried,
 )
 from rechunker.types import Traffic
 
@@ -63,7 +65,7 @@ class Sources:
             check_unchanged(place, digest)
         for array in self.arrays:
             array.check_unchanged()
-            check_count(array)
+            check_keys(array)
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,15 @@ class Start:
         Checks that the target is apart from the sources; None without a target.
     resumption
         Goes on with an earlier run; None if the target can hold no journal.
+    temp
+        Claim on the folder of temporary objects, which says whose they are; None if there are none.
     """
 
     roots: tuple[Root, ...]
     sources: Sources
     apart: Apart | None = None
     resumption: Resumption | None = None
+    temp: Claim | None = None
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for _ in tasks:
@@ -109,8 +114,14 @@ class Start:
             for _, claim, _ in claimed:
                 claim.release()
             raise
+        if self.temp is not None and (claimed or not self._can_be_claimed):
+            self.temp.set(claimed[0][2] if claimed else None)
         if claimed:
             self._make_ready(claimed, nodes, left)
+
+    @property
+    def _can_be_claimed(self) -> bool:
+        return any(root.claim is not None for root in self.roots)
 
     def _make_ready(
         self,
@@ -176,7 +187,7 @@ class Finish:
     consolidate
         Paths of the groups whose metadata are consolidated.
     temp
-        Stores, and keys of folders in them, to delete.
+        Folder to delete; None if there is none.
     journal
         Journal of the run; None if the target can hold none.
     checks
@@ -188,48 +199,50 @@ class Finish:
     sources: Sources
     documents: tuple[tuple[str, bytes], ...]
     consolidate: tuple[str, ...] = ()
-    temp: tuple[tuple[Store, str], ...] = ()
+    temp: StorePath | None = None
     journal: Journal | None = None
     checks: tuple[Check, ...] = ()
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for _ in tasks:
+            sums: tuple[tuple[str, int], ...] = ()
             if not self._is_done():
                 try:
-                    self._publish()
+                    sums = self._publish()
                 except TargetInUseError:
                     # This task may be run twice at the same time, and the other run was faster.
                     if not self._is_done_soon():
                         raise
-            yield Traffic()
+            yield Traffic(sums=sums)
 
-    def _publish(self) -> None:
+    def _publish(self) -> tuple[tuple[str, int], ...]:
+        """Publish the target, and return the names of verified arrays with their sums."""
         claims = [root.claim for root in self.roots if root.claim is not None]
         for claim in claims:
             claim.check()
         self._check_sources()
+        sums = () if self.journal is None else self._check_equality(self.journal)
         if self.journal is not None:
-            self._check_equality(self.journal)
             self.journal.set_copied()
         for key, content in self.documents:
             access.put(self.store, key, cpu.Buffer.from_bytes(content))
         for path in self.consolidate:
             with quiet():
-                zarr.consolidate_metadata(StorePath(self.store, path))
+                place = StorePath(self.store, path)
+                retried(self.store, partial(zarr.consolidate_metadata, place))
         for root in self.roots:
             root.renew()
-        for store, folder in self.temp:
-            access.delete_dir(store, folder)
+        if self.temp is not None:
+            access.delete_dir(self.temp.store, self.temp.path)
         if self.journal is not None:
             self.journal.delete()
         for claim in claims:
             claim.release()
+        return sums
 
-    def _check_equality(self, journal: Journal) -> None:
-        if not self.checks:
-            return
+    def _check_equality(self, journal: Journal) -> tuple[tuple[str, int], ...]:
         try:
-            self._compare(journal.facts())
+            return tuple(self._compare(journal.facts())) if self.checks else ()
         except VerificationError as error:
             now = journal.facts()
             if now is None or now.get(COPIED):
@@ -239,12 +252,12 @@ class Finish:
             journal.void()
             raise
 
-    def _compare(self, facts: Mapping[str, Any] | None) -> None:
+    def _compare(self, facts: Mapping[str, Any] | None) -> Iterator[tuple[str, int]]:
         if facts is None:
             raise VerificationError("the journal of the run is gone; call execute() again")
         is_over = facts.get(COPIED) and all(root.is_there for root in self.roots)
         for check in () if is_over else self.checks:
-            check.check(str(facts["epoch"]))
+            yield check.name, check.check(str(facts["epoch"]))
 
     def _check_sources(self) -> None:
         try:

@@ -9,6 +9,7 @@ from typing import Any
 from zarr.storage import StorePath
 
 from rechunker.copying import RecordedStage, settle
+from rechunker.jobs.facts import STORED_KEYS
 from rechunker.stores import COPIED, Journal
 
 __all__ = ["ResumeError", "Resumption", "check_facts"]
@@ -54,7 +55,7 @@ def _differences(was: Mapping[str, Any], now: Mapping[str, Any], of: str = "") -
     names = dict.fromkeys([*was, *now])
     for name in names:
         old, new = was.get(name), now.get(name)
-        if name in _APART or old == new:
+        if name in _APART or old == new or (name == STORED_KEYS and None in (old, new)):
             continue
         if isinstance(old, dict) and isinstance(new, dict):
             yield from _differences(old, new, f"{name} of " if not of else f"{name}: ")

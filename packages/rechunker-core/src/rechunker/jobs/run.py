@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +12,7 @@ import zarr
 from rechunker.jobs.array_plan import Parallelism
 from rechunker.jobs.resuming import check_facts
 from rechunker.jobs.target_job import TargetJob
-from rechunker.planning import RechunkPlan
+from rechunker.planning import RechunkPlan, StagePlan
 from rechunker.types import CopySpec
 
 __all__ = ["Run"]
@@ -37,6 +37,22 @@ class Run:
     def copy_plan(self) -> dict[str, RechunkPlan]:
         """Plans of the arrays, by their names."""
         return {array.name: array.plan for array in self.job.jobs}
+
+    @property
+    def predicted(self) -> dict[str, StagePlan]:
+        """Planned stages of all arrays, by the names of the stages that run them."""
+        return {name: stage for job in self.job.jobs for name, stage in job.predicted.items()}
+
+    def digests(self, sums: Iterable[tuple[str, int]]) -> dict[str, str]:
+        """Return the digests of verified arrays, by their names.
+
+        Parameters
+        ----------
+        sums
+            Their names, and the sums over their values.
+        """
+        jobs = {job.name: job for job in self.job.jobs}
+        return {name: jobs[name].digest(total) for name, total in sums}
 
     def specs(self, *, verify: bool = False) -> Iterator[CopySpec]:
         """Yield the copy specs of all arrays, and of start and finish."""

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import uuid4
 
 import zarr
 from zarr.storage import StorePath
 
-from rechunker.copying import StoredArray
 from rechunker.jobs.apart import Apart
-from rechunker.jobs.array_plan import Parallelism, plan_job
+from rechunker.jobs.array_plan import Parallelism
 from rechunker.jobs.equality import Check
 from rechunker.jobs.facts import facts_of
-from rechunker.jobs.job import ArrayJob, Journals, TempPlace
+from rechunker.jobs.job import ArrayJob, Journals
 from rechunker.jobs.published import Published
 from rechunker.jobs.publishing import Finish, Sources, Start
 from rechunker.jobs.resuming import Resumption
@@ -24,18 +22,17 @@ from rechunker.jobs.roots import Root
 from rechunker.metadata import array_from_document, quiet
 from rechunker.sources import Hierarchy
 from rechunker.stores import (
-    COPIED,
     Claim,
     Journal,
     StageJournal,
     digest_of,
-    find_node,
     node_digest,
     outermost,
+    retried,
 )
 from rechunker.types import CopySpec, Stage
 
-__all__ = ["TargetJob", "plan_target"]
+__all__ = ["TargetJob"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,15 @@ class TargetJob:
         finish = self._finish(roots, sources, documents, published)
         if verify:
             finish = replace(finish, checks=tuple(self._checks()))
-        start = Stage("start", 1, Start(roots, sources, self._apart(), self._resumption(verify)))
+        temp = self._temp_folder()
+        begin = Start(
+            roots,
+            sources,
+            self._apart(),
+            self._resumption(verify),
+            temp and Claim(temp[1].store, temp[1].path, self.run),
+        )
+        start = Stage("start", 1, begin)
         last = Stage("finish", 1, finish)
         yield CopySpec("", (start, *[nothing] * longest, last))
 
@@ -184,8 +189,8 @@ class TargetJob:
         read = [job.request.source.reader.stored for job in self.jobs]
         there = {digest_of(metadata) for metadata in self.replaced.values()}
         alike = [StorePath(a.store, a.path) for a in read if a is not None and a.digest in there]
-        temp = next(self._temp_folders(), None)
-        return Apart(self.run, self.place, outermost(self.hierarchy.origins), tuple(alike), temp)
+        origins = outermost(self.hierarchy.origins)
+        return Apart(self.run, self.place, origins, tuple(alike), self._temp_folder())
 
     def _published(self) -> Published:
         documents = {job.name: job.request.document for job in self.jobs}
@@ -198,21 +203,21 @@ class TargetJob:
         documents: tuple[tuple[str, bytes], ...],
         published: Published,
     ) -> Finish:
+        temp = self._temp_folder()
         return Finish(
             self.place.store,
             roots,
             sources,
             documents,
             tuple(published.consolidated()),
-            tuple((folder.store, folder.path) for _, folder in self._temp_folders()),
+            temp and temp[1],
             self.journal,
         )
 
-    def _temp_folders(self) -> Iterator[tuple[StorePath, StorePath]]:
-        """Yield the temp places of the arrays, each with the folder that its array alone uses."""
-        for job in self.jobs:
-            if job.temp is not None:
-                yield job.temp.path, job.temp_folder
+    def _temp_folder(self) -> tuple[StorePath, StorePath] | None:
+        """Return the temp place, and the folder in it that this plan alone uses."""
+        temps = (job.temp for job in self.jobs if job.temp is not None)
+        return next(((temp.path, temp.path / temp.folder) for temp in temps), None)
 
     def _sources(self) -> Sources:
         readers = (job.request.source.reader for job in self.jobs)
@@ -234,82 +239,9 @@ class TargetJob:
     def open(self) -> zarr.Array[Any] | zarr.Group:
         """Open the target, which must exist."""
         with quiet():
-            if self.hierarchy.groups is None:
-                return zarr.open_array(self.place, mode="r+")
-            return zarr.open_group(self.place, mode="r+", use_consolidated=False)
+            return retried(self.place.store, self._open)
 
-
-def _is_unfinished(place: StorePath) -> bool:
-    """Return whether a run has died while it published what is at a place."""
-    if not place.store.supports_listing or not place.store.supports_deletes:
-        return False
-    return bool((Journal(place).facts() or {}).get(COPIED))
-
-
-def plan_target(
-    hierarchy: Hierarchy,
-    place: StorePath,
-    temp: Mapping[str, TempPlace] | None,
-    max_mem: int,
-    parallelism: Parallelism,
-    *,
-    into_group: bool,
-) -> TargetJob:
-    """Plan every array of a target, and find what the target would replace.
-
-    Parameters
-    ----------
-    hierarchy
-        Arrays and groups of the target.
-    place
-        Where the target goes.
-    temp
-        Where the temporary objects of each array go, by its name; None if there is no temp store.
-    max_mem
-        Memory limit per task in bytes.
-    parallelism
-        Of the executor that will run the plan.
-    into_group
-        Whether to add the arrays to a group that exists.
-
-    Raises
-    ------
-    FileExistsError
-        If something is at the target and must not be replaced.
-    MemoryLimitError, ValueError
-        If an array cannot be rechunked within the memory limit, or not without a temp store.
-    """
-    roots: tuple[str, ...] = ("",)
-    if into_group and hierarchy.groups is not None:
-        roots = tuple(request.name for request in hierarchy.arrays)
-    replaced = dict(_replaced(hierarchy, place, roots))
-    jobs = tuple(
-        plan_job(
-            request,
-            StoredArray.of(place / request.name, request.document, request.source.itemsize),
-            temp=temp[request.name] if temp else None,
-            max_mem=max_mem,
-            parallelism=parallelism,
-        )
-        for request in hierarchy.arrays
-    )
-    return TargetJob(place, hierarchy, jobs, replaced, roots, uuid4().hex, max_mem, parallelism)
-
-
-def _replaced(
-    hierarchy: Hierarchy, place: StorePath, roots: Sequence[str]
-) -> Iterator[tuple[str, bytes]]:
-    """Yield the paths of nodes to replace, with their metadata."""
-    for root in roots:
-        there = place / root
-        node = find_node(there)
-        if node is None:
-            continue
-        if not {"", root} & hierarchy.overwrite:
-            if _is_unfinished(place / roots[0]):
-                continue
-            raise FileExistsError(
-                f"there is {node} at {there} already; choose another target_store, or give "
-                "target_options={'overwrite': True} to have execute() replace it"
-            )
-        yield root, node.metadata
+    def _open(self) -> zarr.Array[Any] | zarr.Group:
+        if self.hierarchy.groups is None:
+            return zarr.open_array(self.place, mode="r+")
+        return zarr.open_group(self.place, mode="r+", use_consolidated=False)

@@ -63,7 +63,7 @@ class BatchRunner:
     def __call__(self, stage: Stage, tasks: range) -> Traffic:
         """Run tasks and return their traffic; raises what `iterate` raises."""
         with nullcontext() if self.execution is None else self.execution.running():
-            return sum(self.iterate(stage, tasks), Traffic())
+            return Traffic.total(self.iterate(stage, tasks))
 
     def iterate(self, stage: Stage, tasks: range) -> Generator[Traffic, None, None]:
         """Run tasks, and yield the traffic of each as soon as it is done.
@@ -89,6 +89,8 @@ class BatchRunner:
                 self._check()
                 for traffic in stage.iterate(tasks[done:]):
                     done += 1
+                    if failures:
+                        traffic += Traffic(retries=failures).of_stage(stage.name)
                     failures = 0
                     yield traffic
                     if done < len(tasks):

@@ -14,7 +14,7 @@ from rechunker.copying import (
     RegionReader,
     StoredArray,
     ZarrReader,
-    count_objects,
+    find_stored,
     is_variable_length,
 )
 from rechunker.metadata import (
@@ -58,7 +58,7 @@ def zarr_source(array: zarr.Array[Any], document: Document) -> SourceArray:
         digest=node_digest(array.store_path),
         missing_is_error=not getattr(array.config, "read_missing_chunks", True),  # zarr 3.4
     )
-    stored = replace(stored, stored_count=count_objects(stored))
+    stored = replace(stored, stored_keys=find_stored(stored))
     return SourceArray(
         reader=ZarrReader(stored),
         shape=stored.shape,

@@ -14,6 +14,13 @@ from rechunker.stores.claims import CLAIM, Claim, ClaimWatch, TargetInUseError
 from rechunker.stores.disk import check_name_on_disk, check_writable, disk_path
 from rechunker.stores.holders import Holder, Known, boot_id
 from rechunker.stores.journal import COPIED, JOURNAL, Journal, StageJournal, StageRecords
+from rechunker.stores.leftovers import (
+    DIGEST_FOLDER,
+    Leftover,
+    clean,
+    leftovers,
+    temp_folder_name,
+)
 from rechunker.stores.marks import Mark
 from rechunker.stores.members import Member, find_members, read_member
 from rechunker.stores.nodes import (
@@ -27,11 +34,13 @@ from rechunker.stores.nodes import (
 )
 from rechunker.stores.overlap import contains, identity_of, names_of, outermost
 from rechunker.stores.records import Log, Records
+from rechunker.stores.requests import retried, take_retries, until
 from rechunker.stores.resolve import is_process_local, resolve_store
 
 __all__ = [
     "CLAIM",
     "COPIED",
+    "DIGEST_FOLDER",
     "JOURNAL",
     "METADATA",
     "Claim",
@@ -39,6 +48,7 @@ __all__ = [
     "Holder",
     "Journal",
     "Known",
+    "Leftover",
     "Log",
     "Mark",
     "Member",
@@ -56,6 +66,7 @@ __all__ = [
     "check_name_on_disk",
     "check_unchanged",
     "check_writable",
+    "clean",
     "contains",
     "digest_of",
     "disk_path",
@@ -63,11 +74,16 @@ __all__ = [
     "find_node",
     "identity_of",
     "is_process_local",
+    "leftovers",
     "names_of",
     "node_digest",
     "outermost",
     "read_json",
     "read_member",
     "resolve_store",
+    "retried",
+    "take_retries",
+    "temp_folder_name",
+    "until",
     "unwrap",
 ]

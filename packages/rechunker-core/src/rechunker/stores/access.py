@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from copy import copy
+from functools import partial
 from io import FileIO
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from zarr.storage import (
 )
 
 from rechunker.scratch import Scratch
+from rechunker.stores.requests import again, ask, run
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
@@ -40,11 +41,11 @@ __all__ = [
     "find_keys",
     "get",
     "get_all",
+    "get_range",
     "list_dir",
     "put",
     "put_if_missing",
     "put_reused",
-    "run",
     "sizes",
     "unwrap",
     "with_inner",
@@ -62,63 +63,44 @@ _WRITE_THROUGH = (LocalStore, FsspecStore, ZipStore)
 _WRITE_THROUGH_OBSTORE = frozenset({"AzureStore", "GCSStore", "HTTPStore", "LocalStore", "S3Store"})
 
 
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine of a store on Zarr's event loop and return its result.
-
-    Remote filesystems bind their connections to the first loop that uses them, which is Zarr's.
-    There is no public way to run a coroutine on it (zarr 3.1.6 to 3.4.2). An interrupt leaves the
-    coroutine running there, so wait for it: nothing may be written once an execution has ended.
-    """
-    from zarr.core.sync import sync
-
-    job = _Job(coroutine)
-    try:
-        return sync(job.run())
-    except KeyboardInterrupt:
-        job.cancel()
-        raise
-
-
-class _Job(Generic[T]):
-    """A coroutine that runs in an event loop, seen from another thread."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
-        self._coroutine = coroutine
-        self._is_cancelled = self._has_begun = False
-        self._has_ended = threading.Event()
-
-    async def run(self) -> T:
-        self._has_begun = True
-        try:
-            if self._is_cancelled:
-                self._coroutine.close()
-                raise asyncio.CancelledError
-            return await self._coroutine
-        finally:
-            self._has_ended.set()
-
-    def cancel(self) -> None:
-        """Do not begin if it has not begun; otherwise wait for its end."""
-        self._is_cancelled = True
-        if self._has_begun:
-            self._has_ended.wait()
-
-
 def get(store: Store, key: str, byte_range: ByteRequest | None = None) -> Buffer | None:
     """Return the object at `key`, or a range of its bytes; None if there is none."""
     prototype = default_buffer_prototype()
     if type(store) in _DIRECT and isinstance(store, SupportsGetSync):
         return store.get_sync(key, prototype=prototype, byte_range=byte_range)
-    return run(store.get(key, prototype, byte_range))
+    return ask(store, lambda: store.get(key, prototype, byte_range))
+
+
+def get_range(store: Store, key: str, byte_range: ByteRequest, size: int) -> Buffer | None:
+    """Return a range of the bytes of an object; None if there is none.
+
+    Raises
+    ------
+    EOFError
+        If the answer has another size, also if the store is asked again.
+    """
+
+    def checked(found: Buffer | None) -> Buffer | None:
+        if found is not None and len(found) != size:
+            raise EOFError(f"{key}: {len(found):,} bytes of the object instead of {size:,}")
+        return found
+
+    async def request() -> Buffer | None:
+        return checked(await store.get(key, default_buffer_prototype(), byte_range))
+
+    if type(store) in _DIRECT:
+        return checked(get(store, key, byte_range))
+    return ask(store, request)
 
 
 def get_all(keys: Iterable[tuple[Store, str]]) -> list[Buffer | BaseException | None]:
     """Return the objects at keys of stores, asked for at the same time, and errors as values."""
 
     async def gather() -> list[Buffer | BaseException | None]:
-        requests = (store.get(key, default_buffer_prototype()) for store, key in keys)
+        requests = (again(store, partial(store.get, key, prototype)) for store, key in keys)
         return await asyncio.gather(*requests, return_exceptions=True)
 
+    prototype = default_buffer_prototype()
     return run(gather())
 
 
@@ -147,12 +129,11 @@ def fetch_range(
                 yield _fill(file, scratch.take(size))
         return
     sizes = list(sizes)
-    found = get(store, key, RangeByteRequest(start, start + sum(sizes)))
+    stop = start + sum(sizes)
+    found = get_range(store, key, RangeByteRequest(start, stop), stop - start)
     if found is None:
         raise FileNotFoundError(key)
     whole = np.asarray(found.as_numpy_array()).view(np.uint8)
-    if whole.size != sum(sizes):
-        raise EOFError(f"{key} is {sum(sizes) - whole.size} bytes too short")
     for stop, size in zip(accumulate(sizes), sizes, strict=True):
         yield whole[stop - size : stop]
 
@@ -182,12 +163,12 @@ def put(store: Store, key: str, value: Buffer) -> None:
     if type(store) in _DIRECT and isinstance(store, SupportsSetSync):
         store.set_sync(key, value)
     else:
-        run(store.set(key, value))
+        ask(store, lambda: store.set(key, value))
 
 
 def put_if_missing(store: Store, key: str, value: Buffer) -> None:
     """Store `value` at `key` unless there is an object; at once, if the store can do that."""
-    run(store.set_if_not_exists(key, value))
+    ask(store, lambda: store.set_if_not_exists(key, value))
 
 
 def find_keys(store: Store, prefix: str, wanted: Callable[[str], bool]) -> list[str]:
@@ -229,7 +210,7 @@ def _forget_listings(store: Any) -> None:
 
 def list_dir(store: Store, prefix: str) -> list[str]:
     """Return the names directly below `prefix`, of objects and of folders."""
-    return run(_collect(store.list_dir, prefix, lambda name: True))
+    return ask(store, lambda: _collect(store.list_dir, prefix, lambda name: True))
 
 
 async def _collect(
@@ -260,7 +241,7 @@ def copies(store: Store) -> int:
 
 def delete(store: Store, key: str) -> None:
     """Delete the object at `key` if there is one."""
-    run(store.delete(key))
+    ask(store, lambda: store.delete(key))
 
 
 def delete_dir(store: Store, prefix: str) -> None:
@@ -279,7 +260,7 @@ def _despite_others(store: Store, call: Callable[[], Coroutine[Any, Any, T]]) ->
     """
     while True:
         try:
-            return run(call())
+            return ask(store, call)
         except FileNotFoundError:
             if not isinstance(unwrap(store), LocalStore):
                 raise
@@ -290,14 +271,14 @@ def sizes(store: Store, keys: Iterable[str]) -> list[int | None]:
     if type(store) is LocalStore:
         return [_size_of_file(store.root / key) for key in keys]
 
-    async def ask(key: str) -> int | None:
+    async def size(key: str) -> int | None:
         try:
-            return await store.getsize(key)
+            return await again(store, partial(store.getsize, key))
         except FileNotFoundError:
             return None
 
     async def gather() -> list[int | None]:
-        return await asyncio.gather(*map(ask, keys))
+        return await asyncio.gather(*map(size, keys))
 
     return run(gather())
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
 from zarr.abc.store import Store
-from zarr.buffer import cpu
 from zarr.storage import LocalStore, StorePath
 
 from rechunker.stores import access
-from rechunker.stores.holders import Holder, Known
+from rechunker.stores.holders import FOR_LIFE, Holder, Known
 
 __all__ = ["CLAIM", "Claim", "ClaimWatch", "TargetInUseError"]
 
@@ -59,8 +57,8 @@ class Claim:
         if found is None:
             return None
         try:
-            return Holder(**json.loads(found.to_bytes()))
-        except (TypeError, ValueError):
+            return Holder.unpack(found)
+        except ValueError:
             raise TargetInUseError(
                 f"{self.place} has a claim ({CLAIM}) that cannot be read; delete that object if no "
                 "other run writes there"
@@ -86,7 +84,7 @@ class Claim:
             If another run holds the target.
         """
         mine = Holder.here(self.run, execution or uuid4().hex, resumes=resume)
-        access.put_if_missing(self.store, self.key, _pack(mine))
+        access.put_if_missing(self.store, self.key, mine.pack())
         found = self.holder()
         same_run = found is not None and found.run == self.run
         if found == mine or (same_run and execution is None):
@@ -94,15 +92,26 @@ class Claim:
         in_use = found is not None and not found.is_gone
         if found is not None and in_use and (found.is_on_this_host or not (overwrite or resume)):
             raise TargetInUseError(_in_use(self.place, found))
-        access.put(self.store, self.key, _pack(mine))
+        access.put(self.store, self.key, mine.pack())
         self.check()
         return mine
+
+    def set(self, holder: Holder | None) -> None:
+        """Say who holds a place, without asking whether another one does.
+
+        Parameters
+        ----------
+        holder
+            The holder; None for this process as long as it lives.
+        """
+        holder = holder or Holder.here(self.run, FOR_LIFE)
+        access.put(self.store, self.key, holder.pack())
 
     def set_cleared(self, holder: Holder, *, epoch: str = "", known: Known = "nothing") -> None:
         """Note that the target can be written to, and which tasks have been done before."""
         self.check()
         ready = replace(holder, cleared=True, epoch=epoch, known=known)
-        access.put(self.store, self.key, _pack(ready))
+        access.put(self.store, self.key, ready.pack())
 
     def check(self) -> Holder:
         """Check that this run still holds the target, and return the execution that does.
@@ -186,10 +195,6 @@ def _new_folder(place: StorePath) -> Path | None:
         return None
     folder = store.root / place.path
     return None if folder.exists() else folder
-
-
-def _pack(holder: Holder) -> cpu.Buffer:
-    return cpu.Buffer.from_bytes(json.dumps(asdict(holder)).encode())
 
 
 def _in_use(place: StorePath, holder: Holder) -> str:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Holder", "Known", "boot_id"]
+from zarr.abc.buffer import Buffer
+from zarr.buffer import cpu
+
+__all__ = ["FOR_LIFE", "Holder", "Known", "boot_id"]
 
 Known = Literal["nothing", "some", "all"]
 """Which tasks of a run need not be done: none, those in its journal, or all of them."""
 
+# Execution of a holder that counts as running as long as its process does.
+FOR_LIFE = ""
 # Executions that this process is in the middle of: a claim of any other one is left over.
 _ACTIVE: set[str] = set()
 
@@ -76,6 +82,24 @@ class Holder:
         finally:
             _ACTIVE.discard(execution)
 
+    def pack(self) -> Buffer:
+        """Return the holder as an object of a store."""
+        return cpu.Buffer.from_bytes(json.dumps(asdict(self)).encode())
+
+    @classmethod
+    def unpack(cls, content: Buffer) -> Holder:
+        """Return the holder that an object of a store says.
+
+        Raises
+        ------
+        ValueError
+            If it says none.
+        """
+        try:
+            return cls(**json.loads(content.to_bytes()))
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+
     @property
     def is_on_this_host(self) -> bool:
         return (self.host, self.boot) == (socket.gethostname(), boot_id())
@@ -86,7 +110,7 @@ class Holder:
         if not self.is_on_this_host:
             return False
         if self.pid == os.getpid() and self.born == _born(self.pid):
-            return self.execution not in _ACTIVE
+            return self.execution not in (*_ACTIVE, FOR_LIFE)
         return not _is_alive(self.pid) or self.born != _born(self.pid)
 
     def __str__(self) -> str:

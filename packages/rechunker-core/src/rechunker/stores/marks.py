@@ -12,11 +12,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from zarr.abc.buffer import Buffer
-from zarr.buffer import cpu
 from zarr.storage import MemoryStore, StorePath
 
 from rechunker.stores import access
 from rechunker.stores.claims import CLAIM
+from rechunker.stores.holders import FOR_LIFE, Holder
 from rechunker.stores.mapping import MappingStore
 from rechunker.stores.nodes import find_node, reading
 from rechunker.stores.overlap import names_of
@@ -104,7 +104,7 @@ class Mark:
         """Mark a place within a context."""
         mark = cls((place,), run, f"{CLAIM}-{run}")
         key = _join(place.path, mark.name)
-        access.put(place.store, key, cpu.Buffer.from_bytes(run.encode()))
+        access.put(place.store, key, Holder.here(run, FOR_LIFE).pack())
         try:
             yield mark
         finally:

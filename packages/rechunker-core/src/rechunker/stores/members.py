@@ -12,8 +12,8 @@ from zarr.abc.store import Store
 from zarr.buffer import default_buffer_prototype
 from zarr.storage import StorePath
 
-from rechunker.stores import access
 from rechunker.stores.nodes import NODES_V2, Kind, kind_of, reading
+from rechunker.stores.requests import again, run
 
 __all__ = ["Member", "find_members", "read_member"]
 
@@ -71,7 +71,7 @@ def read_member(place: StorePath, zarr_format: int) -> Member | None:
     with reading(place.store) as store:
         if store is None:
             return None
-        return access.run(_Walk.of(store, zarr_format).read(place.path))
+        return run(_Walk.of(store, zarr_format).read(place.path))
 
 
 def find_members(
@@ -97,7 +97,7 @@ def find_members(
     with reading(place.store) as store:
         if store is None:
             return {}
-        return access.run(_find(_Walk.of(store, zarr_format), place.path, names))
+        return run(_find(_Walk.of(store, zarr_format), place.path, names))
 
 
 class _Walk(NamedTuple):
@@ -128,13 +128,19 @@ class _Walk(NamedTuple):
 
     async def _get(self, path: str, name: str) -> bytes | None:
         async with self.slots:
-            found = await self.store.get(_join(path, name), default_buffer_prototype())
+            found = await again(
+                self.store,
+                lambda: self.store.get(_join(path, name), default_buffer_prototype()),
+            )
         return None if found is None else found.to_bytes()
+
+    async def _names(self, path: str) -> list[str]:
+        return [name async for name in self.store.list_dir(path)]
 
     async def below(self, path: str) -> dict[str, Member]:
         """Return all members below a group, by their full paths."""
         async with self.slots:
-            names = [name async for name in self.store.list_dir(path)]
+            names = await again(self.store, lambda: self._names(path))
         children = [_join(path, name) for name in names]
         read = await asyncio.gather(*map(self.read, children))
         found = {child: m for child, m in zip(children, read, strict=True) if m is not None}

@@ -13,6 +13,7 @@ from zarr.abc.store import Store
 from zarr.storage import LocalStore, StorePath, ZipStore
 
 from rechunker.stores import access
+from rechunker.stores.requests import run
 
 __all__ = [
     "METADATA",
@@ -189,7 +190,7 @@ def reading(store: Store) -> Iterator[Store | None]:
     if path is not None and not path.exists():
         yield None
     elif path is not None and is_zipfile(path):
-        with access.run(ZipStore.open(path, mode="r")) as archive:
+        with run(ZipStore.open(path, mode="r")) as archive:
             yield archive
     else:  # also an archive that is being written: it has no directory yet, its store is open
         yield store

@@ -15,7 +15,7 @@ from rechunker.planning import Grid, MemoryLimitError, axis_widest, counts, regu
 from rechunker.plugins import get_executor
 from rechunker.sizes import format_bytes, parse_bytes
 from rechunker.sources import SourceArray
-from rechunker.stores import StageJournal, access, resolve_store
+from rechunker.stores import DIGEST_FOLDER, Claim, StageJournal, access, resolve_store
 from rechunker.types import CopySpec, Executor
 from rechunker.verifying.sides import check_reachable
 
@@ -114,10 +114,12 @@ def digests_of(
         )
     limit, shown = parse_bytes(max_mem), {} if progress is None else {"progress": progress}
     store = MemoryStore() if temp_store is None else temp_store
-    place = resolve_store(store) / f"rechunker-digest-{uuid4().hex}"
+    execution = uuid4().hex
+    place = resolve_store(store) / f"{DIGEST_FOLDER}{execution}"
     passes = [list(_passes(side, place / str(n))) for n, side in enumerate(sides)]
     specs = [p.spec(limit, engine.threads) for some in passes for p in some]
     try:
+        Claim(place.store, place.path, execution).set(None)
         engine.execute_plan(engine.prepare_plan(specs), **options, **shown)
         return [{p.name: p.digest() for p in some} for some in passes]
     finally:

@@ -1,19 +1,19 @@
-"""Stored counts: how many objects of an array are there, where listing them is cheap."""
+"""Listing: which objects of an array are there is found out where that is cheap."""
 
 from __future__ import annotations
 
 import re
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
 from zarr.storage import LocalStore, StorePath
 
+from rechunker.copying.stored_array import StoredArray
+from rechunker.copying.stored_keys import StoredKeys
 from rechunker.stores import access, unwrap
 
-if TYPE_CHECKING:
-    from rechunker.copying.stored_array import StoredArray
-
-__all__ = ["check_count", "count_objects"]
+__all__ = ["check_keys", "find_stored"]
 
 # Objects of an array that are listed: files within a fraction of a second, others with few
 # requests, which mostly return 1,000 keys.
@@ -21,8 +21,8 @@ _MOST_FILES = 100_000
 _MOST_OTHERS = 5_000
 
 
-def count_objects(array: StoredArray) -> int | None:
-    """Return how many objects of an array are stored.
+def find_stored(array: StoredArray) -> StoredKeys | None:
+    """Return which objects of an array are stored.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def count_objects(array: StoredArray) -> int | None:
 
     Returns
     -------
-    int or None
+    StoredKeys or None
         None where listing is not cheap, not supported or not allowed, or where the names of
         chunks are of a kind of their own.
     """
@@ -39,17 +39,28 @@ def count_objects(array: StoredArray) -> int | None:
     if prod(array.objects) > most or not array.store.supports_listing:
         return None
     corners = [tuple(0 for _ in array.objects), tuple(n - 1 for n in array.objects)]
-    if not all(map(_Keys.of(array).contain, map(array.key, corners))):
+    keys = _Keys.of(array)
+    if any(keys.find(array.key(corner)) is None for corner in corners):
         return None
     try:
-        return _count(array)
+        return _find(array)
     except Exception:  # noqa: BLE001 - a store that may not be listed raises an error of its own
         return None
 
 
-def _count(array: StoredArray) -> int:
+def _find(array: StoredArray) -> StoredKeys:
     prefix = f"{array.path}/" if array.path else ""
-    return len(access.find_keys(array.store, prefix, _Keys.of(array).contain))
+    keys = _Keys.of(array)
+    stored = np.zeros(array.objects, bool)
+
+    def note(key: str) -> bool:
+        index = keys.find(key)
+        if index is not None:
+            stored[index] = True
+        return False  # there may be many keys, and none of them is needed any more
+
+    access.find_keys(array.store, prefix, note)
+    return StoredKeys.of(stored)
 
 
 class _Keys(NamedTuple):
@@ -65,28 +76,29 @@ class _Keys(NamedTuple):
         first = array.key((0,) * len(counts))
         numbers = re.search(r"0([./]0)*$", first)
         if not counts or numbers is None:
-            return cls(first, "/", counts)  # the only key; or keys of another kind: contains none
+            return cls(first, "/", counts)  # the only key; or keys of another kind
         return cls(first[: numbers.start()], (numbers[1] or "/")[0], counts)
 
-    def contain(self, key: str) -> bool:
-        """Return whether a key is that of an object of the grid."""
+    def find(self, key: str) -> tuple[int, ...] | None:
+        """Return the index in the grid of the object with a key; None if it is no such key."""
         if not key.startswith(self.prefix):
-            return False
+            return None
         rest = key[len(self.prefix) :]
         if not self.counts:
-            return not rest
+            return None if rest else ()
         numbers = rest.split(self.separator)
-        return len(numbers) == len(self.counts) and all(
+        is_key = len(numbers) == len(self.counts) and all(
             number.isdecimal()
             and len(number) <= len(str(count))
             and str(int(number)) == number
             and int(number) < count
             for number, count in zip(numbers, self.counts, strict=True)
         )
+        return tuple(map(int, numbers)) if is_key else None
 
 
-def check_count(array: StoredArray) -> None:
-    """Check that as many objects are stored as when the plan was made, if they were counted.
+def check_keys(array: StoredArray) -> None:
+    """Check that the same objects are stored as when the plan was made, if that is known.
 
     Where none was missing, nothing is listed: reading a missing object is an error then
     (`StoredArray.confirm_missing`).
@@ -99,14 +111,16 @@ def check_count(array: StoredArray) -> None:
     Raises
     ------
     ValueError
-        If there are more or fewer.
+        If there are others.
     """
-    if array.stored_count in (None, prod(array.objects)):
+    before = array.stored_keys
+    if before is None or before.are_all:
         return
-    now = _count(array)
-    if now != array.stored_count:
+    now = _find(array)
+    if now != before:
         raise ValueError(
             f"the source {StorePath(array.store, array.path)} is not what it was when rechunk() "
-            f"was called: {array.stored_count:,} chunks were stored then, {now:,} are now; restore "
-            "what is missing, or call rechunk() again"
+            f"was called: {before.count:,} chunks were stored then, {now.count:,} are now"
+            f"{', but not the same' if now.count == before.count else ''}; restore what is "
+            "missing, or call rechunk() again"
         )

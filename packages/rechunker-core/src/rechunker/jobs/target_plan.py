@@ -1,0 +1,103 @@
+"""Target plans: every array of a target is planned, and what it replaces is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from uuid import uuid4
+
+from zarr.storage import StorePath
+
+from rechunker.copying import StoredArray
+from rechunker.jobs.array_plan import Parallelism, plan_job
+from rechunker.jobs.job import ArrayJob, TempPlace
+from rechunker.jobs.target_job import TargetJob
+from rechunker.sources import Hierarchy
+from rechunker.stores import COPIED, Journal, find_node, temp_folder_name
+
+__all__ = ["plan_target"]
+
+
+def _is_unfinished(place: StorePath) -> bool:
+    """Return whether a run has died while it published what is at a place."""
+    if not place.store.supports_listing or not place.store.supports_deletes:
+        return False
+    return bool((Journal(place).facts() or {}).get(COPIED))
+
+
+def plan_target(
+    hierarchy: Hierarchy,
+    place: StorePath,
+    temp: Mapping[str, TempPlace] | None,
+    max_mem: int,
+    parallelism: Parallelism,
+    *,
+    into_group: bool,
+) -> TargetJob:
+    """Plan every array of a target, and find what the target would replace.
+
+    Parameters
+    ----------
+    hierarchy
+        Arrays and groups of the target.
+    place
+        Where the target goes.
+    temp
+        Where the temporary objects of each array go, by its name; None if there is no temp store.
+    max_mem
+        Memory limit per task in bytes.
+    parallelism
+        Of the executor that will run the plan.
+    into_group
+        Whether to add the arrays to a group that exists.
+
+    Raises
+    ------
+    FileExistsError
+        If something is at the target and must not be replaced.
+    MemoryLimitError, ValueError
+        If an array cannot be rechunked within the memory limit, or not without a temp store.
+    """
+    roots: tuple[str, ...] = ("",)
+    if into_group and hierarchy.groups is not None:
+        roots = tuple(request.name for request in hierarchy.arrays)
+    replaced = dict(_replaced(hierarchy, place, roots))
+    jobs = tuple(
+        plan_job(
+            request,
+            StoredArray.of(place / request.name, request.document, request.source.itemsize),
+            temp=temp[request.name] if temp else None,
+            max_mem=max_mem,
+            parallelism=parallelism,
+        )
+        for request in hierarchy.arrays
+    )
+    jobs = tuple(_in_one_folder(jobs))
+    return TargetJob(place, hierarchy, jobs, replaced, roots, uuid4().hex, max_mem, parallelism)
+
+
+def _in_one_folder(jobs: Sequence[ArrayJob]) -> Iterator[ArrayJob]:
+    """Yield jobs with a folder that all their temporary objects, and no others, lie in."""
+    folder = temp_folder_name([job.fingerprint for job in jobs])
+    for job in jobs:
+        temp = None if job.temp is None else replace(job.temp, folder=folder)
+        yield replace(job, temp=temp)
+
+
+def _replaced(
+    hierarchy: Hierarchy, place: StorePath, roots: Sequence[str]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the paths of nodes to replace, with their metadata."""
+    for root in roots:
+        there = place / root
+        node = find_node(there)
+        if node is None:
+            continue
+        if not {"", root} & hierarchy.overwrite:
+            if _is_unfinished(place / roots[0]):
+                continue
+            raise FileExistsError(
+                f"there is {node} at {there} already; choose another target_store, or give "
+                "target_options={'overwrite': True} to have execute() replace it"
+            )
+        yield root, node.metadata
