@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "rechunked": "planning report types",
     "api": "jobs sources stores plugins sizes rechunked types",
     "verifying": "copying planning plugins sizes sources stores types",
-    "rechunker": "api planning rechunked copying jobs stores verifying",
+    "rechunker": "api planning rechunked report copying jobs stores verifying",
     "executors": "running types hookspecs " + " ".join(f"rechunker_{name}" for name in ENGINES),
     "testing": "rechunker plugins types",
     "rechunker_beam": "running types hookspecs",
