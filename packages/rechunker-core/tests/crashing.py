@@ -1,18 +1,21 @@
-"""Runs that are killed: a server that forks a process for each, and kills it at a chosen moment.
+"""Runs that are killed, or fail: a server forks a process for each, and hits it at a moment.
 
 The processes are forked from one that has imported everything, which saves a second for each.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -36,23 +39,72 @@ EVENTS = frozenset(
 )
 
 
-class Deadline:
-    """Counts events in a folder, and kills the process at one of them."""
+@dataclass(frozen=True)
+class Blow:
+    """What happens to a run at the deadline.
 
-    def __init__(self, folder: str, last: int | None):
+    Parameters
+    ----------
+    signal
+        Signal that the process gets, if there is no error number.
+    number
+        Number of the error that opening files for writing, and so on, raises from then on; 0 for
+        none.
+    once
+        Whether it raises the error only once.
+    place
+        Name of the folder in which it happens; "" for all.
+    retries
+        Argument of `execute`.
+    """
+
+    signal: int = signal.SIGKILL
+    number: int = 0
+    once: bool = False
+    place: str = ""
+    retries: int = 0
+
+
+class Deadline:
+    """Counts events in a folder, and deals a blow to the process at one of them."""
+
+    def __init__(self, folder: str, last: int | None, blow: Blow):
         self.count = 0
-        self._folder = folder
+        self.struck = 0.0  # when
+        self.after: list[str] = []  # what was changed since then
+        self._folder = os.path.join(folder, blow.place)
         self._last = last
+        self._blow = blow
         sys.addaudithook(self._hear)
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event in EVENTS and str(arguments[0]).startswith(self._folder):
-            self.tick()
+            if self.struck and self._changes_something(event, arguments):
+                self.after.append(f"{event} {arguments[0]}")
+            if not self._blow.number:
+                self.tick()
+            elif self._changes_something(event, arguments):
+                self._fail(str(arguments[0]))
+
+    def _changes_something(self, event: str, arguments: tuple[Any, ...]) -> bool:
+        if event == "open":
+            return bool(arguments[2] & (os.O_WRONLY | os.O_RDWR))
+        if event in ("os.remove", "os.rmdir"):
+            return self._blow.number != errno.ENOSPC  # there is always room for less
+        return event in ("os.rename", "os.mkdir")
+
+    def _fail(self, path: str) -> None:
+        self.count += 1
+        if self._last is not None and self.count >= self._last:
+            if self._blow.once and self.count > self._last:
+                return
+            raise OSError(self._blow.number, os.strerror(self._blow.number), path)
 
     def tick(self) -> None:
         self.count += 1
         if self.count == self._last:
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.struck = time.monotonic()
+            os.kill(os.getpid(), self._blow.signal)
 
 
 class Ticking(WrapperStore[Store]):
@@ -163,10 +215,10 @@ def plan_on_s3(kind: str, folder: Path, tick: Callable[[], None]) -> rechunker.R
     return rechunker.rechunk(source, (40, 3), "6kB", target, None, temp, executor=PythonExecutor(2))
 
 
-def run(kind: str, folder: str, last: int | None) -> None:
+def run(kind: str, folder: str, last: int | None, blow: dict[str, Any]) -> None:
     """Plan and execute, and tell how many tasks were done, and what happened at all."""
     place, is_remote = Path(folder), "http" in kind
-    deadline = Deadline("nowhere" if is_remote else folder, last)
+    deadline = Deadline("nowhere" if is_remote else folder, last, Blow(**blow))
     descriptor = os.open(f"{folder}.done", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     copied = [0]
 
@@ -174,13 +226,27 @@ def run(kind: str, folder: str, last: int | None) -> None:
         if nbytes > copied[-1]:  # not a task that was done before
             os.write(descriptor, b".")
         copied.append(nbytes)
-        deadline.tick()
+        if not Blow(**blow).number:
+            deadline.tick()
 
     planned = plan_on_s3(kind, place, deadline.tick) if is_remote else plan(kind, place)
-    planned.execute(resume=True, progress=progress)
+    told: dict[str, Any]
+    try:
+        planned.execute(resume=True, progress=progress, retries=Blow(**blow).retries)
+    except BaseException as error:
+        told = {"error": f"{type(error).__name__}: {error}", **ending(deadline)}
+        Path(f"{folder}.told").write_text(json.dumps(told))
+        raise
     traffic: Any = planned.traffic
     told = {"tasks": traffic.tasks, "known": traffic.known, "events": deadline.count}
     Path(f"{folder}.told").write_text(json.dumps(told))
+
+
+def ending(deadline: Deadline) -> dict[str, Any]:
+    """Return how long it took from a signal to an error, and what went on after the error."""
+    seconds, count = time.monotonic() - deadline.struck, len(deadline.after)
+    time.sleep(0.2 if deadline.struck else 0)
+    return {"seconds": deadline.struck and seconds, "later": deadline.after[count:]}
 
 
 def main() -> None:
@@ -207,7 +273,7 @@ def main() -> None:
 class Server:
     """Runs plans in processes of their own; use it as a context."""
 
-    def __enter__(self) -> Callable[[str, Path, int | None], int]:
+    def __enter__(self) -> Callable[..., int]:
         self._process = subprocess.Popen(
             [sys.executable, __file__],
             stdin=subprocess.PIPE,
@@ -216,10 +282,10 @@ class Server:
         )
         return self._ask
 
-    def _ask(self, kind: str, folder: Path, last: int | None) -> int:
+    def _ask(self, kind: str, folder: Path, last: int | None, **blow: Any) -> int:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([kind, str(folder), last]) + "\n")
+        self._process.stdin.write(json.dumps([kind, str(folder), last, blow]) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
 

@@ -214,7 +214,7 @@ def test_a_source_with_fewer_chunks_is_another_one(tmp_path: Path) -> None:
     stop_after(planned(source, tmp_path / "t", tmp_path / "temp"), 5)
     (tmp_path / "s" / "c" / "1" / "0").unlink()
     plan = planned(source, tmp_path / "t", tmp_path / "temp")
-    with pytest.raises(ResumeError, match="stored chunks of the source was 9, is 8"):
+    with pytest.raises(ResumeError, match=r"stored chunks of the source was 9 \(.*, is 8 \("):
         plan.execute(resume=True)
 
 
@@ -312,9 +312,13 @@ def test_temporary_objects_that_are_gone_are_made_again(source: Any, tmp_path: P
     assert resume(planned(source, tmp_path / "t", tmp_path / "temp"), source) == (16, 4)
 
 
+def temp_objects(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CLAIM)
+
+
 def test_temporary_objects_that_were_cut_are_made_again(source: Any, tmp_path: Path) -> None:
     stop_after(planned(source, tmp_path / "t", tmp_path / "temp"), 14)
-    objects = sorted(p for p in (tmp_path / "temp").rglob("*") if p.is_file())
+    objects = temp_objects(tmp_path / "temp")
     for path in objects[:3]:
         os.truncate(path, path.stat().st_size - 1)
     objects[5].unlink()
@@ -324,7 +328,7 @@ def test_temporary_objects_that_were_cut_are_made_again(source: Any, tmp_path: P
 def test_temporary_objects_that_were_altered_are_made_again(source: Any, tmp_path: Path) -> None:
     """Their size is right, so the tasks that read them find the fault; then they are made anew."""
     stop_after(planned(source, tmp_path / "t", tmp_path / "temp"), 14)
-    path = next(p for p in sorted((tmp_path / "temp").rglob("*")) if p.is_file())
+    path = temp_objects(tmp_path / "temp")[0]
     content = bytearray(path.read_bytes())
     content[:] = bytes(len(content))
     path.write_bytes(content)
@@ -360,19 +364,19 @@ def test_files_that_a_computer_has_lost_are_written_again(
 def test_a_source_that_changed_while_it_was_read_makes_what_is_done_worthless(
     tmp_path: Path,
 ) -> None:
-    """A chunk that is gone was read as fill values, even if it is there again."""
+    """A chunk that was not there when the plan was made may have been read, or not."""
     source = make_source(tmp_path / "s")
-    (tmp_path / "s" / "c" / "0" / "0").unlink()  # so that missing chunks are no errors
     chunk = tmp_path / "s" / "c" / "7" / "0"
+    chunk.rename(tmp_path / "kept")
     plan = planned(source, tmp_path / "t", tmp_path / "temp")
 
-    def take_away(done: int, *_: int) -> None:
+    def put_back(done: int, *_: int) -> None:
         if done == 3:
-            chunk.rename(tmp_path / "kept")
+            (tmp_path / "kept").rename(chunk)
 
-    with pytest.raises(ValueError, match="9 chunks were stored then, 8 are now"):
-        plan.execute(progress=take_away)
-    (tmp_path / "kept").rename(chunk)
+    with pytest.raises(ValueError, match="9 chunks were stored then, 10 are now"):
+        plan.execute(progress=put_back)
+    chunk.unlink()
     assert resume(plan, source) == (20, 0)
 
 

@@ -120,8 +120,10 @@ class Lanes:
         if self._pool is None:
             self._drain(pending, work, self._lanes[0])
             return
-        running = [self._pool.submit(self._run, pending, work, lane) for lane in self._lanes]
+        running = []
         try:
+            for lane in self._lanes:
+                running.append(self._pool.submit(self._run, pending, work, lane))
             errors = [error for done in running if (error := done.exception())]
         finally:
             pending.stop()  # so that no lane goes on after an interrupt

@@ -78,7 +78,7 @@ def plan_target(
 
 def _in_one_folder(jobs: Sequence[ArrayJob]) -> Iterator[ArrayJob]:
     """Yield jobs with a folder that all their temporary objects, and no others, lie in."""
-    folder = temp_folder_name([job.fingerprint for job in jobs])
+    folder = temp_folder_name(job.fingerprint for job in jobs)
     for job in jobs:
         temp = None if job.temp is None else replace(job.temp, folder=folder)
         yield replace(job, temp=temp)

@@ -147,7 +147,8 @@ class Claim:
             try:
                 yield
             except BaseException:
-                self.release()
+                with suppress(Exception):  # the error that is on its way says more
+                    self.release()
                 if folder is not None:
                     with suppress(OSError):  # it is not empty
                         folder.rmdir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -69,7 +69,7 @@ class Leftover:
         return f"{self.kind} at {self.key}{number}{who}{unknown}"
 
 
-def temp_folder_name(fingerprints: Sequence[str]) -> str:
+def temp_folder_name(fingerprints: Iterable[str]) -> str:
     """Return the name of the folder for the temporary objects of a plan.
 
     Parameters
@@ -77,7 +77,9 @@ def temp_folder_name(fingerprints: Sequence[str]) -> str:
     fingerprints
         Fingerprints of its arrays.
     """
-    return f"rechunker-{hashlib.sha256(' '.join(fingerprints).encode()).hexdigest()[:16]}"
+    # Arrays of a dataset come in any order.
+    text = " ".join(sorted(fingerprints))
+    return f"rechunker-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def leftovers(
