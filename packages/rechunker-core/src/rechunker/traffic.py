@@ -102,8 +102,8 @@ class Traffic:
         *figures, before, cpu_before = _get_all(self)
         # By position: this is called for every task, and `dataclasses.replace` takes twice as long.
         make: Any = type(self)
-        figures += [before + seconds, cpu_before + cpu_seconds, peak_memory(), self.sums]
-        return cast(Traffic, make(*figures, ((name, make(*figures)),)))
+        figures += [before + seconds, cpu_before + cpu_seconds, peak_memory()]
+        return cast(Traffic, make(*figures, self.sums, ((name, make(*figures)),)))
 
     @property
     def figures(self) -> dict[str, int | float]:

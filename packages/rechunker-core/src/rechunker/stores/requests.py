@@ -100,7 +100,8 @@ def is_passing(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError) and error.errno in _NUMBERS:
         return True
-    if any(getattr(error, name, None) in _STATUSES for name in ("status", "status_code", "code")):
+    answers = (getattr(error, name, None) for name in ("status", "status_code", "code"))
+    if next((answer for answer in answers if answer is not None), None) in _STATUSES:
         return True
     kinds = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__}
     return not kinds.isdisjoint(_ERRORS)
