@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "sources": "copying metadata planning stores",
     "jobs": "sources copying metadata planning stores sizes types",
     "running": "types",
-    "rechunked": "planning types",
+    "rechunked": "planning stores types",
     "api": "jobs sources stores plugins sizes rechunked types",
     "verifying": "copying planning plugins sizes sources stores types",
     "rechunker": "api planning rechunked copying jobs stores verifying",

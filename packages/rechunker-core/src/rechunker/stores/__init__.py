@@ -27,7 +27,8 @@ from rechunker.stores.nodes import (
 )
 from rechunker.stores.overlap import contains, identity_of, names_of, outermost
 from rechunker.stores.records import Log, Records
-from rechunker.stores.resolve import is_process_local, resolve_store
+from rechunker.stores.resolve import is_process_local, options_of_urls, resolve_store
+from rechunker.stores.secrets import hide_secrets, secrets_hidden, without_secrets
 
 __all__ = [
     "CLAIM",
@@ -61,13 +62,17 @@ __all__ = [
     "disk_path",
     "find_members",
     "find_node",
+    "hide_secrets",
     "identity_of",
     "is_process_local",
     "names_of",
     "node_digest",
+    "options_of_urls",
     "outermost",
     "read_json",
     "read_member",
     "resolve_store",
+    "secrets_hidden",
     "unwrap",
+    "without_secrets",
 ]
