@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 __all__ = ["hide_secrets", "secrets_hidden", "without_secrets"]
 
 # Name of a parameter, an option, a header or an element that holds a secret. An access key without
-# its secret cannot be used, but nobody wants to see it in a log either.
+# its secret cannot be used, but nobody wants to see it in a log either. Names have a limit, so that
+# long texts are searched in one go.
 _NAME = (
-    r"[\w.-]*(?:secret|password|passwd|signature|credential|token|access_?key|account_?key|"
-    r"api_?key|private_?key|sas_?key)[\w.-]*"
+    r"[\w.-]{0,40}(?:secret|password|passwd|signature|credential|token|access_?key|account_?key|"
+    r"api_?key|private_?key|sas_?key)[\w.-]{0,40}"
 )
 # Names of parameters that mean something else outside a query string.
 _SHORT = r"(?:sig|key|auth|pwd)"
@@ -83,9 +85,9 @@ def hide_secrets(error: BaseException) -> bool:
     free = True
     for each in _behind(error):
         if without_secrets(each) != str(each) or without_secrets(repr(each)) != repr(each):
-            each.args = tuple(
-                without_secrets(arg) if isinstance(arg, str | bytes) else arg for arg in each.args
-            )
+            each.args = tuple(map(_hidden, each.args))
+            if isinstance(each, OSError):  # it keeps what it was made of
+                each.strerror, each.filename = _hidden(each.strerror), _hidden(each.filename)
             free = free and without_secrets(each) == str(each)
         notes = getattr(each, "__notes__", None)
         if notes:
@@ -102,6 +104,10 @@ def secrets_hidden() -> Iterator[None]:
         if not hide_secrets(error):
             raise RuntimeError(without_secrets(f"{type(error).__name__}: {error}")) from None
         raise
+
+
+def _hidden(value: Any) -> Any:
+    return without_secrets(value) if isinstance(value, str) else value
 
 
 def _behind(error: BaseException) -> Iterator[BaseException]:
