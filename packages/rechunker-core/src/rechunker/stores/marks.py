@@ -17,6 +17,7 @@ from zarr.storage import MemoryStore, StorePath
 
 from rechunker.stores import access
 from rechunker.stores.claims import CLAIM
+from rechunker.stores.filesystems import forget_listings
 from rechunker.stores.mapping import MappingStore
 from rechunker.stores.nodes import find_node, reading
 from rechunker.stores.overlap import names_of
@@ -64,6 +65,7 @@ class Mark:
             for place in among:
                 store = stack.enter_context(reading(place.store))
                 if store is not None:
+                    forget_listings(store)
                     keys = [*(self._above(place) if above else ())]
                     keys += self._below(place) if below else ()
                     there = StorePath(store, place.path)
