@@ -16,6 +16,8 @@ from packaging.specifiers import SpecifierSet
 ROOT = Path(__file__).resolve().parent
 CORE = ROOT / "packages" / "rechunker-core"
 SUPPORTED = ["3.11", "3.12", "3.13", "3.14"]
+# The version that checks/object_stores/s3rver.js was written for.
+S3RVER = "s3rver@3.7.1"
 
 # Tests start hundreds of processes. Where compiled modules are not kept, each compiles all that it
 # imports, which takes longer than most tests.
@@ -26,7 +28,7 @@ nox.options.default_venv_backend = "uv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = True
 nox.options.sessions = [
-    *("lint", "typecheck", "bare", "doctests", "together", "minimums", "plugins", "core")
+    *("lint", "s3", "typecheck", "bare", "doctests", "together", "minimums", "plugins", "core")
 ]
 
 
@@ -161,7 +163,9 @@ def typecheck(session: nox.Session) -> None:
         source, tests = package / "src", package / "tests"
         mypy(source, tests, bases=[source, tests, bench, checks])
     mypy(bench, bases=[bench])
-    mypy(ROOT / "noxfile.py", ROOT / "run.py", checks, bases=[checks])
+    mypy(ROOT / "noxfile.py", ROOT / "run.py", *checks.glob("*.py"), bases=[checks])
+    stores = checks / "object_stores"
+    mypy(*stores.glob("*.py"), bases=[stores, CORE / "tests"])
 
 
 @nox.session(python=RUNNING)
@@ -205,6 +209,28 @@ def together(session: nox.Session) -> None:
     session.run("python", ROOT / "checks" / "together.py", *(path.name for path in ALIKE))
     meetings = session.posargs or ["--pairs=3", "--kills=1"]
     session.run("python", ROOT / "checks" / "races.py", *meetings)
+
+
+@nox.session(python=COMMON)
+def s3(session: nox.Session) -> None:
+    """Rechunk on two S3 servers of this machine: moto's, and s3rver if npm can install it."""
+    names = ("rechunker-beam", "rechunker-dask", "rechunker-pywren")
+    install(session, CORE, *(path for path in ALIKE if path.name in names))
+    tests = ROOT / "checks" / "object_stores"
+    path = os.pathsep.join(map(str, [tests, CORE / "tests"]))
+    options = [f"--rootdir={ROOT}", *install_s3rver(session), *session.posargs]
+    session.run("pytest", *options, tests, env={"PYTHONPATH": path})
+
+
+def install_s3rver(session: nox.Session) -> list[str]:
+    """Install s3rver with npm, and return the option of pytest that says where it is."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        session.warn("npm or node is not installed: s3rver is left out, moto's server remains")
+        return []
+    folder = Path(session.create_tmp()) / "npm"
+    options = ["--no-audit", "--no-fund", "--no-save", "--loglevel=error", f"--prefix={folder}"]
+    session.run("npm", "install", *options, S3RVER, external=True)
+    return [f"--s3rver={folder / 'node_modules'}"]
 
 
 @nox.session

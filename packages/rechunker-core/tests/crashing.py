@@ -23,11 +23,12 @@ from typing import Any
 import cloudpickle  # noqa: F401 - what is imported here is imported once for all
 import dask.array  # noqa: F401
 import numpy as np
-import obstore.store
+import obstore.store  # noqa: F401
 import xarray as xr
 import zarr
+from s3 import s3_store
 from zarr.abc.store import Store
-from zarr.storage import FsspecStore, ObjectStore, WrapperStore
+from zarr.storage import WrapperStore
 
 import rechunker
 from rechunker.executors.python import PythonExecutor
@@ -136,23 +137,6 @@ class Ticking(WrapperStore[Store]):
     async def delete_dir(self, prefix: str) -> None:
         self._tick()
         await super().delete_dir(prefix)
-
-
-# Stores of s3fs, which warns of their open sessions when they are deleted.
-KEPT: list[FsspecStore] = []
-
-
-def s3_store(way: str, endpoint: str, path: str) -> Store:
-    """Return a place on a server that speaks S3, by way of s3fs or obstore."""
-    if way == "s3fs":
-        options = {"key": "x", "secret": "x", "endpoint_url": endpoint, "skip_instance_cache": True}
-        KEPT.append(FsspecStore.from_url(f"s3://bucket/{path}", storage_options=options))
-        return KEPT[-1]
-    login: Any = {"access_key_id": "x", "secret_access_key": "x", "region": "us-east-1"}
-    client: Any = {"allow_http": True}
-    kind: Any = obstore.store.S3Store
-    s3 = kind("bucket", prefix=path, endpoint=endpoint, client_options=client, **login)
-    return ObjectStore(s3)
 
 
 def values(seed: int, shape: tuple[int, ...]) -> Any:

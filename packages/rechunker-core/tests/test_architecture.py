@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "jobs": "sources copying metadata planning stores sizes types",
     "running": "types",
     "report": "planning sizes traffic",
-    "rechunked": "planning report types",
+    "rechunked": "planning report stores types",
     "api": "jobs sources stores plugins sizes rechunked types",
     "verifying": "copying planning plugins sizes sources stores types",
     "rechunker": "api planning rechunked report copying jobs stores verifying",
@@ -52,7 +52,7 @@ MAY_IMPORT = {
 # Private names of other projects, each used in one module alone.
 PRIVATE = {
     "zarr.core.sync.sync": "rechunker.stores.requests",
-    "_store": "rechunker.stores.access",
+    "_store": "rechunker.stores.wrappers",
     "_meta": "rechunker.sources.dask.private",
     "_data": "rechunker.sources.xarray.private",
     "_in_memory": "rechunker.sources.xarray.private",

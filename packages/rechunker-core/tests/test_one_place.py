@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, MutableMapping
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import boto3
 import dask.array
 import h5py
 import numpy as np
@@ -19,12 +17,12 @@ import xarray
 import zarr
 from cases import about
 from counting import CountingStore
-from moto.server import ThreadedMotoServer
+from s3 import BUCKET, KEPT, KEY, REGION, SECRET, moto, objects
 from zarr.storage import FsspecStore, LocalStore, ObjectStore, StorePath, WrapperStore
 
 from rechunker import rechunk
 from rechunker.plugins import get_executor
-from rechunker.stores import CLAIM, Mark, resolve_store
+from rechunker.stores import CLAIM, Mark, access, resolve_store
 from rechunker.testing import Recorder
 
 SHAPE: Any = {"shape": (300, 150), "chunks": (6, 150), "dtype": "i4"}
@@ -205,63 +203,45 @@ def test_no_target_lies_around_a_file_that_is_read(tmp_path: Path) -> None:
 # One place of an object store.
 
 
-@pytest.fixture
-def port() -> Iterator[int]:
-    """Port of a server that speaks S3, with a bucket."""
-    logging.getLogger("werkzeug").setLevel("ERROR")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server.get_host_and_port()[1]
-    server.stop()
-
-
-LOGIN: Any = {"access_key_id": "x", "secret_access_key": "x", "region": "us-east-1"}
-PATH = "bucket/data/s"
-
-
-# Filesystems of s3fs, which warns of their open sessions when they are deleted.
-KEPT: list[Any] = []
-
-
 def s3fs(**where: str) -> Any:
-    options: Any = {"key": "x", "secret": "x", "skip_instance_cache": True}
-    options |= {f"{name}_url": url for name, url in where.items()}
-    KEPT.append(FsspecStore.from_url(f"s3://{PATH}", storage_options=options))
-    return KEPT[-1]
+    return s3fs_with({f"{name}_url": url for name, url in where.items()})
 
 
 def s3fs_client(**where: str) -> Any:
-    client = {f"{name}_url": url for name, url in where.items()}
-    options = {"key": "x", "secret": "x", "skip_instance_cache": True, "client_kwargs": client}
-    KEPT.append(FsspecStore.from_url(f"s3://{PATH}", storage_options=options))
+    return s3fs_with({"client_kwargs": {f"{name}_url": url for name, url in where.items()}})
+
+
+def s3fs_with(where: dict[str, Any]) -> Any:
+    options: Any = {"key": KEY, "secret": SECRET, "skip_instance_cache": True} | where
+    KEPT.append(FsspecStore.from_url(f"s3://{BUCKET}/{PATH}", storage_options=options))
     return KEPT[-1]
+
+
+LOGIN: Any = {"access_key_id": KEY, "secret_access_key": SECRET, "region": REGION}
+PATH = "data/s"
 
 
 def obstore_s3(**where: str) -> Any:
     options: Any = {"allow_http": True}
     s3: Any = obstore.store.S3Store
-    return ObjectStore(s3("bucket", prefix="data/s", client_options=options, **LOGIN, **where))
+    return ObjectStore(s3(BUCKET, prefix=PATH, client_options=options, **LOGIN, **where))
 
 
 def obstore_fsspec(**where: str) -> Any:
     options: Any = {"allow_http": True}
     kind: Any = obstore.fsspec.FsspecStore
     fs = kind("s3", asynchronous=True, client_options=options, **LOGIN, **where)
-    return FsspecStore(fs, path=PATH)
+    return FsspecStore(fs, path=f"{BUCKET}/{PATH}")
 
 
-def test_spellings_of_one_place(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    bucket = boto3.resource(
-        "s3",
-        "us-east-1",
-        endpoint_url=f"http://127.0.0.1:{port}",
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-    ).create_bucket(Bucket="bucket")
+@pytest.fixture
+def port() -> Iterator[str]:
+    """Port of a server that speaks S3, with a bucket."""
+    with moto() as endpoint:
+        yield endpoint.rpartition(":")[2]
 
-    def objects() -> dict[str, bytes]:
-        return {found.key: found.get()["Body"].read() for found in bucket.objects.all()}
 
+def test_spellings_of_one_place(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ends = [
         f"http://{host}:{port}{end}" for host in ("127.0.0.1", "localhost") for end in ("", "/")
     ]
@@ -269,7 +249,7 @@ def test_spellings_of_one_place(port: int, monkeypatch: pytest.MonkeyPatch) -> N
         obstore_s3(endpoint=ends[0]), shape=(1, 1), chunks=(1, 1), dtype="i4"
     )
     source[...] = 1
-    before = objects()
+    before = objects(ends[0])
     for kind, (variable, end) in product(
         (s3fs, s3fs_client, obstore_s3, obstore_fsspec),
         [*product([False], ends), *product([True], ends[::3])],
@@ -281,4 +261,15 @@ def test_spellings_of_one_place(port: int, monkeypatch: pytest.MonkeyPatch) -> N
         if variable and end == ends[0]:
             with about(kind.__name__), pytest.raises(ValueError, match="are one place"):
                 run(source, target)
-    assert objects() == before
+    assert objects(ends[0]) == before
+
+
+def test_listings_that_a_filesystem_keeps_do_not_hide_one_place(port: str) -> None:
+    end = f"http://127.0.0.1:{port}"
+    source = zarr.create_array(s3fs(endpoint=end), shape=(1, 1), chunks=(1, 1), dtype="i4")
+    source[...] = 1
+    before = objects(end)
+    access.list_dir(source.store, "")
+    with pytest.raises(ValueError, match="are one place"):
+        run(source, obstore_s3(endpoint=end))
+    assert objects(end) == before

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import numpy as np
 import pytest
 import zarr
-from crashing import Server, make_source, s3_store
-from moto.server import ThreadedMotoServer
+from crashing import Server, make_source
+from s3 import WAYS, keys, moto, s3_store
 from zarr.abc.store import Store
 
 import rechunker
@@ -30,22 +28,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """Address of a server that speaks S3, with a bucket."""
-    logging.getLogger("werkzeug").setLevel("ERROR")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    address = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
-    bucket(address).create()
-    yield address
-    server.stop()
-
-
-def bucket(address: str) -> Any:
-    login = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
-    return boto3.resource("s3", "us-east-1", endpoint_url=address, **login).Bucket("bucket")
-
-
-def keys(address: str, prefix: str) -> list[str]:
-    return [found.key for found in bucket(address).objects.filter(Prefix=prefix)]
+    with moto() as address:
+        yield address
 
 
 def opened(store: Store) -> Any:
@@ -56,7 +40,7 @@ def opened(store: Store) -> Any:
         return None
 
 
-@pytest.mark.parametrize("way", ["s3fs", "obstore"])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("temp", ["remote", "local"])
 def test_a_run_that_has_stopped_goes_on(way: str, temp: str, endpoint: str, tmp_path: Path) -> None:
     make_source("array", tmp_path / "source")
@@ -90,7 +74,7 @@ def test_a_run_that_has_stopped_goes_on(way: str, temp: str, endpoint: str, tmp_
     assert not [key for key in keys(endpoint, name) if "rechunker" in key or "/x/" in key]
 
 
-@pytest.mark.parametrize("way", ["s3fs", "obstore"])
+@pytest.mark.parametrize("way", WAYS)
 def test_a_run_that_is_killed_goes_on(way: str, endpoint: str, tmp_path: Path) -> None:
     rng, kind = random.Random(way), f"{way} {endpoint}"
     make_source("array", tmp_path / "source")

@@ -20,7 +20,7 @@ from rechunker.plugins import get_executor
 from rechunker.rechunked import Intermediate, Rechunked
 from rechunker.sizes import parse_bytes
 from rechunker.sources import hierarchy_of
-from rechunker.stores import resolve_store
+from rechunker.stores import options_of_urls, resolve_store, secrets_hidden
 from rechunker.types import Executor
 
 __all__ = ["rechunk"]
@@ -37,6 +37,7 @@ def rechunk(
     temp_options: Mapping[str, Any] | None = ...,
     executor: str | Executor[Any] | None = ...,
     array_name: str | None = ...,
+    storage_options: Mapping[str, Any] | None = ...,
 ) -> Rechunked[zarr.Array[Any]]: ...
 
 
@@ -51,6 +52,7 @@ def rechunk(
     temp_options: Mapping[str, Any] | None = ...,
     executor: str | Executor[Any] | None = ...,
     array_name: str | None = ...,
+    storage_options: Mapping[str, Any] | None = ...,
 ) -> Rechunked[zarr.Group]: ...
 
 
@@ -65,6 +67,7 @@ def rechunk(
     temp_options: Mapping[str, Any] | None = ...,
     executor: str | Executor[Any] | None = ...,
     array_name: str | None = ...,
+    storage_options: Mapping[str, Any] | None = ...,
 ) -> Rechunked[Any]: ...
 
 
@@ -78,6 +81,7 @@ def rechunk(
     temp_options: Mapping[str, Any] | None = None,
     executor: str | Executor[Any] | None = None,
     array_name: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Rechunked[Any]:
     """Plan to copy an array, group or dataset to a new store with other chunks.
 
@@ -124,6 +128,9 @@ def rechunk(
     array_name
         Name of the target array in `target_store`. Required if the source is an array and
         `target_store` is a `zarr.Group`, not allowed otherwise.
+    storage_options
+        Arguments with which fsspec or obstore opens `target_store` and `temp_store` where they are
+        URLs, such as credentials. Anything else brings its own.
 
     Returns
     -------
@@ -140,7 +147,9 @@ def rechunk(
         If chunks, options or a size are invalid, stores overlap or cannot be reached by the tasks
         of the executor, a temporary store is needed but missing, or the executor is not installed.
     TypeError
-        If an argument has the wrong type.
+        If an argument has the wrong type, or there are `storage_options`, but no URL.
+    ImportError
+        If a URL needs a package that is not installed; the message says which.
 
     Examples
     --------
@@ -156,25 +165,29 @@ def rechunk(
     >>> rechunked.execute()
     <Array file:///...target.zarr shape=(4, 4) dtype=float64>
     """
-    memory = parse_bytes(max_mem)
-    engine = get_executor(executor)
-    group = target_store if isinstance(target_store, zarr.Group) else None
-    place = resolve_store(target_store)
-    temp_place = None if temp_store is None else resolve_store(temp_store)
-    zarr_format = group.metadata.zarr_format if group is not None else None
-    hierarchy = hierarchy_of(source, target_chunks, target_options, zarr_format)
-    check_array_name(hierarchy, group, array_name)
-    if array_name is not None:
-        place = place / array_name
-    temp = temp_places(hierarchy, temp_place, temp_options, target_options)
-    check_places(hierarchy, place, temp_place, engine)
-    into_group = group is not None and array_name is None
+    with secrets_hidden():
+        memory = parse_bytes(max_mem)
+        engine = get_executor(executor)
+        options = options_of_urls(storage_options, target_store=target_store, temp_store=temp_store)
+        group = target_store if isinstance(target_store, zarr.Group) else None
+        place = resolve_store(target_store, storage_options=options["target_store"])
+        temp_place = None
+        if temp_store is not None:
+            temp_place = resolve_store(temp_store, storage_options=options["temp_store"])
+        zarr_format = group.metadata.zarr_format if group is not None else None
+        hierarchy = hierarchy_of(source, target_chunks, target_options, zarr_format)
+        check_array_name(hierarchy, group, array_name)
+        if array_name is not None:
+            place = place / array_name
+        temp = temp_places(hierarchy, temp_place, temp_options, target_options)
+        check_places(hierarchy, place, temp_place, engine)
+        into_group = group is not None and array_name is None
 
-    def planned(parallelism: Parallelism) -> TargetJob:
-        return plan_target(hierarchy, place, temp, memory, parallelism, into_group=into_group)
+        def planned(parallelism: Parallelism) -> TargetJob:
+            return plan_target(hierarchy, place, temp, memory, parallelism, into_group=into_group)
 
-    run = Run(planned(Parallelism.of(engine)), planned)
-    hops = {name: plan.hops for name, plan in run.copy_plan.items() if plan.hops}
-    between = Intermediate(temp_place, hops) if temp_place and hops else None
-    plan = engine.prepare_plan(run.specs())
-    return Rechunked(engine, plan, source, between, run.job.target(), run=run)
+        run = Run(planned(Parallelism.of(engine)), planned)
+        hops = {name: plan.hops for name, plan in run.copy_plan.items() if plan.hops}
+        between = Intermediate(temp_place, hops) if temp_place and hops else None
+        plan = engine.prepare_plan(run.specs())
+        return Rechunked(engine, plan, source, between, run.job.target(), run=run)

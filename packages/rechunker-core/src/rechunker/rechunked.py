@@ -14,6 +14,7 @@ from zarr.storage import StorePath
 
 from rechunker.planning import RechunkPlan, StagePlan
 from rechunker.report import Report
+from rechunker.stores import secrets_hidden, without_secrets
 from rechunker.types import CopySpec, Executor, Traffic
 
 __all__ = ["Intermediate", "Rechunked"]
@@ -61,7 +62,7 @@ class Intermediate:
 
     def __repr__(self) -> str:
         times = max(self.hops.values())
-        return f"<Intermediate {self.path} hops={times}>"
+        return f"<Intermediate {without_secrets(self.path)} hops={times}>"
 
 
 class Rechunked(Generic[Target]):
@@ -167,7 +168,7 @@ class Rechunked(Generic[Target]):
             plan = self.executor.prepare_plan(run.specs(verify=verify))
             self.copy_plan = run.copy_plan
         began, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
-        with nullcontext() if run is None else run.held(resume=resume):
+        with secrets_hidden(), nullcontext() if run is None else run.held(resume=resume):
             traffic = self.executor.execute_plan(plan, **kwargs)
         self.traffic = traffic if isinstance(traffic, Traffic) else None
         if run is not None:
@@ -184,13 +185,13 @@ class Rechunked(Generic[Target]):
         return self.target
 
     def __repr__(self) -> str:
-        lines = (f"* {name:<12}: {value!r}" for name, value in self._rows())
+        lines = (f"* {name:<12}: {shown}" for name, shown in self._rows())
         return "\n".join(["<Rechunked>", *lines])
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><th style='text-align: left'>{name}</th><td>{escape(repr(value))}</td></tr>"
-            for name, value in self._rows()
+            f"<tr><th style='text-align: left'>{name}</th><td>{escape(shown)}</td></tr>"
+            for name, shown in self._rows()
         )
         plans = "".join(
             f"<details><summary>{escape(name or 'plan')}</summary><pre>{escape(str(plan))}</pre>"
@@ -199,6 +200,8 @@ class Rechunked(Generic[Target]):
         )
         return f"<b>Rechunked</b><table>{rows}</table>{plans}"
 
-    def _rows(self) -> list[tuple[str, Any]]:
+    def _rows(self) -> list[tuple[str, str]]:
+        """Return what source, intermediate and target are called, without credentials."""
         intermediate = [("Intermediate", self.intermediate)] if self.intermediate else []
-        return [("Source", self.source), *intermediate, ("Target", self.target)]
+        rows = [("Source", self.source), *intermediate, ("Target", self.target)]
+        return [(name, without_secrets(repr(value))) for name, value in rows]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rechunker.stores import hide_secrets, without_secrets
+
 __all__ = ["CopyError", "error_at"]
 
 
@@ -13,7 +15,7 @@ class CopyError(RuntimeError):
 
     The message names the stage (and in it the array), the chunk and its key in the store, and
     holds what was raised, which is the cause of this error: some engines hand on neither causes
-    nor notes.
+    nor notes. Credentials are left out; a cause that cannot be shown without them is no cause.
     """
 
 
@@ -31,6 +33,9 @@ def error_at(where: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except CopyError as error:
-        raise CopyError(f"{where()}, {error}") from error.__cause__
+        raise CopyError(without_secrets(f"{where()}, {error}")) from error.__cause__
     except Exception as error:
-        raise CopyError(f"{where()}: {type(error).__name__}: {error}") from error
+        text = without_secrets(f"{where()}: {type(error).__name__}: {error}")
+        if hide_secrets(error):
+            raise CopyError(text) from error
+        raise CopyError(text) from None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from zarr.storage import StorePath
 
-from rechunker.stores import Mark, find_node, names_of
+from rechunker.stores import Mark, find_node, names_of, without_secrets
 
 __all__ = ["Apart"]
 
@@ -86,13 +86,14 @@ class Apart:
             raise ValueError(_overlap("temp_store", temp, source))
         if is_in_target:
             raise ValueError(
-                f"temp_store {temp} is the target {self.target} or lies in it; choose another "
-                "temp_store"
+                f"temp_store {without_secrets(temp)} is the target {without_secrets(self.target)} "
+                "or lies in it; choose another temp_store"
             )
 
 
 def _overlap(name: str, place: StorePath, origin: StorePath) -> str:
     return (
-        f"{name} {place} and the source {origin} are one place, or one lies in the other: what is "
-        f"written to the first can be read from the second; choose another {name}"
+        f"{name} {without_secrets(place)} and the source {without_secrets(origin)} are one place, "
+        "or one lies in the other: what is written to the first can be read from the second; "
+        f"choose another {name}"
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from rechunker.jobs.array_plan import Parallelism
 from rechunker.jobs.job import LAYOUT_VERSION, ArrayJob
 from rechunker.planning import format_grid
 from rechunker.sources import Hierarchy
+from rechunker.stores import without_secrets
 
 __all__ = ["STORED_KEYS", "facts_of"]
 
@@ -81,5 +81,5 @@ def _digest(fact: object) -> str:
 
 
 def _shown(place: object) -> str:
-    """Return the text of a place, short, and without a name and a password in a URL."""
-    return re.sub(r"//[^/@]*@", "//", str(place))[:200]
+    """Return the text of a place, short, and without credentials."""
+    return without_secrets(place)[:200]

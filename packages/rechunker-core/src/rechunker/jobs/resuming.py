@@ -10,7 +10,7 @@ from zarr.storage import StorePath
 
 from rechunker.copying import RecordedStage, settle
 from rechunker.jobs.facts import STORED_KEYS
-from rechunker.stores import COPIED, Journal
+from rechunker.stores import COPIED, Journal, without_secrets
 
 __all__ = ["ResumeError", "Resumption", "check_facts"]
 
@@ -45,7 +45,7 @@ def check_facts(recorded: Mapping[str, Any], facts: Mapping[str, Any], place: St
     if found:
         more = f", and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
         raise ResumeError(
-            f"the target {place} holds an unfinished run with other arguments: "
+            f"the target {without_secrets(place)} holds an unfinished run with other arguments: "
             f"{'; '.join(found[:_NAMED])}{more}. Call rechunk() with the arguments of that run to "
             "go on with it, or execute() without resume to start anew"
         )
@@ -113,8 +113,9 @@ class Resumption:
         for place in arrays:
             if place != self.journal.target and Journal(place).is_there:
                 raise ResumeError(
-                    f"another run has begun to write to {place} since this one stopped, so what is "
-                    "there is not known; call execute() without resume to start anew"
+                    f"another run has begun to write to {without_secrets(place)} since this one "
+                    "stopped, so what is there is not known; call execute() without resume to "
+                    "start anew"
                 )
 
     def settle(self, epoch: str) -> None:

@@ -22,6 +22,7 @@ from rechunker.stores import (
     digest_of,
     find_node,
     unwrap,
+    without_secrets,
 )
 
 __all__ = ["Root"]
@@ -94,8 +95,8 @@ class Root:
             return  # this plan is executed once more
         if node is not None or self.nodes():
             raise FileExistsError(
-                f"there is {node or 'an array or a group'} in {self.place} that was not there when "
-                "rechunk() was called; choose another target_store, or give "
+                f"there is {node or 'an array or a group'} in {without_secrets(self.place)} that "
+                "was not there when rechunk() was called; choose another target_store, or give "
                 "target_options={'overwrite': True}"
             )
 

@@ -29,6 +29,7 @@ from rechunker.stores import (
     node_digest,
     outermost,
     retried,
+    without_secrets,
 )
 from rechunker.types import CopySpec, Stage
 
@@ -132,8 +133,9 @@ class TargetJob:
             read, written = journals(0), journals(len(stages))
             if read is None or written is None or read.place is None:
                 raise ValueError(
-                    f"verify=True needs a target that can list and delete objects: {self.place} "
-                    "cannot; call rechunker.verify(source, target) when the run is done"
+                    "verify=True needs a target that can list and delete objects: "
+                    f"{without_secrets(self.place)} cannot; call rechunker.verify(source, target) "
+                    "when the run is done"
                 )
             yield Check(job.name, read, stages[0].tasks, written, stages[-1].tasks)
 

@@ -40,7 +40,7 @@ REFUSED = {
     "store": "the store is given by target_store or temp_store",
     "path": "the path belongs to the store; for an array in a group use array_name",
     "name": "the path belongs to the store; for an array in a group use array_name",
-    "storage_options": "give a store that was created with them, such as FsspecStore.from_url(...)",
+    "storage_options": "give rechunk(..., storage_options=...)",
     "config": "give write_empty_chunks as an option; no other runtime setting is supported",
     "zarr_version": "use zarr_format",
 }

@@ -9,7 +9,6 @@ from rechunker.stores.absolute import (
     absolute_origins,
     absolute_place,
 )
-from rechunker.stores.access import unwrap
 from rechunker.stores.claims import CLAIM, Claim, ClaimWatch, TargetInUseError
 from rechunker.stores.disk import check_name_on_disk, check_writable, disk_path
 from rechunker.stores.holders import Holder, Known, boot_id
@@ -35,7 +34,9 @@ from rechunker.stores.nodes import (
 from rechunker.stores.overlap import contains, identity_of, names_of, outermost
 from rechunker.stores.records import Log, Records
 from rechunker.stores.requests import retried, take_retries, until
-from rechunker.stores.resolve import is_process_local, resolve_store
+from rechunker.stores.resolve import is_process_local, options_of_urls, resolve_store
+from rechunker.stores.secrets import hide_secrets, secrets_hidden, without_secrets
+from rechunker.stores.wrappers import unwrap
 
 __all__ = [
     "CLAIM",
@@ -72,18 +73,22 @@ __all__ = [
     "disk_path",
     "find_members",
     "find_node",
+    "hide_secrets",
     "identity_of",
     "is_process_local",
     "leftovers",
     "names_of",
     "node_digest",
+    "options_of_urls",
     "outermost",
     "read_json",
     "read_member",
     "resolve_store",
     "retried",
+    "secrets_hidden",
     "take_retries",
     "temp_folder_name",
     "until",
     "unwrap",
+    "without_secrets",
 ]

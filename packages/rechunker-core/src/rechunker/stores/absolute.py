@@ -12,8 +12,8 @@ import zarr
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore, StorePath, ZipStore
 
-from rechunker.stores.access import unwrap, with_inner
 from rechunker.stores.filesystems import innermost, protocols
+from rechunker.stores.wrappers import unwrap, with_inner
 
 __all__ = ["absolute_array", "absolute_files", "absolute_origins", "absolute_place"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from copy import copy
 from functools import partial
 from io import FileIO
 from itertools import accumulate
@@ -22,12 +21,13 @@ from zarr.storage import (
     LocalStore,
     MemoryStore,
     ObjectStore,
-    WrapperStore,
     ZipStore,
 )
 
 from rechunker.scratch import Scratch
+from rechunker.stores.filesystems import forget_listings
 from rechunker.stores.requests import again, ask, run
+from rechunker.stores.wrappers import unwrap
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
@@ -47,8 +47,6 @@ __all__ = [
     "put_if_missing",
     "put_reused",
     "sizes",
-    "unwrap",
-    "with_inner",
 ]
 
 T = TypeVar("T")
@@ -65,6 +63,7 @@ _WRITE_THROUGH_OBSTORE = frozenset({"AzureStore", "GCSStore", "HTTPStore", "Loca
 
 def get(store: Store, key: str, byte_range: ByteRequest | None = None) -> Buffer | None:
     """Return the object at `key`, or a range of its bytes; None if there is none."""
+    forget_listings(store)
     prototype = default_buffer_prototype()
     if type(store) in _DIRECT and isinstance(store, SupportsGetSync):
         return store.get_sync(key, prototype=prototype, byte_range=byte_range)
@@ -90,11 +89,15 @@ def get_range(store: Store, key: str, byte_range: ByteRequest, size: int) -> Buf
 
     if type(store) in _DIRECT:
         return checked(get(store, key, byte_range))
+    forget_listings(store)
     return ask(store, request)
 
 
 def get_all(keys: Iterable[tuple[Store, str]]) -> list[Buffer | BaseException | None]:
     """Return the objects at keys of stores, asked for at the same time, and errors as values."""
+    keys = list(keys)
+    for store, _ in keys:
+        forget_listings(store)
 
     async def gather() -> list[Buffer | BaseException | None]:
         requests = (again(store, partial(store.get, key, prototype)) for store, key in keys)
@@ -168,6 +171,7 @@ def put(store: Store, key: str, value: Buffer) -> None:
 
 def put_if_missing(store: Store, key: str, value: Buffer) -> None:
     """Store `value` at `key` unless there is an object; at once, if the store can do that."""
+    forget_listings(store)
     ask(store, lambda: store.set_if_not_exists(key, value))
 
 
@@ -185,8 +189,7 @@ def find_keys(store: Store, prefix: str, wanted: Callable[[str], bool]) -> list[
     """
     if type(store) is LocalStore:
         return [key for key in _walk(store.root, prefix) if wanted(key)]
-    if isinstance(unwrap(store), FsspecStore):
-        _forget_listings(unwrap(store))
+    forget_listings(store)
     return _despite_others(store, lambda: _collect(store.list_prefix, prefix, wanted))
 
 
@@ -203,13 +206,9 @@ def _raise_unless_missing(error: OSError) -> None:
         raise error
 
 
-def _forget_listings(store: Any) -> None:
-    """Have a filesystem list anew: it keeps listings that are not renewed when others write."""
-    store.fs.invalidate_cache()
-
-
 def list_dir(store: Store, prefix: str) -> list[str]:
     """Return the names directly below `prefix`, of objects and of folders."""
+    forget_listings(store)
     return ask(store, lambda: _collect(store.list_dir, prefix, lambda name: True))
 
 
@@ -270,6 +269,7 @@ def sizes(store: Store, keys: Iterable[str]) -> list[int | None]:
     """Return the sizes of objects in bytes, asked for at the same time; None for missing ones."""
     if type(store) is LocalStore:
         return [_size_of_file(store.root / key) for key in keys]
+    forget_listings(store)
 
     async def size(key: str) -> int | None:
         try:
@@ -288,23 +288,3 @@ def _size_of_file(path: Path) -> int | None:
         return path.stat().st_size
     except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-def unwrap(store: Store) -> Store:
-    """Return the store inside any number of wrappers.
-
-    The documentation of `zarr.storage.WrapperStore` names its attribute ``_store`` (zarr 3.1.6 to
-    3.4.2).
-    """
-    while isinstance(store, WrapperStore):
-        store = store._store
-    return store
-
-
-def with_inner(store: Store, inner: Store) -> Store:
-    """Return a store like this one, with another one inside its wrappers."""
-    if not isinstance(store, WrapperStore):
-        return inner
-    wrapper = copy(store)
-    wrapper._store = with_inner(store._store, inner)
-    return wrapper

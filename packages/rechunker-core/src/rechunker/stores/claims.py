@@ -15,6 +15,7 @@ from zarr.storage import LocalStore, StorePath
 
 from rechunker.stores import access
 from rechunker.stores.holders import FOR_LIFE, Holder, Known
+from rechunker.stores.wrappers import unwrap
 
 __all__ = ["CLAIM", "Claim", "ClaimWatch", "TargetInUseError"]
 
@@ -84,8 +85,10 @@ class Claim:
             If another run holds the target.
         """
         mine = Holder.here(self.run, execution or uuid4().hex, resumes=resume)
-        access.put_if_missing(self.store, self.key, mine.pack())
         found = self.holder()
+        if found is None:  # asked first: some servers ignore the condition of the request
+            access.put_if_missing(self.store, self.key, mine.pack())
+            found = self.holder()
         same_run = found is not None and found.run == self.run
         if found == mine or (same_run and execution is None):
             return found or mine
@@ -191,7 +194,7 @@ class ClaimWatch:
 
 def _new_folder(place: StorePath) -> Path | None:
     """Return the folder that a claim will make; None if there is one, or no folders."""
-    store = access.unwrap(place.store)
+    store = unwrap(place.store)
     if not isinstance(store, LocalStore):
         return None
     folder = store.root / place.path

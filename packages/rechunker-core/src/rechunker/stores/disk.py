@@ -9,8 +9,8 @@ from pathlib import Path
 
 from zarr.storage import FsspecStore, LocalStore, ObjectStore, StorePath, ZipStore
 
-from rechunker.stores.access import unwrap
 from rechunker.stores.filesystems import innermost, protocols
+from rechunker.stores.wrappers import unwrap
 
 __all__ = ["check_name_on_disk", "check_writable", "disk_path", "is_within", "physical_parts"]
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 from copy import copy
 from typing import Any
 
+from zarr.abc.store import Store
 from zarr.storage import FsspecStore, StorePath
 
-from rechunker.stores.access import unwrap, with_inner
+from rechunker.stores.wrappers import unwrap, with_inner
 
-__all__ = ["CACHES", "inner_filesystem", "innermost", "making_folders", "protocols"]
+__all__ = [
+    "CACHES",
+    "forget_listings",
+    "inner_filesystem",
+    "innermost",
+    "making_folders",
+    "protocols",
+]
 
 # Protocols of filesystems that cache the files of another filesystem on this machine.
 CACHES = frozenset({"simplecache", "filecache", "blockcache", "cached"})
@@ -49,6 +57,24 @@ def innermost(fs: Any, root: str) -> tuple[Any, str]:
             root = f"{fs.path}/{root}" if fs.path else root
         fs = inner
     return fs, root
+
+
+def forget_listings(store: Store) -> None:
+    """Have a filesystem ask anew what is there, if a store is one of fsspec.
+
+    A filesystem keeps its listings, and answers from them: s3fs (2026.9) does not even read an
+    object that others have written since it has listed the folder.
+
+    Parameters
+    ----------
+    store
+        Any store.
+    """
+    inner = unwrap(store)
+    fs = inner.fs if isinstance(inner, FsspecStore) else None
+    while fs is not None:
+        fs.invalidate_cache()
+        fs = inner_filesystem(fs)
 
 
 def making_folders(place: StorePath) -> StorePath:

@@ -18,6 +18,7 @@ from rechunker.stores.claims import CLAIM, Claim, TargetInUseError
 from rechunker.stores.holders import Holder
 from rechunker.stores.journal import JOURNAL, Journal
 from rechunker.stores.resolve import resolve_store
+from rechunker.stores.wrappers import unwrap
 
 __all__ = ["DIGEST_FOLDER", "Leftover", "clean", "leftovers", "temp_folder_name"]
 
@@ -236,7 +237,7 @@ def _state_of(store: Any, key: str) -> tuple[State, str]:
 
 
 def _is_old(store: Any, key: str) -> bool:
-    inner = access.unwrap(store)
+    inner = unwrap(store)
     if not isinstance(inner, LocalStore):
         return False  # other stores write whole objects
     with suppress(FileNotFoundError):

@@ -16,10 +16,12 @@ from zarr.storage import MemoryStore, StorePath
 
 from rechunker.stores import access
 from rechunker.stores.claims import CLAIM
+from rechunker.stores.filesystems import forget_listings
 from rechunker.stores.holders import FOR_LIFE, Holder
 from rechunker.stores.mapping import MappingStore
 from rechunker.stores.nodes import find_node, reading
 from rechunker.stores.overlap import names_of
+from rechunker.stores.wrappers import unwrap
 
 __all__ = ["Mark"]
 
@@ -64,6 +66,7 @@ class Mark:
             for place in among:
                 store = stack.enter_context(reading(place.store))
                 if store is not None:
+                    forget_listings(store)
                     keys = [*(self._above(place) if above else ())]
                     keys += self._below(place) if below else ()
                     there = StorePath(store, place.path)
@@ -89,7 +92,7 @@ class Mark:
             longest = len(names) if i == 0 else len(names) - common - 1
             for n in range(longest + 1):
                 yield _join(at.path, *names[len(names) - n :], self.name)
-        if isinstance(access.unwrap(at.store), MemoryStore | MappingStore):
+        if isinstance(unwrap(at.store), MemoryStore | MappingStore):
             prefix = _join(at.path, "") if at.path else ""
             yield from access.find_keys(at.store, prefix, lambda key: key.endswith(self.name))
 

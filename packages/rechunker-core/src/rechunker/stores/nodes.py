@@ -14,6 +14,7 @@ from zarr.storage import LocalStore, StorePath, ZipStore
 
 from rechunker.stores import access
 from rechunker.stores.requests import run
+from rechunker.stores.wrappers import unwrap
 
 __all__ = [
     "METADATA",
@@ -182,7 +183,7 @@ def reading(store: Store) -> Iterator[Store | None]:
     On the first read of a writable store, Zarr (3.1.6 to 3.4.2) creates its folder or archive, and
     empties an archive that was opened with mode "w".
     """
-    inner = access.unwrap(store)
+    inner = unwrap(store)
     if isinstance(inner, LocalStore):
         yield store if inner.root.is_dir() else None
         return

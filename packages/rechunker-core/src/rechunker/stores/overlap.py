@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, MemoryStore, ObjectStore, StorePath
 
-from rechunker.stores.access import unwrap
 from rechunker.stores.disk import disk_path, is_within, physical_parts
 from rechunker.stores.filesystems import innermost, protocols
 from rechunker.stores.mapping import MappingStore
+from rechunker.stores.wrappers import unwrap
 
 __all__ = ["contains", "identity_of", "names_of", "outermost"]
 

@@ -20,11 +20,13 @@ from zarr.storage import (
 )
 
 from rechunker.stores.absolute import absolute_place
-from rechunker.stores.access import unwrap
 from rechunker.stores.filesystems import CACHES, inner_filesystem, making_folders, protocols
 from rechunker.stores.mapping import MappingStore
+from rechunker.stores.secrets import without_secrets
+from rechunker.stores.urls import in_threads, is_url, open_url
+from rechunker.stores.wrappers import unwrap
 
-__all__ = ["is_process_local", "resolve_store"]
+__all__ = ["is_process_local", "options_of_urls", "resolve_store"]
 
 _KINDS = (
     "a path, a URL, a mutable mapping, a Zarr store or StorePath, a zarr.Group, "
@@ -44,7 +46,7 @@ def resolve_store(
         A path, a URL, a mutable mapping, a Zarr store or `StorePath`, a `zarr.Group`, an fsspec
         mapping or an obstore store.
     storage_options
-        Arguments that fsspec needs to open a URL.
+        Arguments with which fsspec or obstore opens a URL.
 
     Returns
     -------
@@ -58,21 +60,57 @@ def resolve_store(
     ValueError
         If the path is that of a file.
     ImportError
-        If `store_like` is a URL and fsspec is not installed.
+        If `store_like` is a URL, and neither fsspec nor obstore can open it with what is installed.
 
     Examples
     --------
     >>> resolve_store("target.zarr")
     StorePath(LocalStore, 'file:///...target.zarr')
     """
-    if isinstance(store_like, str) and _is_remote(store_like):
-        return making_folders(StorePath(_open_url(store_like, dict(storage_options or {}))))
+    if is_url(store_like):
+        return making_folders(StorePath(open_url(store_like, storage_options or {})))
     if storage_options:
+        shown = without_secrets(repr(store_like))
         raise TypeError(
-            f"storage_options are for URLs such as 's3://bucket/key', not for {store_like!r}; "
-            "leave them out"
+            f"storage_options are for URLs such as 's3://bucket/key', not for {shown}; leave them "
+            "out"
         )
     return making_folders(absolute_place(_place_of(store_like)))
+
+
+def options_of_urls(
+    storage_options: Mapping[str, Any] | None, **store_likes: Any
+) -> dict[str, Mapping[str, Any] | None]:
+    """Return the storage options of each argument: those that are given if it is a URL, or None.
+
+    Parameters
+    ----------
+    storage_options
+        Options for all URLs.
+    **store_likes
+        What arguments stand for a place, by their names.
+
+    Raises
+    ------
+    TypeError
+        If there are options, but no URL.
+
+    Examples
+    --------
+    >>> options_of_urls({"anon": True}, target_store="s3://bucket/key", temp_store="temp.zarr")
+    {'target_store': {'anon': True}, 'temp_store': None}
+    """
+    if storage_options is not None and not isinstance(storage_options, Mapping):
+        raise TypeError(
+            "storage_options must be a dict of arguments for fsspec or obstore, got a "
+            f"{type(storage_options).__name__}"
+        )
+    if storage_options and not any(map(is_url, store_likes.values())):
+        raise TypeError(
+            "storage_options are for URLs such as 's3://bucket/key', and none of "
+            f"{', '.join(store_likes)} is one; leave them out, or give a URL"
+        )
+    return {name: storage_options if is_url(it) else None for name, it in store_likes.items()}
 
 
 def _place_of(store_like: Any) -> StorePath:
@@ -89,7 +127,7 @@ def _make_store(store_like: Any) -> Store:
     if isinstance(store_like, Store):
         return store_like
     if kind.__module__.startswith("upath") and store_like.protocol not in _FILE_PROTOCOLS:
-        return _open_url(str(store_like), dict(store_like.storage_options))
+        return open_url(str(store_like), store_like.storage_options)
     if isinstance(store_like, str | os.PathLike):
         return _path_store(store_like)
     if kind.__module__.startswith("fsspec.") and issubclass(kind, MutableMapping):
@@ -100,7 +138,8 @@ def _make_store(store_like: Any) -> Store:
         return MemoryStore(store_like)
     if isinstance(store_like, MutableMapping):
         return MappingStore(store_like)
-    raise TypeError(f"cannot use {store_like!r} as a store; give {_KINDS}")
+    shown = without_secrets(repr(store_like))
+    raise TypeError(f"cannot use {shown} as a store; give {_KINDS}")
 
 
 def _path_store(path: str | os.PathLike[str]) -> Store:
@@ -123,39 +162,11 @@ def _path_of_url(url: str) -> Path:
     return Path(url2pathname(urlsplit(url).path))
 
 
-def _is_remote(text: str) -> bool:
-    # The rule of fsspec: "s3://...", and chained URLs such as "simplecache::s3://...".
-    return ("://" in text or "::" in text) and not text.startswith("file:")
-
-
-def _open_url(url: str, options: dict[str, Any]) -> Store:
-    try:
-        from fsspec.core import url_to_fs
-    except ImportError as error:
-        if error.name != "fsspec":
-            raise
-        raise ImportError(f"{url!r} needs fsspec: pip install fsspec", name="fsspec") from error
-    try:
-        return FsspecStore.from_url(url, storage_options=options)
-    except ValueError:
-        return _in_threads(*url_to_fs(url, **options))
-
-
 def _open_mapper(mapper: Any) -> Store:
     try:
         return FsspecStore.from_mapper(mapper)
     except ValueError:
-        return _in_threads(mapper.fs, mapper.root)
-
-
-def _in_threads(fs: Any, path: str) -> Store:
-    """Return a store in a folder (``dir::...``) of a filesystem that is not asynchronous.
-
-    Zarr (3.1.6 to 3.4.2) takes it for asynchronous, and asks for what fsspec (2026.9) refuses.
-    """
-    from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
-
-    return FsspecStore(AsyncFileSystemWrapper(fs, asynchronous=True), path=path)
+        return in_threads(mapper.fs, mapper.root)
 
 
 def is_process_local(store: Store) -> bool:

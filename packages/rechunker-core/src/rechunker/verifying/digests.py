@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rechunker.stores import options_of_urls, secrets_hidden
 from rechunker.types import Executor
 from rechunker.verifying.passes import digests_of
 from rechunker.verifying.sides import side_of
@@ -45,6 +46,7 @@ def digest(
     executor: str | Executor[Any] = "python",
     progress: Any = None,
     temp_store: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> Digest:
     """Read all values once, and return their digest.
@@ -67,6 +69,8 @@ def digest(
     temp_store
         Where tasks leave their sums, a few bytes each, which are deleted in the end. Required if
         they run in other processes.
+    storage_options
+        Arguments with which fsspec or obstore opens what is a URL, such as credentials.
     **kwargs
         Further arguments for the executor.
 
@@ -83,6 +87,8 @@ def digest(
         If a chunk of an array takes more than `max_mem`.
     CopyError
         If a chunk cannot be read.
+    TypeError
+        If there are `storage_options`, but no URL.
 
     Examples
     --------
@@ -90,12 +96,15 @@ def digest(
     >>> str(digest(np.arange(6.0).reshape(2, 3)))
     '...'
     """
-    (found,) = digests_of(
-        [side_of(values)],
-        max_mem=max_mem,
-        executor=executor,
-        progress=progress,
-        temp_store=temp_store,
-        options=kwargs,
-    )
-    return Digest(found)
+    with secrets_hidden():
+        for_urls = options_of_urls(storage_options, values=values, temp_store=temp_store)
+        (found,) = digests_of(
+            [side_of(values, for_urls["values"])],
+            max_mem=max_mem,
+            executor=executor,
+            progress=progress,
+            temp_store=temp_store,
+            storage_options=for_urls["temp_store"],
+            options=kwargs,
+        )
+        return Digest(found)

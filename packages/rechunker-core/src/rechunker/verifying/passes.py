@@ -91,6 +91,7 @@ def digests_of(
     executor: str | Executor[Any],
     progress: Any,
     temp_store: Any,
+    storage_options: Mapping[str, Any] | None,
     options: Mapping[str, Any],
 ) -> list[dict[str, str]]:
     """Return the digests of the arrays of some sides, by their names.
@@ -101,6 +102,8 @@ def digests_of(
         Arrays to read.
     max_mem, executor, progress, temp_store
         As for `rechunker.digest`.
+    storage_options
+        Options of the temp store; None if it is no URL.
     options
         Further arguments for the executor.
     """
@@ -115,7 +118,8 @@ def digests_of(
     limit, shown = parse_bytes(max_mem), {} if progress is None else {"progress": progress}
     store = MemoryStore() if temp_store is None else temp_store
     execution = uuid4().hex
-    place = resolve_store(store) / f"{DIGEST_FOLDER}{execution}"
+    there = resolve_store(store, storage_options=storage_options)
+    place = there / f"{DIGEST_FOLDER}{execution}"
     passes = [list(_passes(side, place / str(n))) for n, side in enumerate(sides)]
     specs = [p.spec(limit, engine.threads) for some in passes for p in some]
     try:

@@ -10,7 +10,13 @@ import zarr
 from zarr.storage import StorePath
 
 from rechunker.sources import SourceArray, hierarchy_of, numpy_source
-from rechunker.stores import find_members, find_node, is_process_local, resolve_store
+from rechunker.stores import (
+    find_members,
+    find_node,
+    is_process_local,
+    resolve_store,
+    without_secrets,
+)
 from rechunker.types import Executor
 
 __all__ = ["check_reachable", "side_of"]
@@ -19,7 +25,9 @@ __all__ = ["check_reachable", "side_of"]
 _OPENED = (zarr.Array, zarr.Group)
 
 
-def side_of(values: Any) -> Mapping[str, SourceArray]:
+def side_of(
+    values: Any, storage_options: Mapping[str, Any] | None = None
+) -> Mapping[str, SourceArray]:
     """Return the arrays of a side, by their paths; "" for a single array.
 
     Parameters
@@ -27,6 +35,8 @@ def side_of(values: Any) -> Mapping[str, SourceArray]:
     values
         Zarr array or group, Dask array, Xarray dataset or tree, numpy array; or a path, a URL, a
         store or a mapping that holds a Zarr array or group.
+    storage_options
+        Arguments with which fsspec or obstore opens a URL; None for anything else.
 
     Raises
     ------
@@ -35,7 +45,9 @@ def side_of(values: Any) -> Mapping[str, SourceArray]:
     """
     if isinstance(values, np.ndarray):
         return {"": numpy_source(values, tuple(max(1, n) for n in values.shape))}
-    opened = values if _has_values(values) else _open(resolve_store(values))
+    opened = values
+    if not _has_values(values):
+        opened = _open(resolve_store(values, storage_options=storage_options))
     chunks = None
     if isinstance(opened, zarr.Group):
         members = find_members(opened.store_path, opened.metadata.zarr_format, ())
@@ -51,7 +63,8 @@ def _has_values(values: Any) -> bool:
 
 def _open(place: StorePath) -> zarr.Array[Any] | zarr.Group:
     if find_node(place) is None:
-        raise FileNotFoundError(f"there is no Zarr array or group at {place}")
+        shown = without_secrets(place)
+        raise FileNotFoundError(f"there is no Zarr array or group at {shown}")
     return zarr.open(place, mode="r")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from rechunker.copying import name_of_dtype
 from rechunker.sources import SourceArray
+from rechunker.stores import options_of_urls, secrets_hidden
 from rechunker.types import Executor
 from rechunker.verifying.digests import Digest
 from rechunker.verifying.passes import digests_of
@@ -81,6 +82,7 @@ def verify(
     executor: str | Executor[Any] = "python",
     progress: Any = None,
     temp_store: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> Verification:
     """Read two sides once each, and return whether all their values have the same bits.
@@ -92,7 +94,7 @@ def verify(
     ----------
     source, target
         What to compare; see `digest`. An Xarray dataset stands for what is stored of it.
-    max_mem, executor, progress, temp_store, **kwargs
+    max_mem, executor, progress, temp_store, storage_options, **kwargs
         As for `digest`.
 
     Returns
@@ -108,6 +110,8 @@ def verify(
         If a chunk of an array takes more than `max_mem`.
     CopyError
         If a chunk cannot be read.
+    TypeError
+        If there are `storage_options`, but no URL.
 
     Examples
     --------
@@ -116,17 +120,22 @@ def verify(
     not equal: ... and ...
     the array, chunk (0, 0): values differ: elements (1, 0), (1, 1)
     """
-    sides = side_of(source), side_of(target)
-    found = digests_of(
-        sides,
-        max_mem=max_mem,
-        executor=executor,
-        progress=progress,
-        temp_store=temp_store,
-        options=kwargs,
-    )
-    a, b = (Digest(arrays) for arrays in found)
-    return Verification(a, b, tuple(_differences(*sides, a, b)) if a != b else ())
+    with secrets_hidden():
+        for_urls = options_of_urls(
+            storage_options, source=source, target=target, temp_store=temp_store
+        )
+        sides = side_of(source, for_urls["source"]), side_of(target, for_urls["target"])
+        found = digests_of(
+            sides,
+            max_mem=max_mem,
+            executor=executor,
+            progress=progress,
+            temp_store=temp_store,
+            storage_options=for_urls["temp_store"],
+            options=kwargs,
+        )
+        a, b = (Digest(arrays) for arrays in found)
+        return Verification(a, b, tuple(_differences(*sides, a, b)) if a != b else ())
 
 
 def _differences(
