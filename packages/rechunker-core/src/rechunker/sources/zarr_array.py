@@ -18,14 +18,17 @@ from rechunker.copying import (
     is_variable_length,
 )
 from rechunker.metadata import (
+    REFUSALS,
     ArrayOptions,
     Document,
     Shape,
+    check_codecs_of_source,
     chunk_shapes,
     dimension_names,
     document_of,
     normalize_chunks,
     parse_options,
+    refusal,
     target_document,
 )
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
@@ -38,7 +41,7 @@ __all__ = ["array_hierarchy", "request_array", "zarr_source"]
 _SAMPLED = 3
 
 
-def zarr_source(array: zarr.Array[Any], document: Document) -> SourceArray:
+def zarr_source(array: zarr.Array[Any], document: Document, whose: str) -> SourceArray:
     """Return the source array of a Zarr array.
 
     Parameters
@@ -47,7 +50,21 @@ def zarr_source(array: zarr.Array[Any], document: Document) -> SourceArray:
         Zarr array of any format and dtype, sharded or not.
     document
         Metadata of the array.
+    whose
+        What error messages call the array.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If its metadata are not those of an array that can be read.
     """
+    try:
+        return _source(array, document)
+    except REFUSALS as error:
+        raise refusal(f"{whose} cannot be read", error) from error
+
+
+def _source(array: zarr.Array[Any], document: Document) -> SourceArray:
     array = absolute_array(array)
     shapes = chunk_shapes(document)
     if shapes.chunks is None:
@@ -169,7 +186,12 @@ def request_array(
         If the chunks or the options are not allowed for this array.
     """
     what = f"target_chunks[{name!r}]" if name else "target_chunks"
-    source = document_of(array)
+    whose = f"array {name!r} of the source" if name else "the source"
+    try:
+        source = document_of(array)
+        check_codecs_of_source(source)
+    except REFUSALS as error:
+        raise refusal(f"{whose} cannot be read", error) from error
     default = chunk_shapes(source).chunks
     if default is None and (chunks is None or isinstance(chunks, Mapping)):
         raise ValueError(
@@ -180,6 +202,5 @@ def request_array(
         chunks, array.shape, dimension_names(array), default, what=what
     )
     document = target_document(array, None if chunks is None else target_chunks, options)
-    return ArrayRequest(
-        name, zarr_source(array, source), document, bool(options.write_empty_chunks)
-    )
+    read = zarr_source(array, source, whose)
+    return ArrayRequest(name, read, document, bool(options.write_empty_chunks))

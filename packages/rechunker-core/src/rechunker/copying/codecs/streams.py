@@ -56,6 +56,8 @@ def _bz2(codec: Any, encoded: Bytes) -> _Stream:
 
 
 def _lzma(codec: Any, encoded: Bytes) -> _Stream:
+    # An LZMAFile that cannot be made is closed nevertheless, and has nothing to close (Python 3.13).
+    lzma.LZMADecompressor(codec.format, filters=codec.filters)
     return lzma.LZMAFile(io.BytesIO(encoded.data), format=codec.format, filters=codec.filters)
 
 
