@@ -17,7 +17,7 @@ from zarr.codecs import BytesCodec, Crc32cCodec, GzipCodec, TransposeCodec, Zstd
 
 from rechunker.metadata import quiet
 
-__all__ = ["KINDS", "ARRAYS", "METADATA", "change", "make_store"]
+__all__ = ["ARRAYS", "KINDS", "METADATA", "change", "make_store"]
 
 METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
 STRUCT = [("a", "i4"), ("b", "f8")]
@@ -241,7 +241,9 @@ def _duplicate_key(text: str, rng: random.Random) -> bytes:
 
 
 def _other(text: str, rng: random.Random) -> bytes:
-    return rng.choice((b"", b"[]", b"null", b"\0", b"\xff\xfe{}", b"[" * 50_000, text.encode("utf-16")))
+    return rng.choice(
+        (b"", b"[]", b"null", b"\0", b"\xff\xfe{}", b"[" * 50_000, text.encode("utf-16"))
+    )
 
 
 SPOILS: tuple[Callable[[str, random.Random], bytes], ...] = (

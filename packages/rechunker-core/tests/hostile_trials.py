@@ -1,6 +1,7 @@
 """Trials: hostile documents are opened and rechunked, one after another, in one process.
 
-Arguments: the kind of documents, the seeds of the first and of the last one, and a folder.
+Arguments: a key of `hostile_documents.KINDS`, the seeds of the first document and of the one after
+the last, and a folder. For each document a line of JSON says what came of it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,12 @@ from hostile_documents import ARRAYS, KINDS, METADATA, change, make_store
 import rechunker
 
 MAX_MEM = 20_000_000
-SECONDS = 10
-# Requests of a plan that is executed: an array may have more chunks than anyone can wait for.
+# A process that has not finished a document by then prints where it is, and ends.
+SECONDS = 20
+# Address space: to ask for more is an error, and not the end of the machine.
+ADDRESSES = 8 * 2**30
+# A document may state more chunks than anyone can wait for: such plans are made, not executed.
 REQUESTS = 3000
-MEGABYTE = 2**20
 
 
 def peak() -> int:
@@ -39,27 +41,29 @@ def peak() -> int:
 
 
 def files(folder: Path) -> dict[str, int]:
-    """Return all files in a folder but those of a run, with the time of their last change."""
-    found = {}
+    """Return all files and folders but those of a run, with the times when files changed."""
+    found: dict[str, int] = {}
     for top, folders, names in os.walk(folder):
-        if Path(top) == folder / "in":
+        if Path(top) == folder / "inside":
             folders[:] = [name for name in folders if name not in ("target", "temp")]
         found |= {os.path.join(top, name): 0 for name in folders}
-        for name in names:
-            path = os.path.join(top, name)
-            found[path] = os.lstat(path).st_mtime_ns
+        paths = [os.path.join(top, name) for name in names]
+        found |= {path: os.lstat(path).st_mtime_ns for path in paths}
     return found
 
 
 def opened(place: Path, kind: str, rng: random.Random) -> Any:
-    """Open a source; None if Zarr or Xarray refuse it, whatever their errors are."""
+    """Open a source; None if Zarr or Xarray do not, for whatever reason: that is theirs.
+
+    What lies in a group is not opened by Zarr, but by the code under test.
+    """
     try:
         if kind.endswith("dataset"):
             return xarray.open_zarr(place, consolidated=rng.choice((None, False)))
         if kind in ARRAYS:
             return zarr.open(place / rng.choice(("", "array")), mode="r")
         return zarr.open(place, mode="r", use_consolidated=rng.choice((None, False)))
-    except (Exception, RecursionError):
+    except Exception:  # noqa: BLE001, see above
         return None
 
 
@@ -75,6 +79,7 @@ def chunks_of(source: Any, kind: str, rng: random.Random) -> Any:
 
 
 def options_of(source: Any, kind: str, rng: random.Random) -> Any:
+    """Return target options for a source; those of another format translate its codecs."""
     if isinstance(source, zarr.Array):
         other = {"zarr_format": 5 - source.metadata.zarr_format}
         return rng.choice((None, None, None, other, other, {"compressors": None}, {"order": "F"}))
@@ -86,8 +91,8 @@ def options_of(source: Any, kind: str, rng: random.Random) -> Any:
 
 
 def attempt(place: Path, kind: str, rng: random.Random) -> str:
-    """Open, plan and execute; return what has happened."""
-    source = opened(place / "in" / "source", kind, rng)
+    """Open, plan and execute; return what came of it."""
+    source = opened(place / "source", kind, rng)
     if source is None:
         return "not opened"
     try:
@@ -95,13 +100,13 @@ def attempt(place: Path, kind: str, rng: random.Random) -> str:
             source,
             chunks_of(source, kind, rng),
             MAX_MEM,
-            place / "in" / "target",
+            place / "target",
             target_options=options_of(source, kind, rng),
-            temp_store=place / "in" / "temp",
+            temp_store=place / "temp",
             executor="python",
         )
     except (ValueError, TypeError, OSError) as error:
-        return f"refused {type(error).__name__}: {str(error)[:150]}"
+        return f"refused: {type(error).__name__}: {str(error)[:150]}"
     stages = [stage for own in plan.copy_plan.values() for stage in own.stages]
     if sum(stage.gets + stage.puts + stage.tasks for stage in stages) > REQUESTS:
         return "planned"
@@ -109,50 +114,46 @@ def attempt(place: Path, kind: str, rng: random.Random) -> str:
         plan.execute()
     except (RecursionError, MemoryError):
         raise
-    except Exception as error:
-        return f"failed {type(error).__name__}: {str(error)[:150]}"
+    except Exception as error:  # noqa: BLE001, chunks that are wrong have many errors
+        return f"failed: {type(error).__name__}: {str(error)[:150]}"
     return "done"
 
 
 def trial(kind: str, rng: random.Random, real: Path, place: Path) -> str:
-    shutil.copytree(real, place / "in" / "source")
-    inside = place / "in" / "source" / ("array" if kind in ARRAYS else "")
-    documents = sorted(path for path in inside.rglob("*") if path.name in METADATA)
+    """Change some documents of a real store, and try to rechunk it."""
+    source = place / "inside" / "source"
+    shutil.copytree(real, source)
+    changed = source / ("array" if kind in ARRAYS else "")
+    documents = sorted(path for path in changed.rglob("*") if path.name in METADATA)
     for path in rng.sample(documents, rng.choice((1, 1, min(2, len(documents))))):
         path.write_bytes(change(path.read_bytes(), rng))
     before = files(place)
-    found = attempt(place, kind, rng)
-    after = files(place)
-    if after != before:
-        return f"changed {set(after.items()) ^ set(before.items())}"
-    return found
+    try:
+        found = attempt(place / "inside", kind, rng)
+    except Exception:  # noqa: BLE001, any other error is what the trials look for
+        return f"error: {traceback.format_exc()}"
+    touched = set(files(place).items()) ^ set(before.items())
+    return f"error: changed {touched}" if touched else found
 
 
-def main(group: str, first: int, last: int, folder: Path) -> Iterator[tuple[int, str, str]]:
+def trials(group: str, seeds: range, folder: Path) -> Iterator[tuple[int, str, str, int]]:
+    """Yield seed, kind and outcome of each document, and the peak of the memory so far."""
     kinds = KINDS[group]
     for kind in kinds:
         make_store(kind, folder / "real" / kind)
-    for seed in range(first, last):
-        rng = random.Random(seed)
-        kind = kinds[seed % len(kinds)]
-        place = folder / f"{seed}"
-        start = peak()
+    for seed in seeds:
+        kind, place = kinds[seed % len(kinds)], folder / str(seed)
         faulthandler.dump_traceback_later(SECONDS, exit=True)
-        try:
-            found = trial(kind, rng, folder / "real" / kind, place)
-        except (Exception, RecursionError):
-            found = f"ERROR {traceback.format_exc()}"
+        found = trial(kind, random.Random(seed), folder / "real" / kind, place)
         faulthandler.cancel_dump_traceback_later()
-        grown = (peak() - start) // MEGABYTE
-        if grown > 100:
-            found += f" GREW {grown}"
-        yield seed, kind, found
+        yield seed, kind, found, peak()
         shutil.rmtree(place)
 
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30, 6 * 2**30))
-    group, first, last, folder = sys.argv[1:]
-    for line in main(group, int(first), int(last), Path(folder)):
-        print(json.dumps(line), flush=True)
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
+    group, first, stop, top = sys.argv[1:]
+    for outcome in trials(group, range(int(first), int(stop)), Path(top)):
+        sys.stdout.write(json.dumps(outcome) + "\n")
+        sys.stdout.flush()

@@ -14,7 +14,15 @@ from zarr.registry import get_codec_class
 
 from rechunker.metadata.codec_chain import Chain
 
-__all__ = ["check_codecs", "check_serializer", "codec_name", "is_v2", "metadata_v3", "to_v2", "to_v3"]
+__all__ = [
+    "check_codecs",
+    "check_serializer",
+    "codec_name",
+    "is_v2",
+    "metadata_v3",
+    "to_v2",
+    "to_v3",
+]
 
 Config = dict[str, Any]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import zarr
-from zarr.storage import StorePath
+from zarr.storage import MemoryStore, StorePath
 
 from rechunker.metadata import (
     REFUSALS,
@@ -104,7 +104,7 @@ def _groups(
         if member.kind == "group":
             try:
                 groups[path] = _group_document(member, zarr_format)
-            except ValueError as error:
+            except REFUSALS as error:
                 raise refusal(f"group {path!r} of the source cannot be opened", error) from error
     return groups
 
@@ -114,6 +114,7 @@ def _group_document(member: Member, zarr_format: int) -> Document:
     found = document.get("zarr_format")
     if isinstance(found, bool) or found != zarr_format:
         raise ValueError(f"its zarr_format must be {zarr_format}, got {reprlib.repr(found)}")
+    zarr.AsyncGroup.from_dict(StorePath(MemoryStore()), dict(document))  # raises what Zarr says
     return document
 
 

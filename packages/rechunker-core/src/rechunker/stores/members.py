@@ -181,9 +181,7 @@ async def _find(walk: _Walk, path: str, names: Iterable[str]) -> dict[str, Membe
     # What was listed lies in groups alone.
     hidden = {p for p in unknown if not arrays.isdisjoint(_around(p, path))}
     return {
-        p[len(path) :].strip("/"): member
-        for p, member in sorted(found.items())
-        if p not in hidden
+        p[len(path) :].strip("/"): member for p, member in sorted(found.items()) if p not in hidden
     }
 
 

@@ -34,7 +34,7 @@ METADATA = ("zarr.json", ".zmetadata", ".zgroup", ".zarray", ".zattrs")
 
 # Python 3.11 parses and writes fewer than 1,000 levels of JSON, less those of its own calls.
 _DEEPEST = 200
-_TOO_DEEP = f"its metadata are nested more than {_DEEPEST} levels deep; no array or group needs that"
+_TOO_DEEP = f"its metadata are nested more than {_DEEPEST} levels deep, and none need to be"
 
 Kind = Literal["array", "group"]
 # Names of the metadata objects of format 2.
