@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import Any
@@ -23,6 +24,9 @@ MOST_DIMENSIONS = 64  # NPY_MAXDIMS of NumPy 2
 LARGEST_ELEMENT = 2**22
 # What these decode may be a program, which they run.
 _CODE = ("pickle",)
+_TYPES = ("dtype", "data_type")
+_LENGTHS = ("length_bytes", "length", "itemsize")
+_RAW = re.compile(r"r(\d{1,30})")  # number of bits
 _CODECS = ("filters", "compressor", "codecs")
 _DTYPES = ("dtype", "astype", "encode_dtype", "decode_dtype")
 
@@ -45,7 +49,7 @@ def check_source(array: zarr.Array[Any]) -> None:
 
 
 def check_codecs_of_source(document: Mapping[str, Any]) -> None:
-    """Check that no codec in the metadata of a source runs code, or makes huge elements.
+    """Check that no codec of a source runs code, and that no elements are huge.
 
     Parameters
     ----------
@@ -55,8 +59,11 @@ def check_codecs_of_source(document: Mapping[str, Any]) -> None:
     Raises
     ------
     ValueError
-        If there is such a codec, be it in shards.
+        If there is such a codec, be it in shards, or such a dtype.
     """
+    for size in _element_sizes([document.get(key) for key in _TYPES]):
+        if size > LARGEST_ELEMENT:
+            raise ValueError(_too_large("its elements", size))
     for codec in _dicts([document.get(key) for key in _CODECS]):
         name = codec.get("id", codec.get("name"))
         if isinstance(name, str) and name.rpartition(".")[2].lower() in _CODE:
@@ -69,6 +76,27 @@ def check_codecs_of_source(document: Mapping[str, Any]) -> None:
             with_size = codec.get(key)
             if isinstance(with_size, str | list):
                 _check_element(with_size, f"the elements that its codec {name!r} makes")
+
+
+def _element_sizes(value: Any) -> Iterator[int]:
+    """Yield the bytes of all parts of a dtype in metadata that Zarr has not parsed.
+
+    Zarr makes a fill value of a dtype when it parses the metadata.
+    """
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str) and (bits := _RAW.fullmatch(value)):
+            yield int(bits[1]) // 8
+        elif isinstance(value, str):
+            yield _itemsize(value)
+        elif isinstance(value, dict):
+            waiting += value.values()
+            yield from (value[key] for key in _LENGTHS if isinstance(value.get(key), int))
+        elif isinstance(value, list | tuple):
+            waiting += value
+            numbers = [n for n in value if isinstance(n, int)]
+            yield prod(numbers) if len(numbers) == len(value) else 0
 
 
 def _dicts(value: Any) -> Iterator[dict[Any, Any]]:
@@ -84,15 +112,24 @@ def _dicts(value: Any) -> Iterator[dict[Any, Any]]:
 
 
 def _check_element(dtype: Any, what: str) -> None:
-    try:
-        itemsize = np.dtype(dtype).itemsize
-    except (TypeError, ValueError, SyntaxError):
-        return  # Zarr shall say what is wrong
+    itemsize = _itemsize(dtype)
     if itemsize > LARGEST_ELEMENT:
-        raise ValueError(
-            f"{what} have {itemsize} bytes each (dtype {str(dtype)[:80]}), and no more than "
-            f"{LARGEST_ELEMENT} are supported; store them as arrays with one more dimension"
-        )
+        raise ValueError(_too_large(what, itemsize))
+
+
+def _too_large(what: str, itemsize: int) -> str:
+    return (
+        f"{what} have {itemsize} bytes each, and no more than {LARGEST_ELEMENT} are supported; "
+        "store them as an array with one more dimension"
+    )
+
+
+def _itemsize(dtype: Any) -> int:
+    """Return the bytes of an element; 0 if NumPy has no such dtype, and Zarr shall say so."""
+    try:
+        return int(np.dtype(dtype).itemsize)
+    except (TypeError, ValueError, SyntaxError):
+        return 0
 
 
 def _check_dimensions(shape: Sequence[int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import reprlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,8 @@ from rechunker.stores.nodes import NODES_V2, Kind, kind_of, parse_object, readin
 __all__ = ["Member", "find_members", "read_member"]
 
 
+# Levels of groups: a store in memory takes the square of their number to list them.
+_DEEPEST = 100
 # Paths of one folder: a symbolic link or two may be meant as another name of a group.
 _MOST_VISITS = 16
 
@@ -135,13 +138,23 @@ class _Walk(NamedTuple):
 
     async def _get(self, path: str, name: str) -> bytes | None:
         async with self.slots:
-            found = await self.store.get(_join(path, name), default_buffer_prototype())
+            try:
+                found = await self.store.get(_join(path, name), default_buffer_prototype())
+            except OSError as error:
+                if error.errno == errno.ENAMETOOLONG:
+                    return None  # a name that no disk can hold
+                raise
         return None if found is None else found.to_bytes()
 
     async def below(self, path: str) -> dict[str, Member]:
         """Return all members below a group, by their full paths."""
         async with self.slots:
             self._count_visit(path)
+            if path.count("/") > _DEEPEST:
+                raise ValueError(
+                    f"groups of the source are nested more than {_DEEPEST} levels deep, such as "
+                    f"{path[:80]!r}...; move what you need out of them, or open a group in them"
+                )
             names = [name async for name in self.store.list_dir(path)]
         children = [_join(path, name) for name in names if _is_canonical(name) and "/" not in name]
         read = await asyncio.gather(*map(self.read, children))
