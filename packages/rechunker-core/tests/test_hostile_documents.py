@@ -32,7 +32,7 @@ from rechunker.copying import CopyError
 from rechunker.metadata import quiet
 
 # Documents of each kind.
-DOCUMENTS = {"arrays": 620, "groups": 140, "datasets": 280}
+DOCUMENTS = {"arrays": 800, "groups": 110, "datasets": 100}
 # Bytes besides max_mem, and seconds, that no source may take.
 MARGIN, SECONDS = 300_000_000, 30
 
@@ -370,7 +370,7 @@ def test_an_index_that_points_outside_of_its_shard_is_an_error(part: tuple[int, 
     array, objects = shards(compressors=None)
     objects["c/0"] = shard([(0, 16), part], bytes(32))
     try:
-        expected = array[...]
+        expected = np.concatenate([array[:2], array[2:]])
     except Exception:  # noqa: BLE001, whatever Zarr raises
         expected = None
     with bounded():
