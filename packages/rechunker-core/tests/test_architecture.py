@@ -53,6 +53,7 @@ MAY_IMPORT = {
 PRIVATE = {
     "zarr.core.sync.sync": "rechunker.stores.requests",
     "_store": "rechunker.stores.wrappers",
+    "_decode_single": "rechunker.copying.codecs.guards",
     "_meta": "rechunker.sources.dask.private",
     "_data": "rechunker.sources.xarray.private",
     "_in_memory": "rechunker.sources.xarray.private",

@@ -105,6 +105,11 @@ def plan_job(
         enough = None
         if temp is None and plan.read_amplification > MAX_AMPLIFICATION:
             enough, plan = search.reading_little(max_mem, plan)
+    except OverflowError:
+        raise ValueError(
+            f"{where}an array of shape {search.source.shape} has more chunks than can be counted; "
+            "choose larger target_chunks"
+        ) from None
     except MemoryLimitError as error:
         raise MemoryLimitError(f"{where}{error}", error.needed) from None
     if enough is not None:

@@ -24,11 +24,10 @@ from rechunker.metadata.document import (
     metadata_files,
     quiet,
 )
-from rechunker.metadata.limits import check_codec_limits, codec_limit
+from rechunker.metadata.limits import check_codec_limits, check_codecs_of_source, codec_limit
 from rechunker.metadata.options import ArrayOptions, parse_options
 from rechunker.metadata.target_document import target_document
-from rechunker.metadata.trial_array import REFUSALS, refusal
-from rechunker.metadata.wording import check_names, did_you_mean
+from rechunker.metadata.wording import REFUSALS, check_names, did_you_mean, refusal
 
 __all__ = [
     "REFUSALS",
@@ -43,6 +42,7 @@ __all__ = [
     "chain_of",
     "check_codec_limits",
     "check_codecs",
+    "check_codecs_of_source",
     "check_names",
     "check_serializer",
     "chunk_shapes",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rechunker.metadata.codec_chain import Chain, ChainV2, chain_of
-from rechunker.metadata.codec_formats import to_v2, to_v3
+from rechunker.metadata.codec_formats import metadata_v3, to_v2, to_v3
 
 __all__ = ["chain_in_v2", "chain_in_v3", "chain_v2_of", "chain_v3_of"]
 
@@ -108,8 +108,8 @@ def chain_in_v2(chain: Chain, ndim: int, named: Options) -> ChainV2:
     """
     replaced = "filters" in named
     is_free = replaced or named.get("order") is not None
-    order, remaining = _order_of([*map(_metadata, chain.filters)], ndim, is_free)
-    serializer = _metadata(chain.serializer or {"name": "bytes"})
+    order, remaining = _order_of([*map(metadata_v3, chain.filters)], ndim, is_free)
+    serializer = metadata_v3(chain.serializer or {"name": "bytes"})
     endian = (serializer.get("configuration") or {}).get("endian")
     # Filters work on elements in native byte order, and their arguments say so.
     big_endian = serializer["name"] == "bytes" and endian == "big" and not remaining
@@ -119,10 +119,6 @@ def chain_in_v2(chain: Chain, ndim: int, named: Options) -> ChainV2:
     filters = [] if replaced else [*filters, *compressors[:-1]]
     compressor = to_v2(compressors[-1]) if compressors else None
     return ChainV2(tuple(map(to_v2, filters)), compressor, order, big_endian)
-
-
-def _metadata(codec: Any) -> Mapping[str, Any]:
-    return codec if isinstance(codec, Mapping) else codec.to_dict()
 
 
 def _order_of(filters: list[Any], ndim: int, is_free: bool) -> tuple[str, list[Any]]:

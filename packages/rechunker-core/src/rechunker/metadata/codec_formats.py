@@ -14,7 +14,15 @@ from zarr.registry import get_codec_class
 
 from rechunker.metadata.codec_chain import Chain
 
-__all__ = ["check_codecs", "check_serializer", "codec_name", "is_v2", "to_v2", "to_v3"]
+__all__ = [
+    "check_codecs",
+    "check_serializer",
+    "codec_name",
+    "is_v2",
+    "metadata_v3",
+    "to_v2",
+    "to_v3",
+]
 
 Config = dict[str, Any]
 
@@ -161,6 +169,8 @@ def _translate_v3(name: str, config: Config) -> Config:
         case "blosc":
             shuffle = config.pop("shuffle")
             config.pop("typesize", None)
+            if shuffle not in range(-1, len(_SHUFFLES)):
+                raise ValueError(f"codec 'blosc' has no shuffle={shuffle!r}; use -1, 0, 1 or 2")
             if shuffle != -1:  # -1: Zarr chooses it by the dtype
                 config["shuffle"] = _SHUFFLES[shuffle]
         case "zstd":
@@ -198,6 +208,27 @@ def _has_class(name: str) -> bool:
     return True
 
 
+def metadata_v3(codec: Any) -> Mapping[str, Any]:
+    """Return the metadata of a codec of Zarr format 3.
+
+    Parameters
+    ----------
+    codec
+        Codec of `zarr.codecs`, or its metadata.
+
+    Raises
+    ------
+    ValueError
+        If it is a codec of Zarr format 2, as in an array whose metadata are of both formats.
+    """
+    if is_v2(codec):
+        raise ValueError(
+            f"codec {codec_name(codec)!r} is one of Zarr format 2 in an array that says it has "
+            "format 3; correct its metadata"
+        )
+    return codec if isinstance(codec, Mapping) else dict(codec.to_dict())
+
+
 def to_v2(codec: Any) -> Config:
     """Translate a codec from Zarr format 3 to Zarr format 2.
 
@@ -214,9 +245,9 @@ def to_v2(codec: Any) -> Config:
     Raises
     ------
     ValueError
-        If Zarr format 2 has no counterpart of the codec.
+        If Zarr format 2 has no counterpart of the codec, or it is one of Zarr format 2.
     """
-    metadata: Mapping[str, Any] = codec if isinstance(codec, Mapping) else codec.to_dict()
+    metadata = metadata_v3(codec)
     name, config = metadata["name"], dict(metadata.get("configuration") or {})
     if name == "blosc":
         config.pop("typesize", None)  # numcodecs takes it from the data it compresses

@@ -16,6 +16,7 @@ from zarr.errors import UnstableSpecificationWarning, ZarrUserWarning
 from zarr.storage import MemoryStore, StorePath
 
 from rechunker.metadata.codec_chain import sharding_of
+from rechunker.metadata.wording import REFUSALS
 from rechunker.stores import read_json
 
 __all__ = [
@@ -207,10 +208,11 @@ def _stored_keys(array: zarr.Array[Any], document: Document) -> Document:
     of strings, where Zarr 3 writes "".
     """
     stored = read_json(array.store_path / ".zarray")
+    stored.pop("attributes", None)  # a key of nobody's: attributes are stored in .zattrs
     bare = {**document, "attributes": {}}
     try:
         same = _as_zarr_writes(array_from_document({**stored, "attributes": {}})) == bare
-    except (LookupError, TypeError, ValueError):
+    except REFUSALS:
         same = False
     # Otherwise the array, such as one opened with consolidated metadata, is not what is stored.
     return stored if same else {key: stored[key] for key in stored if key not in document}

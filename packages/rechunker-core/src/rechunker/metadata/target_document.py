@@ -13,10 +13,11 @@ from rechunker.metadata.codec_chain import chain_of, codecs_of, shard
 from rechunker.metadata.document import Document, document_of, metadata_files, with_chunk_shape
 from rechunker.metadata.encoding import encode_v2, encode_v3
 from rechunker.metadata.grid import TargetGrid, target_grid
-from rechunker.metadata.limits import check_dimensions
+from rechunker.metadata.limits import check_source
 from rechunker.metadata.options import ArrayOptions
 from rechunker.metadata.round_trip import check_round_trip
-from rechunker.metadata.trial_array import REFUSALS, refusal, try_codecs
+from rechunker.metadata.trial_array import try_codecs
+from rechunker.metadata.wording import REFUSALS, refusal
 
 __all__ = ["target_document"]
 
@@ -60,7 +61,7 @@ def target_document(
     >>> document["chunks"], document["compressor"]
     ([1, 8], None)
     """
-    check_dimensions(array.shape)
+    check_source(array)
     source = document_of(array)
     build = _document_v2 if (options.zarr_format or source["zarr_format"]) == 2 else _document_v3
     try:

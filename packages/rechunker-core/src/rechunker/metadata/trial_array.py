@@ -13,11 +13,9 @@ from zarr.storage import MemoryStore
 
 from rechunker.metadata.document import Document, array_from_document, document_of, quiet
 from rechunker.metadata.options import ArrayOptions, ZarrFormat
+from rechunker.metadata.wording import REFUSALS, refusal
 
-__all__ = ["REFUSALS", "refusal", "try_codecs", "try_encoding"]
-
-# Errors that Zarr and codecs raise for bad arguments; only Exception is a base class of all.
-REFUSALS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError)
+__all__ = ["try_codecs", "try_encoding"]
 
 
 def try_encoding(
@@ -131,25 +129,6 @@ def _describe(array: zarr.Array[Any], zarr_format: int, named: Mapping[str, Any]
     options = ", ".join(f"{name}={value!r}" for name, value in named.items())
     what = options or "the codecs of the source"
     return f"{what} cannot be used for dtype {array.dtype} in Zarr format {zarr_format}"
-
-
-def refusal(what: str, error: Exception) -> TypeError | ValueError:
-    """Return an error that says what Zarr or a codec rejects, and why.
-
-    Parameters
-    ----------
-    what
-        Text before the reason.
-    error
-        Error of one of the classes `REFUSALS`, whose message is the reason.
-
-    Returns
-    -------
-    TypeError or ValueError
-        TypeError if `error` is one, otherwise ValueError.
-    """
-    kind = TypeError if isinstance(error, TypeError) else ValueError
-    return kind(f"{what}: {str(error) or repr(error)}")
 
 
 def _check_fill_value(fill_value: Any, trial: zarr.Array[Any]) -> None:

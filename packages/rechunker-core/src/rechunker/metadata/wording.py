@@ -7,7 +7,10 @@ import warnings
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
-__all__ = ["check_names", "did_you_mean", "warn_user"]
+__all__ = ["REFUSALS", "check_names", "did_you_mean", "refusal", "warn_user"]
+
+# Errors that Zarr and codecs raise for bad arguments; only Exception is a base class of all.
+REFUSALS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError)
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
@@ -55,6 +58,25 @@ def check_names(names: Iterable[object], known: Collection[object], argument: st
                 f"{argument}: the source has no {name!r}{did_you_mean(name, available)} "
                 f"It has {', '.join(available) or 'none'}"
             )
+
+
+def refusal(what: str, error: Exception) -> TypeError | ValueError:
+    """Return an error that says what Zarr or a codec rejects, and why.
+
+    Parameters
+    ----------
+    what
+        Text before the reason.
+    error
+        Error of one of the classes `REFUSALS`, whose message is the reason.
+
+    Returns
+    -------
+    TypeError or ValueError
+        TypeError if `error` is one, otherwise ValueError.
+    """
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    return kind(f"{what}: {str(error) or repr(error)}")
 
 
 def warn_user(message: str, category: type[Warning]) -> None:

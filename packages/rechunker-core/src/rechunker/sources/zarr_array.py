@@ -11,6 +11,8 @@ import numpy as np
 import zarr
 
 from rechunker.copying import (
+    Lane,
+    Lanes,
     RegionReader,
     StoredArray,
     ZarrReader,
@@ -18,16 +20,20 @@ from rechunker.copying import (
     is_variable_length,
 )
 from rechunker.metadata import (
+    REFUSALS,
     ArrayOptions,
     Document,
     Shape,
+    check_codecs_of_source,
     chunk_shapes,
     dimension_names,
     document_of,
     normalize_chunks,
     parse_options,
+    refusal,
     target_document,
 )
+from rechunker.planning import block
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.element_size import average_bytes, with_margin
 from rechunker.stores import absolute_array, absolute_place, access, node_digest
@@ -36,9 +42,14 @@ __all__ = ["array_hierarchy", "request_array", "zarr_source"]
 
 # Number of stored objects to sample for their size, or for the length of their elements.
 _SAMPLED = 3
+# Elements of a chunk that is decoded to see how long they are. Larger ones may not fit in memory,
+# so that their elements are taken for texts of this many bytes.
+_MOST_SAMPLED, _UNKNOWN = 1 << 22, 64
+# Chunks along an axis whose sizes differ: all sizes are held in memory.
+_MOST_IRREGULAR = 1 << 22
 
 
-def zarr_source(array: zarr.Array[Any], document: Document) -> SourceArray:
+def zarr_source(array: zarr.Array[Any], document: Document, whose: str) -> SourceArray:
     """Return the source array of a Zarr array.
 
     Parameters
@@ -47,12 +58,26 @@ def zarr_source(array: zarr.Array[Any], document: Document) -> SourceArray:
         Zarr array of any format and dtype, sharded or not.
     document
         Metadata of the array.
+    whose
+        What error messages call the array.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If its metadata are not those of an array that can be read.
     """
+    try:
+        return _source(array, document)
+    except REFUSALS as error:
+        raise refusal(f"{whose} cannot be read", error) from error
+
+
+def _source(array: zarr.Array[Any], document: Document) -> SourceArray:
     array = absolute_array(array)
     shapes = chunk_shapes(document)
     if shapes.chunks is None:
         return _irregular_source(array)
-    itemsize = _element_bytes(array, shapes.stored)
+    itemsize = _element_bytes(array, document)
     stored = replace(
         StoredArray.of(array.store_path, document, itemsize),
         digest=node_digest(array.store_path),
@@ -89,8 +114,11 @@ def _sample(shape: Shape, unit: Shape) -> list[tuple[int, ...]]:
 
 
 def _irregular_source(array: zarr.Array[Any]) -> SourceArray:
-    itemsize = _element_bytes(array, array.shape)
     grid = tuple(tuple(map(int, sizes)) for sizes in _chunk_sizes(array))
+    itemsize = int(array.dtype.itemsize)
+    if is_variable_length(array.dtype):
+        first = tuple(slice(0, max(sizes[:1], default=0)) for sizes in grid)
+        itemsize = with_margin(average_bytes(np.asarray(array[first])))
     largest = prod(max(sizes, default=0) for sizes in grid) * itemsize
     # Zarr holds a chunk encoded, decoded, and in the array that it returns.
     reader = RegionReader(array, grid, node_digest(array.store_path))
@@ -98,21 +126,42 @@ def _irregular_source(array: zarr.Array[Any]) -> SourceArray:
 
 
 def _chunk_sizes(array: Any) -> Any:
+    for n, sizes in zip(array.shape, array.metadata.chunk_grid.chunk_shapes, strict=True):
+        if isinstance(sizes, int) and n > sizes * _MOST_IRREGULAR:
+            raise ValueError(
+                f"an axis of {n} elements has chunks of {sizes}, more than {_MOST_IRREGULAR} of "
+                "them, and another axis has chunks that differ in size; rechunk it with Zarr to "
+                "larger chunks first"
+            )
     return array.read_chunk_sizes  # new in Zarr 3.2, the first version with irregular grids
 
 
-def _element_bytes(array: zarr.Array[Any], unit: Shape) -> int:
+def _element_bytes(array: zarr.Array[Any], document: Document) -> int:
     """Return the bytes of one element; estimate variable-length elements from a few units."""
     if not is_variable_length(array.dtype):
         return int(array.dtype.itemsize)
     if 0 in array.shape:
         return with_margin(0)
-    largest = 0
-    for index in _sample(array.shape, unit):
-        starts = [i * width for i, width in zip(index, unit, strict=True)]
-        region = tuple(slice(lo, lo + width) for lo, width in zip(starts, unit, strict=True))
-        largest = max(largest, average_bytes(np.asarray(array[region])))
+    stored = StoredArray.of(array.store_path, document, with_margin(0))
+    largest = average_bytes(stored.blank.reshape(1))
+    if prod(chunk_shapes(document).chunks or ()) > _MOST_SAMPLED:
+        return with_margin(max(largest, _UNKNOWN))
+    with Lanes(1) as lanes:
+        for index in _sample(stored.shape, stored.unit):
+            largest = max(largest, _average_in(stored, index, lanes.first))
     return with_margin(largest)
+
+
+def _average_in(stored: StoredArray, index: tuple[int, ...], lane: Lane) -> int:
+    """Return the average bytes of the elements in one stored object; 0 if it is missing."""
+    (size,) = access.sizes(stored.store, [stored.key(index)])
+    if size is None:
+        return 0
+    pieces = ZarrReader(stored).pieces(index, block(stored.shape, stored.unit, index), lane)
+    try:
+        return max(average_bytes(part) for _, part in pieces)
+    except REFUSALS as error:
+        raise refusal(f"{stored.locate(index)} cannot be decoded", error) from error
 
 
 def array_hierarchy(
@@ -169,7 +218,12 @@ def request_array(
         If the chunks or the options are not allowed for this array.
     """
     what = f"target_chunks[{name!r}]" if name else "target_chunks"
-    source = document_of(array)
+    whose = f"array {name!r} of the source" if name else "the source"
+    try:
+        source = document_of(array)
+        check_codecs_of_source(source)
+    except REFUSALS as error:
+        raise refusal(f"{whose} cannot be read", error) from error
     default = chunk_shapes(source).chunks
     if default is None and (chunks is None or isinstance(chunks, Mapping)):
         raise ValueError(
@@ -180,6 +234,5 @@ def request_array(
         chunks, array.shape, dimension_names(array), default, what=what
     )
     document = target_document(array, None if chunks is None else target_chunks, options)
-    return ArrayRequest(
-        name, zarr_source(array, source), document, bool(options.write_empty_chunks)
-    )
+    read = zarr_source(array, source, whose)
+    return ArrayRequest(name, read, document, bool(options.write_empty_chunks))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import zarr
-from zarr.storage import StorePath
+from zarr.storage import MemoryStore, StorePath
 
 from rechunker.metadata import (
     REFUSALS,
     Document,
     array_from_document,
+    check_codecs_of_source,
     check_names,
     dimension_names,
     parse_options,
@@ -82,7 +84,9 @@ def group_hierarchy(
 def _open_array(name: str, member: Member, place: StorePath) -> zarr.Array[Any]:
     """Open a member from the metadata that were found."""
     try:
-        return array_from_document(member.document, place / name)
+        document = member.document
+        check_codecs_of_source(document)
+        return array_from_document(document, place / name)
     except REFUSALS as error:
         raise refusal(f"array {name!r} of the source cannot be opened", error) from error
 
@@ -99,10 +103,19 @@ def _groups(
     for path, member in members.items():
         if member.kind == "group":
             try:
-                groups[path] = member.document
-            except ValueError as error:
+                groups[path] = _group_document(member, zarr_format)
+            except REFUSALS as error:
                 raise refusal(f"group {path!r} of the source cannot be opened", error) from error
     return groups
+
+
+def _group_document(member: Member, zarr_format: int) -> Document:
+    document = member.document
+    found = document.get("zarr_format")
+    if isinstance(found, bool) or found != zarr_format:
+        raise ValueError(f"its zarr_format must be {zarr_format}, got {reprlib.repr(found)}")
+    zarr.AsyncGroup.from_dict(StorePath(MemoryStore()), dict(document))  # raises what Zarr says
+    return document
 
 
 def _check_not_by_dimension(

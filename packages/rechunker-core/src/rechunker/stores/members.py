@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import errno
+import reprlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import zarr
 from zarr.abc.store import Store
 from zarr.buffer import default_buffer_prototype
-from zarr.storage import StorePath
+from zarr.storage import LocalStore, StorePath
 
-from rechunker.stores.nodes import NODES_V2, Kind, kind_of, reading
+from rechunker.stores.nodes import NODES_V2, Kind, kind_of, parse_object, reading
 from rechunker.stores.requests import again, run
+from rechunker.stores.wrappers import unwrap
 
 __all__ = ["Member", "find_members", "read_member"]
+
+
+# Levels of groups: a store in memory takes the square of their number to list them.
+_DEEPEST = 100
+# Paths of one folder: a symbolic link or two may be meant as another name of a group.
+_MOST_VISITS = 16
 
 
 class Member(NamedTuple):
@@ -42,20 +51,16 @@ class Member(NamedTuple):
         Raises
         ------
         ValueError
-            If they are not JSON objects.
+            If they are not JSON objects, or nested too deeply.
         """
-        document = _parse_object(self.metadata)
+        document = parse_object(self.metadata)
         if self.attributes is not None:
-            document["attributes"] = _parse_object(self.attributes)
+            document["attributes"] = parse_object(self.attributes)
         document.pop("consolidated_metadata", None)
-        return {**document, "attributes": document.get("attributes") or {}}
-
-
-def _parse_object(content: bytes) -> dict[str, Any]:
-    parsed = json.loads(content)
-    if not isinstance(parsed, dict):
-        raise ValueError(f"its metadata are no JSON object: {content[:80]!r}")
-    return parsed
+        attributes = document.get("attributes") or {}
+        if not isinstance(attributes, dict):
+            raise ValueError(f"its attributes are no JSON object: {reprlib.repr(attributes)}")
+        return {**document, "attributes": attributes}
 
 
 def read_member(place: StorePath, zarr_format: int) -> Member | None:
@@ -106,18 +111,18 @@ class _Walk(NamedTuple):
     store: Store
     zarr_format: int
     slots: asyncio.Semaphore
+    visits: Counter[tuple[int, int]]
 
     @classmethod
     def of(cls, store: Store, zarr_format: int) -> _Walk:
         slots = zarr.config.get("async.concurrency") or 10
-        return cls(store, zarr_format, asyncio.Semaphore(slots))
+        return cls(store, zarr_format, asyncio.Semaphore(slots), Counter())
 
     async def read(self, path: str) -> Member | None:
         if self.zarr_format == 3:
             content = await self._get(path, "zarr.json")
-            if content is None or (kind := kind_of(content)) is None:
-                return None
-            return Member(kind, content)
+            kind = None if content is None else self._kind(path, content)
+            return None if content is None or kind is None else Member(kind, content)
         *nodes, attributes = await asyncio.gather(
             *(self._get(path, name) for name in (*NODES_V2, ".zattrs"))
         )
@@ -126,12 +131,23 @@ class _Walk(NamedTuple):
                 return Member(kind, content, attributes)
         return None
 
+    def _kind(self, path: str, content: bytes) -> Kind | None:
+        try:
+            return kind_of(content)
+        except ValueError as error:
+            raise ValueError(f"{path!r} of the source cannot be read: {error}") from None
+
     async def _get(self, path: str, name: str) -> bytes | None:
         async with self.slots:
-            found = await again(
-                self.store,
-                lambda: self.store.get(_join(path, name), default_buffer_prototype()),
-            )
+            try:
+                found = await again(
+                    self.store,
+                    lambda: self.store.get(_join(path, name), default_buffer_prototype()),
+                )
+            except OSError as error:
+                if error.errno == errno.ENAMETOOLONG:
+                    return None  # a name that no disk can hold
+                raise
         return None if found is None else found.to_bytes()
 
     async def _names(self, path: str) -> list[str]:
@@ -140,14 +156,34 @@ class _Walk(NamedTuple):
     async def below(self, path: str) -> dict[str, Member]:
         """Return all members below a group, by their full paths."""
         async with self.slots:
+            self._count_visit(path)
+            if path.count("/") > _DEEPEST:
+                raise ValueError(
+                    f"groups of the source are nested more than {_DEEPEST} levels deep, such as "
+                    f"{path[:80]!r}...; move what you need out of them, or open a group in them"
+                )
             names = await again(self.store, lambda: self._names(path))
-        children = [_join(path, name) for name in names]
+        children = [_join(path, name) for name in names if _is_canonical(name) and "/" not in name]
         read = await asyncio.gather(*map(self.read, children))
         found = {child: m for child, m in zip(children, read, strict=True) if m is not None}
         groups = [child for child, member in found.items() if member.kind == "group"]
         for inner in await asyncio.gather(*map(self.below, groups)):
             found |= inner
         return found
+
+    def _count_visit(self, path: str) -> None:
+        """Check that symbolic links do not lead to the same folder over and over again."""
+        inner = unwrap(self.store)
+        if not isinstance(inner, LocalStore) or not (folder := inner.root / path).is_dir():
+            return
+        found = folder.stat()
+        self.visits[found.st_dev, found.st_ino] += 1
+        if self.visits[found.st_dev, found.st_ino] > _MOST_VISITS:
+            raise ValueError(
+                f"{str(folder)[:200]!r} of the source is a folder that more than {_MOST_VISITS} "
+                "paths lead to: symbolic links in it lead back to a folder around them; remove "
+                "these links, or open a group without them"
+            )
 
 
 async def _find(walk: _Walk, path: str, names: Iterable[str]) -> dict[str, Member]:
@@ -162,10 +198,10 @@ async def _find(walk: _Walk, path: str, names: Iterable[str]) -> dict[str, Membe
         if member is not None:
             found[p] = member
     arrays = {p for p, member in found.items() if member.kind == "array"}
+    # What was listed lies in groups alone.
+    hidden = {p for p in unknown if not arrays.isdisjoint(_around(p, path))}
     return {
-        p[len(path) :].strip("/"): member
-        for p, member in sorted(found.items())
-        if arrays.isdisjoint(_around(p, path))
+        p[len(path) :].strip("/"): member for p, member in sorted(found.items()) if p not in hidden
     }
 
 
@@ -177,7 +213,9 @@ def _around(path: str, top: str) -> Iterator[str]:
 
 
 def _is_canonical(name: object) -> bool:
-    return isinstance(name, str) and not {"", ".", ".."} & set(name.split("/"))
+    if not isinstance(name, str) or "\0" in name:
+        return False
+    return not {"", ".", ".."} & set(name.replace("\\", "/").split("/"))
 
 
 def _join(path: str, name: str) -> str:

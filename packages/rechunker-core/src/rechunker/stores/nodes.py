@@ -26,12 +26,17 @@ __all__ = [
     "find_node",
     "kind_of",
     "node_digest",
+    "parse_object",
     "read_json",
     "reading",
 ]
 
 # Names of the objects that hold metadata, in the order in which they are deleted.
 METADATA = ("zarr.json", ".zmetadata", ".zgroup", ".zarray", ".zattrs")
+
+# Python 3.11 parses and writes fewer than 1,000 levels of JSON, less those of its own calls.
+_DEEPEST = 200
+_TOO_DEEP = f"its metadata are nested more than {_DEEPEST} levels deep, and none need to be"
 
 Kind = Literal["array", "group"]
 # Names of the metadata objects of format 2.
@@ -167,10 +172,54 @@ def read_json(path: StorePath) -> dict[str, Any]:
     return {} if content is None else _parse(content.to_bytes())
 
 
+def parse_object(content: bytes) -> dict[str, Any]:
+    """Parse the content of a metadata object, which may be anybody's.
+
+    Parameters
+    ----------
+    content
+        Content of an object such as ``zarr.json``.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON object, or nested so deeply that it could not be written again.
+    """
+    parsed = _loads(content)
+    if not isinstance(parsed, dict):
+        raise ValueError(f"its metadata are no JSON object: {content[:80]!r}")
+    if content.count(b"[") + content.count(b"{") > _DEEPEST and _depth(parsed) > _DEEPEST:
+        raise ValueError(_TOO_DEEP)
+    return parsed
+
+
+def _depth(parsed: Any) -> int:
+    """Return how deeply lists and dicts are nested."""
+    depth, level = 0, [parsed]
+    while level:
+        held = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [v for values in held for v in values if isinstance(v, list | dict)]
+        depth += 1
+    return depth
+
+
+def _loads(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise _TooDeepError(_TOO_DEEP) from None
+
+
+class _TooDeepError(ValueError):
+    """JSON that Python cannot parse, although it may be right."""
+
+
 def _parse(content: bytes) -> dict[str, Any]:
     """Parse a JSON object; return an empty dict for anything else, as Zarr ignores that, too."""
     try:
-        parsed = json.loads(content)
+        parsed = _loads(content)
+    except _TooDeepError:
+        raise  # it may well be an array or a group, which must not be replaced
     except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) else {}

@@ -16,6 +16,7 @@ from zarr.storage import MemoryStore, StorePath
 
 from rechunker.copying.codecs.compressor import byte_codec
 from rechunker.copying.codecs.direct import direct_codec
+from rechunker.copying.codecs.guards import Limit, guarded
 from rechunker.copying.codecs.inline import complete
 from rechunker.copying.codecs.piece import Piece
 from rechunker.copying.codecs.workspace import LARGEST_KEPT, Workspace
@@ -103,6 +104,8 @@ def chunk_codec(document: Document, itemsize: int) -> ChunkCodec:
 # Bytes that a string takes besides its characters while it is encoded (a string and a bytes object
 # of Python, and references to them) or decoded.
 ELEMENT_ENCODED, ELEMENT_DECODED = 132, 64
+# Arguments of filters that are dtypes of elements.
+_DTYPES = ("dtype", "astype", "encode_dtype", "decode_dtype")
 # Threads in which Zarr encodes the chunks of a shard (`async.concurrency` of `zarr.config`).
 _THREADS = 10
 
@@ -111,10 +114,12 @@ _THREADS = 10
 class ZarrCodec:
     """Codec for everything that Zarr supports, by way of an array of one object in memory.
 
-    Zarr encodes and decodes the object and never touches the store.
+    Zarr encodes and decodes the object and never touches the store. It decodes with `readable`,
+    the metadata with codecs that refuse to decode to far more than a chunk.
     """
 
     metadata: Any
+    readable: Any
     key: str
     dtype: np.dtype[Any]
     inner: Shape
@@ -139,12 +144,20 @@ class ZarrCodec:
         # Zarr holds what it decodes twice (as a chunk, and in the array it returns). Each codec
         # of a chain adds a copy. Zarr joins a shard from its encoded chunks: 3.4 copies it
         # three times, and it encodes several of them at a time.
-        decoded = max(4 * part, _float_bytes(document, prod(inner)))
+        decoded = max(4 * part, 3 * _widest(document) * prod(inner))
         encoded = (2 if whole else 3) * bound + 2 * part
         # Zarr decodes in several threads, each with a heap of its own.
         calls = 1 if whole else min(_THREADS, prod(shape) // prod(inner))
         return cls(
             metadata=array.metadata,
+            readable=guarded(
+                array.metadata,
+                Limit.of(
+                    prod(inner),
+                    max(itemsize, _widest(document)),
+                    is_variable=array.dtype.kind in "OT",
+                ),
+            ),
             key=str(array.metadata.encode_chunk_key((0,) * len(shape))),
             dtype=array.dtype,
             inner=inner,
@@ -157,7 +170,7 @@ class ZarrCodec:
     def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
         objects: dict[str, Buffer] = {self.key: cpu.Buffer.from_array_like(encoded)}
         del encoded
-        array = _array_of_one_object(self.metadata, objects)
+        array = _array_of_one_object(self.readable, objects)
         starts = [range(0, n, w) for n, w in zip(array.shape, self.inner, strict=True)]
         for start in np.ndindex(*(len(axis) for axis in starts)):
             first = tuple(axis[i] for axis, i in zip(starts, start, strict=True))
@@ -201,11 +214,16 @@ def _workspace(document: Document, itemsize: int, nbytes: int) -> Workspace:
     return Workspace(*(max(sizes) for sizes in zip(*spaces, strict=True)) if spaces else (0, 0))
 
 
-def _float_bytes(document: Document, elements: int) -> int:
-    """Return the bytes of a chunk while a filter decodes it, in double precision and copied."""
-    names = [codec.get("id") or codec["name"] for codec in _codecs(document)]
-    filtered = any(name.endswith("fixedscaleoffset") for name in names)
-    return 24 * elements if filtered else 0
+def _widest(document: Document) -> int:
+    """Return the most bytes of an element that a filter computes with; 0 without filters."""
+    widest = 0
+    for codec in _codecs(document):
+        given = codec.get("configuration", codec)
+        dtypes = [given[key] for key in _DTYPES if isinstance(given.get(key), str)]
+        widest = max([widest, *(np.dtype(dtype).itemsize for dtype in dtypes)])
+        if str(codec.get("id") or codec["name"]).endswith("fixedscaleoffset"):
+            widest = max(widest, 8)  # double precision
+    return widest
 
 
 def _codecs(document: Document) -> list[Mapping[str, Any]]:

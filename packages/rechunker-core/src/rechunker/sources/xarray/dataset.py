@@ -32,11 +32,16 @@ from rechunker.sources.xarray.encoding_keys import (
     parse_encoding,
 )
 from rechunker.sources.xarray.lazy_variables import encodable_dataset
-from rechunker.sources.xarray.private import arrays_read, is_lazy
+from rechunker.sources.xarray.private import is_lazy
 from rechunker.sources.xarray.target_chunks import target_chunks_of
 from rechunker.sources.xarray.target_encoding import target_encoding
 from rechunker.sources.xarray.times import exact_times, with_source_units
-from rechunker.sources.xarray.undecoded import UndecodedVariable, find_undecoded
+from rechunker.sources.xarray.undecoded import (
+    ArraysRead,
+    UndecodedVariable,
+    checked_arrays,
+    find_undecoded,
+)
 from rechunker.sources.zarr_array import zarr_source
 from rechunker.stores import absolute_files, absolute_origins, outermost
 
@@ -192,6 +197,7 @@ def request_dataset(
         If the chunks or the options are not allowed for this dataset, or Xarray cannot write it.
     """
     _check_dataset(dataset)
+    read = checked_arrays(dataset)
     if not isinstance(options, Mapping):
         raise TypeError(
             f"target_options{where} must be a dict by name of a variable, got {options!r}"
@@ -215,7 +221,7 @@ def request_dataset(
     undecoded = find_undecoded(dataset, encodings, zarr_format)
     encodable = encodable_dataset(dataset, encodings, undecoded, zarr_format)
     encoded = encode_dataset(encodable, zarr_format)
-    variables = _TargetVariables(dataset, encodings, parsed, undecoded, encoded, zarr_format)
+    variables = _TargetVariables(dataset, encodings, parsed, undecoded, encoded, zarr_format, read)
     arrays = tuple(variables.request(str(name)) for name in dataset.variables)
     group = {"zarr_format": zarr_format, "attributes": dict(encoded.attributes)}
     return DatasetRequest(arrays, group, variables.origins())
@@ -246,6 +252,7 @@ class _TargetVariables:
     undecoded: Mapping[str, UndecodedVariable]
     encoded: EncodedDataset
     zarr_format: ZarrFormat
+    read: ArraysRead
 
     def request(self, name: str) -> ArrayRequest:
         """Return the request to write one variable."""
@@ -253,7 +260,7 @@ class _TargetVariables:
         write_empty = bool(self.encodings[name].get("write_empty_chunks"))
         if stored is not None:
             document = self._undecoded_document(name, stored, encoded.document)
-            source = zarr_source(stored.array, document_of(stored.array))
+            source = zarr_source(stored.array, document_of(stored.array), f"variable {name!r}")
         else:
             document = with_source_units(encoded.document, self.encodings[name].get("units"))
             source = self._encoded_source(name, encoded)
@@ -306,8 +313,7 @@ class _TargetVariables:
 
     def origins(self) -> tuple[StorePath, ...]:
         """Return the places of all Zarr arrays, groups and local files that are read."""
-        variables = self.dataset.variables.values()
-        read = [found for variable in variables for found in arrays_read(variable)]
+        read = [*self.read]
         read += [(stored.array, True) for stored in self.undecoded.values()]
         groups = absolute_origins(array for array, in_group in read if in_group)
         parents = [StorePath(array.store, array.path.rpartition("/")[0]) for array in groups]

@@ -5,19 +5,23 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import zarr
 from zarr.storage import StorePath
 
+from rechunker.metadata import REFUSALS, check_codecs_of_source, document_of, refusal
 from rechunker.sources.xarray.encoding_keys import DECODING_KEYS
-from rechunker.sources.xarray.private import stored_array
+from rechunker.sources.xarray.private import arrays_read, stored_array
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["UndecodedVariable", "find_undecoded"]
+__all__ = ["ArraysRead", "UndecodedVariable", "checked_arrays", "find_undecoded"]
+
+ArraysRead: TypeAlias = tuple[tuple[zarr.Array[Any], bool], ...]
+"""Zarr arrays that a dataset reads, each with whether Xarray opened it in a group."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,31 @@ class UndecodedVariable:
         same = self.array.metadata.zarr_format == zarr_format
         # Each format has its own way to store a fill value that is not a number.
         return same or self.is_numeric or "_FillValue" not in self.variable.attrs
+
+
+def checked_arrays(dataset: xarray.Dataset) -> ArraysRead:
+    """Return the Zarr arrays that a dataset reads.
+
+    Parameters
+    ----------
+    dataset
+        Any dataset.
+
+    Raises
+    ------
+    ValueError
+        If an array has a codec that runs code.
+    """
+    found: list[tuple[zarr.Array[Any], bool]] = []
+    for name, variable in dataset.variables.items():
+        read = tuple(arrays_read(variable))
+        try:
+            for array, _ in read:
+                check_codecs_of_source(document_of(array))
+        except REFUSALS as error:
+            raise refusal(f"variable {name!r} cannot be read", error) from error
+        found += read
+    return tuple(found)
 
 
 def find_undecoded(
@@ -105,7 +134,10 @@ class _UndecodedGroups:
         place = StorePath(array.store_path.store, path)
         key = (id(place.store), path)
         if key not in self.opened:
-            self.opened[key] = (place, _open_undecoded(place))
+            try:
+                self.opened[key] = (place, _open_undecoded(place))
+            except REFUSALS as error:
+                raise refusal(f"{place} cannot be opened by Xarray undecoded", error) from error
         variable = self.opened[key][1].variables.get(name)
         return None if variable is None else UndecodedVariable(array, variable)
 
@@ -113,7 +145,10 @@ class _UndecodedGroups:
         """Yield the variables with a name, of all groups that were opened."""
         for place, group in self.opened.values():
             if name in group.variables:
-                array = zarr.open_array(place / name, mode="r")
+                try:
+                    array = zarr.open_array(place / name, mode="r")
+                except REFUSALS as error:
+                    raise refusal(f"{place / name} cannot be opened", error) from error
                 yield UndecodedVariable(array, group.variables[name])
 
 
