@@ -17,6 +17,24 @@ from rechunker.types import Executor, Traffic
 __all__ = ["ResumingTests"]
 
 
+def check_report(rechunked: rechunker.Rechunked[Any]) -> None:
+    """Check that traffic, if it is counted at all, is counted for each stage."""
+    report = rechunked.report
+    assert report is not None
+    assert str(report)
+    if report.traffic is None:
+        return
+    executed = [stage.executed for stage in report.stages if stage.executed is not None]
+    assert Traffic.total(executed) == report.traffic
+    for stage in report.stages:
+        assert stage.executed is not None
+        if stage.predicted is not None:
+            assert stage.executed.tasks + stage.executed.known == stage.predicted.tasks
+    verified = {stage.name for stage in report.stages if stage.predicted is None}
+    digests = rechunker.digest(rechunked.target).arrays
+    assert report.digests == (digests if verified else {})
+
+
 class ResumingTests(EngineTests):
     """Part of `rechunker.testing.ExecutorTests`."""
 
@@ -57,6 +75,7 @@ class ResumingTests(EngineTests):
             total = sum(stage.tasks for stage in again.copy_plan[""].stages)
             assert again.traffic.tasks + again.traffic.known == total
             assert again.traffic.known, "no task was known from the run before"
+        check_report(again)
 
     def test_a_target_is_verified(self, engine: Executor[Any], tmp_path: Path) -> None:
         """Its values are compared before it is published, and once more afterwards."""
@@ -65,6 +84,7 @@ class ResumingTests(EngineTests):
             source, (60, 2), 8000, tmp_path / "t", temp_store=tmp_path / "temp", executor=engine
         )
         target = plan.execute(verify=True, **self.options)
+        check_report(plan)
         sums = tmp_path / "sums"
         found = rechunker.verify(source, target, executor=engine, temp_store=sums, **self.options)
         assert found, str(found)
