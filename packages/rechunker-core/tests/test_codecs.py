@@ -18,6 +18,7 @@ from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, TransposeCodec, ZstdC
 from rechunker.copying.codecs import chunk_codec
 from rechunker.copying.codecs.chunk import ZarrCodec
 from rechunker.copying.codecs.direct import DirectCodec
+from rechunker.copying.codecs.workspace import workspace_of
 from rechunker.metadata import document_of
 from rechunker.scratch import Scratch
 
@@ -223,3 +224,11 @@ def test_zarr_computes_in_the_thread_that_asks() -> None:
     np.testing.assert_array_equal(work(), chunk)
     assert Watched.threads == {threading.get_ident()}
     np.testing.assert_array_equal(asyncio.run(in_a_notebook()), chunk)
+
+
+def test_dictionaries_of_lzma_filters_count() -> None:
+    def encode(**filters: Any) -> int:
+        given = [{"id": 33, "preset": 1, **filters}]
+        return workspace_of(numcodecs.LZMA(format=3, filters=given), None, 1000).encode
+
+    assert encode(dict_size=2**26) - encode() >= 11.5 * 2**26

@@ -28,6 +28,8 @@ _MEGABYTE = 1 << 20
 # LZMA's tables: MB for its presets 0 to 9 (`xz --help`).
 _LZMA_ENCODER = (3, 9, 17, 32, 48, 94, 94, 186, 370, 674)
 _LZMA_DECODER = (1, 2, 3, 5, 5, 9, 9, 17, 33, 65)
+# Times the size of a dictionary that a filter names: 11.5 with the match finder bt4 (lzma12.h).
+_LZMA_TABLES = 12
 # Zstandard's tables: 100 kB for its levels 0 (which stands for 3) to 22; see
 # `ZSTD_estimateCCtxSize()`. Those for small inputs have 20 bytes for each byte of the input,
 # rounded up to a power of two.
@@ -91,7 +93,9 @@ def workspace_of(codec: Codec, typesize: int | None, nbytes: int) -> Workspace:
     if name == "lzma":
         preset = int(codec.preset if codec.preset is not None else 6) & 15
         tables = (_LZMA_ENCODER[preset], _LZMA_DECODER[preset])
-        return Workspace(*(_MEGABYTE * size for size in tables))
+        encode, decode = (_MEGABYTE * size for size in tables)
+        dictionary = max((part.get("dict_size") or 0 for part in codec.filters or ()), default=0)
+        return Workspace(encode + _LZMA_TABLES * dictionary, decode + dictionary)
     return Workspace(0, _DECODERS.get(name, 0), 0 if name == "lz4" else _TABLES)
 
 
