@@ -234,6 +234,8 @@ def ending(deadline: Deadline) -> dict[str, Any]:
 
 
 def main() -> None:
+    # A program that was started in the background may be told to ignore it, and hands that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     warnings.simplefilter("ignore")
     xr.backends.list_engines()  # imports them
     import_module("s3fs")
