@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from functools import partial
-from io import FileIO
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +24,7 @@ from zarr.storage import (
 )
 
 from rechunker.scratch import Scratch
+from rechunker.stores import files
 from rechunker.stores.filesystems import forget_listings
 from rechunker.stores.requests import again, ask, run
 from rechunker.stores.wrappers import unwrap
@@ -55,6 +55,8 @@ Bytes = npt.NDArray[np.uint8]
 # Stores with synchronous methods. These skip the event loop, which costs more than reading a small
 # chunk. Subclasses may override the asynchronous methods alone, so the type must match exactly.
 _DIRECT = (LocalStore, MemoryStore)
+# On Windows, another program may keep a file open for a moment: a LocalStore waits for it.
+_FAST_FILES = os.name == "posix"
 # Stores that no longer refer to the memory of an object once they have written it, and stores of
 # obstore inside an ObjectStore that do not. obstore.store.MemoryStore keeps the memory itself.
 _WRITE_THROUGH = (LocalStore, FsspecStore, ZipStore)
@@ -110,7 +112,7 @@ def get_all(keys: Iterable[tuple[Store, str]]) -> list[Buffer | BaseException | 
 def fetch(store: Store, key: str, scratch: Scratch) -> Bytes | None:
     """Return the bytes of the object at `key`, in reused memory if possible; None if missing."""
     if type(store) is LocalStore:
-        return _read_file(store.root / key, scratch)
+        return files.read_file(files.path_of(store, key), scratch)
     found = get(store, key)
     return None if found is None else np.asarray(found.as_numpy_array()).view(np.uint8)
 
@@ -126,10 +128,7 @@ def fetch_range(
         If there is no object at `key`.
     """
     if type(store) is LocalStore:
-        with open(store.root / key, "rb", buffering=0) as file:
-            file.seek(start)
-            for size in sizes:
-                yield _fill(file, scratch.take(size))
+        yield from files.read_pieces(files.path_of(store, key), start, sizes, scratch)
         return
     sizes = list(sizes)
     stop = start + sum(sizes)
@@ -141,29 +140,11 @@ def fetch_range(
         yield whole[stop - size : stop]
 
 
-def _read_file(path: Path, scratch: Scratch) -> Bytes | None:
-    # LocalStore reads into fresh memory, which takes the system more time than reading the file.
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return _fill(file, scratch.take(os.fstat(file.fileno()).st_size))
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        return None
-
-
-def _fill(file: FileIO, buffer: Bytes) -> Bytes:
-    """Read until `buffer` is full; a single call may read less."""
-    done = 0
-    while done < buffer.size:
-        count = file.readinto(buffer[done:].data)
-        if not count:
-            raise EOFError(f"{file.name} is {buffer.size - done} bytes too short")
-        done += count
-    return buffer
-
-
 def put(store: Store, key: str, value: Buffer) -> None:
     """Store `value` at `key`; replace the object that is there."""
-    if type(store) in _DIRECT and isinstance(store, SupportsSetSync):
+    if type(store) is LocalStore and _FAST_FILES and not store.read_only:
+        files.write_file(files.path_of(store, key), value.as_numpy_array())
+    elif type(store) in _DIRECT and isinstance(store, SupportsSetSync):
         store.set_sync(key, value)
     else:
         ask(store, lambda: store.set(key, value))
@@ -268,7 +249,7 @@ def _despite_others(store: Store, call: Callable[[], Coroutine[Any, Any, T]]) ->
 def sizes(store: Store, keys: Iterable[str]) -> list[int | None]:
     """Return the sizes of objects in bytes, asked for at the same time; None for missing ones."""
     if type(store) is LocalStore:
-        return [_size_of_file(store.root / key) for key in keys]
+        return [files.size_of_file(files.path_of(store, key)) for key in keys]
     forget_listings(store)
 
     async def size(key: str) -> int | None:
@@ -281,10 +262,3 @@ def sizes(store: Store, keys: Iterable[str]) -> list[int | None]:
         return await asyncio.gather(*map(size, keys))
 
     return run(gather())
-
-
-def _size_of_file(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except (FileNotFoundError, NotADirectoryError):
-        return None
