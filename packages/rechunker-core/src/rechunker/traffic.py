@@ -34,6 +34,8 @@ class Traffic:
         Encoded bytes that were read from and written to stores.
     empty
         Number of target chunks (or shards) that contain only the fill value and were not written.
+    missing
+        Number of source chunks (or shards) that were known to be missing and not asked for.
     known
         Number of tasks that were not run, because an earlier execution had done them.
     retries
@@ -64,6 +66,7 @@ class Traffic:
     stored_read: int = 0
     stored_written: int = 0
     empty: int = 0
+    missing: int = 0
     known: int = 0
     retries: int = field(default=0, compare=False)
     seconds: float = field(default=0.0, compare=False)

@@ -9,6 +9,7 @@ from typing import Any
 import zarr
 
 from rechunker.copying.batch import run_tasks
+from rechunker.copying.blanks import Held
 from rechunker.copying.buffers import Cells, ViewCells, cell_buffer
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
@@ -67,21 +68,29 @@ class CopyWork:
     def _run(self, task: int, lanes: Lanes) -> None:
         box = task_box(self.shape, self.grid, task)
         with error_at(lambda: f"{self.name}, task {task}"):
-            cells = self._cells(box, lanes)
+            held = None if self.layout is Layout.VIEW else Held.of(self.reader.stored, box)
+            if held is not None:
+                held.count(lanes.first, sums=self.sums)
+                if not held.units and self.writer.leaves_out(held.blank):
+                    lanes.first.count(empty=self._layout_of(box).count)
+                    return
+            cells = self._cells(box, lanes, held)
             lanes.trim()
-            self.writer.write(task, cells, lanes)
+            self.writer.write(task, cells, lanes, held)
         del cells
         lanes.trim()
         if self.layout is Layout.VIEW:
             lanes.box.release()  # before the next task reads its unit
 
-    def _cells(self, box: Box, lanes: Lanes) -> Cells:
+    def _cells(self, box: Box, lanes: Lanes, held: Held | None) -> Cells:
         """Read a box and return its cells."""
         if self.layout is Layout.VIEW:
             return self._cells_of_one_unit(box, lanes)
         cells = cell_buffer(self._layout_of(box), self.reader.dtype, lanes.box)
         if cells.layout.box != box:
             cells.fill(self.writer.blank)
+        if held is not None:
+            cells.put(box.start, held.values)
 
         def read(index: tuple[int, ...], lane: Lane) -> None:
             with error_at(lambda: self.reader.locate(index)):
@@ -90,7 +99,8 @@ class CopyWork:
                         lane.add_up(start, data, box)
                     cells.put(start, data)
 
-        lanes.each(blocks_meeting(self.shape, self.reader.grid, box), read)
+        units = blocks_meeting(self.shape, self.reader.grid, box)
+        lanes.each(units if held is None else held.units, read)
         return cells
 
     def _cells_of_one_unit(self, box: Box, lanes: Lanes) -> Cells:

@@ -74,10 +74,12 @@ class Lane:
         self.cpu_seconds = 0.0
         return traffic
 
-    def add_up(self, start: Sequence[int], data: npt.NDArray[Any], box: Box) -> None:
-        """Add the part of a piece that lies in a box to the sum of this lane."""
+    def add_up(
+        self, start: Sequence[int], data: npt.NDArray[Any], box: Box, times: int = 1
+    ) -> None:
+        """Add the part of a piece that lies in a box to the sum of this lane, or take it off."""
         part, values = part_of(start, data, box)
-        self.sum = (self.sum + sum_of(values, part.start)) % 2**64
+        self.sum = (self.sum + times * sum_of(values, part.start)) % 2**64
 
 
 class Lanes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import count
 from math import prod
 from typing import NamedTuple
 
@@ -15,10 +16,16 @@ from rechunker.stores import access, unwrap
 
 __all__ = ["check_keys", "find_stored"]
 
-# Objects of an array that are listed: files within a fraction of a second, others with few
-# requests, which mostly return 1,000 keys.
+# Keys that are listed: files within a fraction of a second, others with few requests, which mostly
+# return 1,000 keys. And objects that an array may have, most of which may be missing: every worker
+# holds a byte for each.
 _MOST_FILES = 100_000
 _MOST_OTHERS = 5_000
+_MOST_OBJECTS = 1 << 21
+
+
+class _TooManyError(Exception):
+    """There are more keys than are listed."""
 
 
 def find_stored(array: StoredArray) -> StoredKeys | None:
@@ -36,24 +43,29 @@ def find_stored(array: StoredArray) -> StoredKeys | None:
         chunks are of a kind of their own.
     """
     most = _MOST_FILES if isinstance(unwrap(array.store), LocalStore) else _MOST_OTHERS
-    if prod(array.objects) > most or not array.store.supports_listing:
+    if prod(array.objects) > _MOST_OBJECTS or not array.store.supports_listing:
         return None
     corners = [tuple(0 for _ in array.objects), tuple(n - 1 for n in array.objects)]
     keys = _Keys.of(array)
     if any(keys.find(array.key(corner)) is None for corner in corners):
         return None
     try:
-        return _find(array)
+        return _find(array, most)
     except Exception:  # noqa: BLE001 - a store that may not be listed raises an error of its own
         return None
 
 
-def _find(array: StoredArray) -> StoredKeys:
+def _find(array: StoredArray, most: int | None = None) -> StoredKeys:
+    """Return which objects are stored; raise an error if there are more than `most` keys."""
     prefix = f"{array.path}/" if array.path else ""
     keys = _Keys.of(array)
     stored = np.zeros(array.objects, bool)
 
+    seen = count(1)
+
     def note(key: str) -> bool:
+        if most is not None and next(seen) > most:
+            raise _TooManyError
         index = keys.find(key)
         if index is not None:
             stored[index] = True
@@ -89,10 +101,10 @@ class _Keys(NamedTuple):
         numbers = rest.split(self.separator)
         is_key = len(numbers) == len(self.counts) and all(
             number.isdecimal()
-            and len(number) <= len(str(count))
+            and len(number) <= len(str(n))
             and str(int(number)) == number
-            and int(number) < count
-            for number, count in zip(numbers, self.counts, strict=True)
+            and int(number) < n
+            for number, n in zip(numbers, self.counts, strict=True)
         )
         return tuple(map(int, numbers)) if is_key else None
 

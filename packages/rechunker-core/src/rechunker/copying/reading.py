@@ -116,8 +116,11 @@ class ZarrReader(Reader):
 
     def _parts(self, index: tuple[int, ...], lane: Lane) -> Iterator[Piece]:
         array = self.array
-        elements = block(array.shape, array.unit, index).size
-        lane.count(gets=1, bytes_read=elements * array.itemsize)
+        nbytes = block(array.shape, array.unit, index).size * array.itemsize
+        if array.is_known_missing(index):
+            lane.count(missing=1, bytes_read=nbytes)
+            return iter([((0,) * len(array.unit), array.blank_unit)])
+        lane.count(gets=1, bytes_read=nbytes)
         encoded = access.fetch(array.store, array.key(index), lane.encoded)
         if encoded is None:
             array.confirm_missing(index, lane)

@@ -17,7 +17,7 @@ from rechunker.copying.codecs import ChunkCodec, chunk_codec
 from rechunker.copying.lanes import Lane
 from rechunker.copying.stored_keys import StoredKeys
 from rechunker.metadata.document import Document, Shape, array_from_document, chunk_shapes
-from rechunker.planning import counts
+from rechunker.planning import Box, counts
 from rechunker.stores import access, check_unchanged
 
 __all__ = ["StoredArray"]
@@ -135,12 +135,42 @@ class StoredArray:
             raise FileNotFoundError(
                 "the object is missing, and the setting array.read_missing_chunks is off"
             )
-        position = int(np.ravel_multi_index(index, self.objects)) if index else 0
-        if self.stored_keys is not None and self.stored_keys.contain(position):
+        if self.stored_keys is not None and self.stored_keys.contain(self._position(index)):
             raise FileNotFoundError(
                 "the object is missing, but it was there when rechunk() was called; restore it, or "
                 "call rechunk() again to have the fill value in its place"
             )
+
+    def _position(self, index: tuple[int, ...]) -> int:
+        """Return the number of an object in C order."""
+        return int(np.ravel_multi_index(index, self.objects)) if index else 0
+
+    def is_known_missing(self, index: tuple[int, ...]) -> bool:
+        """Return whether the object at `index` was missing when the plan was made."""
+        keys = self.stored_keys
+        return self.may_be_blank and keys is not None and not keys.contain(self._position(index))
+
+    @property
+    def may_be_blank(self) -> bool:
+        """Whether objects are known to have been missing when the plan was made."""
+        keys = self.stored_keys
+        return keys is not None and not keys.are_all and not self.missing_is_error
+
+    def stored_objects(self) -> npt.NDArray[np.bool_]:
+        """Return which objects were there when the plan was made, where some were not."""
+        assert self.stored_keys is not None
+        return self.stored_keys.in_grid(self.objects)
+
+    def objects_in(self, box: Box) -> tuple[slice, ...]:
+        """Return the part of the grid whose objects meet a box."""
+        edges = zip(box.start, box.stop, self.unit, strict=True)
+        return tuple(slice(start // width, -(-stop // width)) for start, stop, width in edges)
+
+    def around(self, box: Box) -> Box:
+        """Return the box of all objects that meet a box, as far as they lie in the array."""
+        sides = list(zip(self.objects_in(box), self.unit, self.shape, strict=True))
+        start = tuple(part.start * width for part, width, _ in sides)
+        return Box(start, tuple(min(part.stop * width, n) for part, width, n in sides))
 
     def check_unchanged(self) -> None:
         """Check that the array is the one that was there when the plan was made.
@@ -153,10 +183,18 @@ class StoredArray:
         check_unchanged(StorePath(self.store, self.path), self.digest)
 
     def discard(self, index: tuple[int, ...], lane: Lane) -> None:
-        """Leave out the object at `index`; delete the one that an earlier run may have left."""
+        """Leave out the object at `index`; delete the one that an earlier run may have left.
+
+        Where objects can be listed, the start of a run has done so.
+        """
         lane.count(empty=1)
-        if self.store.supports_deletes:
+        if self.store.supports_deletes and not self.store.supports_listing:
             access.delete(self.store, self.key(index))
+
+    @property
+    def can_leave_out(self) -> bool:
+        """Whether objects are left out without a request."""
+        return bool(self.store.supports_listing or not self.store.supports_deletes)
 
 
 @lru_cache(maxsize=256)

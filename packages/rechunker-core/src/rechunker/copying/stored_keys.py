@@ -6,6 +6,7 @@ import hashlib
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -47,9 +48,17 @@ class StoredKeys:
         position
             Number of the object in C order.
         """
-        if self.are_all:
-            return True
-        return bool(_unpacked(self.bits)[position // 8] >> (7 - position % 8) & 1)
+        return self.are_all or bool(_unpacked(self.bits)[position])
+
+    def in_grid(self, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+        """Return which objects are stored.
+
+        Parameters
+        ----------
+        shape
+            Number of objects along every axis; at least one of them is missing.
+        """
+        return _unpacked(self.bits)[: prod(shape)].reshape(shape).view(np.bool_)
 
     def __str__(self) -> str:
         if self.are_all:
@@ -57,6 +66,6 @@ class StoredKeys:
         return f"{self.count:,} ({hashlib.sha256(self.bits).hexdigest()[:8]})"
 
 
-@lru_cache(maxsize=64)
-def _unpacked(bits: bytes) -> bytes:
-    return zlib.decompress(bits)
+@lru_cache(maxsize=8)
+def _unpacked(bits: bytes) -> npt.NDArray[np.uint8]:
+    return np.unpackbits(np.frombuffer(zlib.decompress(bits), np.uint8))

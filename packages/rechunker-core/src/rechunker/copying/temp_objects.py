@@ -12,6 +12,7 @@ import numpy.typing as npt
 from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.storage import StorePath
 
+from rechunker.copying.blanks import Held
 from rechunker.copying.buffers import Cells
 from rechunker.copying.checksums import CHECKSUM_BYTES, ChecksumError, Checksums
 from rechunker.copying.codecs import CellCodec, Piece
@@ -129,10 +130,13 @@ class TempWriter:
     def keys(self, task: int, box: Box) -> Iterator[str]:
         yield self.objects.key(task)
 
-    def write(self, task: int, cells: Cells, lanes: Lanes) -> None:
+    def write(self, task: int, cells: Cells, lanes: Lanes, held: Held | None = None) -> None:
         key = StorePath(self.objects.store, self.objects.key(task))
         with error_at(lambda: f"temporary object {key}"):
             lanes.each([task], lambda task, lane: self._store(task, cells, lane))
+
+    def leaves_out(self, value: npt.NDArray[Any]) -> bool:
+        return False
 
     def _store(self, task: int, cells: Cells, lane: Lane) -> None:
         objects = self.objects

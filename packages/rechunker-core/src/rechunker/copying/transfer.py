@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rechunker.copying.batch import run_tasks
+from rechunker.copying.blanks import Held
 from rechunker.copying.codecs import Piece
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
@@ -68,7 +69,12 @@ class TransferWork:
         shape, units = self.source.shape, self.source.unit
         box = task_box(shape, self.grid, task)
         with error_at(lambda: f"{self.name}, task {task}"):
-            lanes.each(blocks_meeting(shape, units, box), self._copy)
+            held = Held.of(self.source, box) if self.target.can_leave_out else None
+            if held is not None:
+                held.count(lanes.first, sums=self.sums)
+                lanes.first.count(empty=held.missing)
+            objects = blocks_meeting(shape, units, box) if held is None else held.units
+            lanes.each(objects, self._copy)
 
     def _copy(self, index: tuple[int, ...], lane: Lane) -> None:
         with error_at(lambda: self.source.locate(index)):
@@ -77,10 +83,13 @@ class TransferWork:
     def _copy_object(self, index: tuple[int, ...], lane: Lane) -> None:
         source, target = self.source, self.target
         nbytes = block(source.shape, source.unit, index).size * source.itemsize
-        found = access.fetch(source.store, source.key(index), lane.encoded)
-        lane.count(gets=1, bytes_read=nbytes)
+        is_missing = source.is_known_missing(index)
+        lane.count(bytes_read=nbytes, **({"missing": 1} if is_missing else {"gets": 1}))
+        key = source.key(index)
+        found = None if is_missing else access.fetch(source.store, key, lane.encoded)
         if found is None:
-            source.confirm_missing(index, lane)
+            if not is_missing:
+                source.confirm_missing(index, lane)
             if self.sums:
                 self._add(index, lane, [((0,) * len(source.unit), source.blank_unit)])
             target.discard(index, lane)

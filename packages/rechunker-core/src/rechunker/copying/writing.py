@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from zarr.abc.store import Store
 
+from rechunker.copying.blanks import Held
 from rechunker.copying.buffers import Cells, is_variable_length
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
@@ -60,8 +61,24 @@ class Writer(Protocol):
         """Yield the keys of the objects that hold the box of a task, unless they are left out."""
         ...
 
-    def write(self, task: int, cells: Cells, lanes: Lanes) -> None:
-        """Write the box of a task."""
+    def write(self, task: int, cells: Cells, lanes: Lanes, held: Held | None = None) -> None:
+        """Write the box of a task.
+
+        Parameters
+        ----------
+        task
+            Number of the task.
+        cells
+            The cells of its box.
+        lanes
+            Lanes of the task.
+        held
+            What of the box was stored in the source, if that is little and known.
+        """
+        ...
+
+    def leaves_out(self, value: npt.NDArray[Any]) -> bool:
+        """Return whether cells that hold a value alone are left out, without a request."""
         ...
 
 
@@ -107,13 +124,21 @@ class ZarrWriter:
     def keys(self, task: int, box: Box) -> Iterator[str]:
         return map(self.array.key, blocks_meeting(self.array.shape, self.grid, box))
 
-    def write(self, task: int, cells: Cells, lanes: Lanes) -> None:
+    def write(self, task: int, cells: Cells, lanes: Lanes, held: Held | None = None) -> None:
         def store(cell: Box, lane: Lane) -> None:
             index = tuple(i // width for i, width in zip(cell.start, self.grid, strict=True))
             with error_at(lambda: self.array.locate(index)):
                 self._store(index, cells, cell, lane)
 
-        lanes.each(cells.layout.cells(), store)
+        if held is None or not self.leaves_out(held.blank):
+            lanes.each(cells.layout.cells(), store)
+            return
+        touched = held.touched(cells.layout)
+        lanes.first.count(empty=cells.layout.count - len(touched))
+        lanes.each(touched, store)
+
+    def leaves_out(self, value: npt.NDArray[Any]) -> bool:
+        return self._is_left_out(value.reshape(1)) and self.array.can_leave_out
 
     def _store(self, index: tuple[int, ...], cells: Cells, cell: Box, lane: Lane) -> None:
         array = self.array
