@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import zarr
+from zarr.abc.store import Store
+from zarr.storage import StorePath
 
 from rechunker.copying import (
     Lane,
     Lanes,
     RegionReader,
     StoredArray,
+    StoredKeys,
     ZarrReader,
     find_stored,
     is_variable_length,
@@ -36,9 +40,9 @@ from rechunker.metadata import (
 from rechunker.planning import block
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.element_size import average_bytes, with_margin
-from rechunker.stores import absolute_array, absolute_place, access, node_digest
+from rechunker.stores import absolute_array, absolute_place, access, node_digest, side_by_side
 
-__all__ = ["array_hierarchy", "request_array", "zarr_source"]
+__all__ = ["Look", "array_hierarchy", "look_at", "request_array", "zarr_source"]
 
 # Number of stored objects to sample for their size, or for the length of their elements.
 _SAMPLED = 3
@@ -49,7 +53,55 @@ _MOST_SAMPLED, _UNKNOWN = 1 << 22, 64
 _MOST_IRREGULAR = 1 << 22
 
 
-def zarr_source(array: zarr.Array[Any], document: Document, whose: str) -> SourceArray:
+class Look(NamedTuple):
+    """What the store of an array says about it.
+
+    Parameters
+    ----------
+    digest
+        Digest of its stored metadata.
+    keys
+        Which objects are stored, if that is known.
+    sizes
+        Bytes of a few of them; None for those that are missing.
+    """
+
+    digest: str | None
+    keys: StoredKeys | None
+    sizes: tuple[int | None, ...]
+
+    @classmethod
+    def at(cls, stored: StoredArray) -> Look:
+        """Ask the store of an array."""
+        keys = map(stored.key, _sample(stored.shape, stored.unit) if 0 not in stored.shape else ())
+        sizes = tuple(access.sizes(stored.store, keys))
+        return cls(node_digest(StorePath(stored.store, stored.path)), find_stored(stored), sizes)
+
+
+def look_at(arrays: Mapping[str, zarr.Array[Any]], store: Store) -> dict[str, Look]:
+    """Return what a store says about arrays in it, asked about several at the same time.
+
+    Parameters
+    ----------
+    arrays
+        Zarr arrays by any names.
+    store
+        Their store.
+    """
+    found = {}
+    for name, array in arrays.items():
+        with suppress(*REFUSALS):  # it is refused later on, with a better word
+            document = document_of(array)
+            if chunk_shapes(document).chunks is not None:
+                check_codecs_of_source(document)
+                found[name] = StoredArray.of(absolute_place(array.store_path), document, 1)
+                assert found[name].objects is not None  # parsed here, in the calling thread
+    return dict(zip(found, side_by_side(store, Look.at, found.values()), strict=True))
+
+
+def zarr_source(
+    array: zarr.Array[Any], document: Document, whose: str, look: Look | None = None
+) -> SourceArray:
     """Return the source array of a Zarr array.
 
     Parameters
@@ -60,6 +112,8 @@ def zarr_source(array: zarr.Array[Any], document: Document, whose: str) -> Sourc
         Metadata of the array.
     whose
         What error messages call the array.
+    look
+        What its store says about it; asked for if it is None.
 
     Raises
     ------
@@ -67,23 +121,25 @@ def zarr_source(array: zarr.Array[Any], document: Document, whose: str) -> Sourc
         If its metadata are not those of an array that can be read.
     """
     try:
-        return _source(array, document)
+        return _source(array, document, look)
     except REFUSALS as error:
         raise refusal(f"{whose} cannot be read", error) from error
 
 
-def _source(array: zarr.Array[Any], document: Document) -> SourceArray:
+def _source(array: zarr.Array[Any], document: Document, look: Look | None) -> SourceArray:
     array = absolute_array(array)
     shapes = chunk_shapes(document)
     if shapes.chunks is None:
         return _irregular_source(array)
     itemsize = _element_bytes(array, document)
+    stored = StoredArray.of(array.store_path, document, itemsize)
+    look = look or Look.at(stored)
     stored = replace(
-        StoredArray.of(array.store_path, document, itemsize),
-        digest=node_digest(array.store_path),
+        stored,
+        digest=look.digest,
         missing_is_error=not getattr(array.config, "read_missing_chunks", True),  # zarr 3.4
+        stored_keys=look.keys,
     )
-    stored = replace(stored, stored_keys=find_stored(stored))
     return SourceArray(
         reader=ZarrReader(stored),
         shape=stored.shape,
@@ -91,16 +147,13 @@ def _source(array: zarr.Array[Any], document: Document) -> SourceArray:
         grid=stored.unit,
         read_bytes=stored.codec.read_bytes,
         unit_bytes=prod(stored.unit) * itemsize if stored.codec.whole else None,
-        stored_ratio=_stored_ratio(stored),
+        stored_ratio=_stored_ratio(stored, look.sizes),
     )
 
 
-def _stored_ratio(stored: StoredArray) -> float:
+def _stored_ratio(stored: StoredArray, sizes: Iterable[int | None]) -> float:
     """Return the stored bytes per decoded byte of a few objects."""
-    if 0 in stored.shape:
-        return 1.0
-    keys = map(stored.key, _sample(stored.shape, stored.unit))
-    known = [size for size in access.sizes(stored.store, keys) if size is not None]
+    known = [size for size in sizes if size is not None]
     whole = prod(stored.unit) * stored.itemsize
     return sum(known) / (whole * len(known)) if known else 1.0
 
@@ -197,7 +250,11 @@ def array_hierarchy(
 
 
 def request_array(
-    name: str, array: zarr.Array[Any], chunks: Any, options: ArrayOptions
+    name: str,
+    array: zarr.Array[Any],
+    chunks: Any,
+    options: ArrayOptions,
+    look: Look | None = None,
 ) -> ArrayRequest:
     """Return the request to rechunk one Zarr array.
 
@@ -211,6 +268,8 @@ def request_array(
         Target chunks: one size per axis, or sizes by dimension name; None keeps them.
     options
         Options that differ from the source.
+    look
+        What the store of the array says about it; asked for if it is None.
 
     Raises
     ------
@@ -234,5 +293,5 @@ def request_array(
         chunks, array.shape, dimension_names(array), default, what=what
     )
     document = target_document(array, None if chunks is None else target_chunks, options)
-    read = zarr_source(array, source, whose)
+    read = zarr_source(array, source, whose, look)
     return ArrayRequest(name, read, document, bool(options.write_empty_chunks))

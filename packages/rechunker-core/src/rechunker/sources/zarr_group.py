@@ -20,7 +20,7 @@ from rechunker.metadata import (
     refusal,
 )
 from rechunker.sources.base import Hierarchy
-from rechunker.sources.zarr_array import request_array
+from rechunker.sources.zarr_array import look_at, request_array
 from rechunker.stores import Member, absolute_place, find_members
 
 __all__ = ["group_hierarchy"]
@@ -67,9 +67,11 @@ def group_hierarchy(
         where = f"target_options[{name!r}]"
         parsed[name] = parse_options(per_array.get(name), where=where).in_group(target_format)
     opened = {name: _open_array(name, arrays[name], place) for name in chunks}
+    looks = look_at(opened, place.store)
     return Hierarchy(
         arrays=tuple(
-            request_array(name, array, chunks[name], parsed[name]) for name, array in opened.items()
+            request_array(name, array, chunks[name], parsed[name], looks.get(name))
+            for name, array in opened.items()
         ),
         groups=_groups(members, chunks, group.metadata.zarr_format),
         zarr_format=target_format,

@@ -8,15 +8,17 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 from zarr.abc.store import Store
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
-__all__ = ["again", "ask", "is_passing", "retried", "run", "take_retries", "until"]
+__all__ = ["again", "ask", "is_passing", "retried", "run", "side_by_side", "take_retries", "until"]
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 # Retries of a request, and seconds before the first of them; doubled for each further one. A client
@@ -24,6 +26,8 @@ T = TypeVar("T")
 RETRIES = 6
 FIRST_PAUSE = 0.1
 PATIENCE = 30.0
+# Items that a function is called for at the same time.
+AT_ONCE = 16
 # Seconds between two looks whether somebody still waits for the request.
 _LOOK = 0.05
 
@@ -177,6 +181,24 @@ def ask(store: Store, request: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return run(again(store, request, is_stopped, note), is_over.set)
     finally:
         _thread.retries += counted[0]
+
+
+def side_by_side(store: Store, function: Callable[[S], T], items: Iterable[S]) -> list[T]:
+    """Return the results of a function that makes requests, for several items at the same time.
+
+    Parameters
+    ----------
+    store
+        Store that is asked; for those in memory or on a disk, one call follows the other.
+    function
+        The function.
+    items
+        Its arguments.
+    """
+    if type(store) in _LOCAL:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(function, items))
 
 
 def retried(store: Store, function: Callable[[], T]) -> T:
