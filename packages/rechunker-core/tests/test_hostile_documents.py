@@ -27,7 +27,7 @@ from zarr.buffer import cpu
 from zarr.codecs import BytesCodec, GzipCodec, ZstdCodec
 from zarr.storage import LocalStore, MemoryStore
 
-from rechunker import MemoryLimitError, rechunk
+from rechunker import MemoryLimitError, digest, rechunk
 from rechunker.copying import CopyError
 from rechunker.metadata import quiet
 
@@ -552,3 +552,17 @@ def test_a_gzip_bomb_of_numbers_names_the_chunk(tmp_path: Path) -> None:
     )
     with bounded(), pytest.raises(CopyError, match=r"chunk \(0,\) at .*a/0: .*more than 16 bytes"):
         rechunk_group(group, tmp_path, (4,)).execute()
+
+
+def test_long_texts_that_compress_well_are_honest() -> None:
+    source = zarr.create_array({}, shape=(100_000,), chunks=(100_000,), dtype=str)
+    source[...] = np.full(100_000, "G" * 1000, object)
+    assert len(str(digest(source, max_mem="4GB"))) == 32
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_names_of_fields_are_no_types(zarr_format: Any) -> None:
+    fields: Any = [("S20240101", "f4"), ("V20240101", "i4"), ("r40000000", "i2")]
+    source = zarr.create_array({}, shape=(10,), chunks=(5,), dtype=fields, zarr_format=zarr_format)
+    plan = rechunk(source, (10,), "1MB", {}, executor="python")
+    assert plan.execute().dtype == np.dtype(fields)

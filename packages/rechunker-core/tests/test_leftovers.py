@@ -18,7 +18,7 @@ from zarr.storage import MemoryStore, ZipStore
 
 import rechunker
 from rechunker import TargetInUseError, clean, leftovers
-from rechunker.stores import CLAIM, JOURNAL, Holder
+from rechunker.stores import CLAIM, JOURNAL, Holder, holders
 
 KILLED = -9
 module: Any = sys.modules["rechunker.stores.leftovers"]
@@ -117,11 +117,39 @@ def test_what_belongs_to_a_run_that_goes_on_stays(tmp_path: Path) -> None:
 
     def look(done: int, total: int, nbytes: int) -> None:
         seen.append(leftovers(tmp_path))
-        seen.append(clean(tmp_path, other_hosts=True))
+        seen.append(clean(tmp_path, unknown=True))
 
     target = plan("array", tmp_path).execute(progress=look, verify=True)
     np.testing.assert_array_equal(target[...], zarr.open_array(tmp_path / "source")[...])
     assert set(seen) == {()}
+
+
+@pytest.mark.parametrize("place", ["target", "temp"])
+def test_a_plan_that_runs_without_execute_keeps_what_it_has(place: str, tmp_path: Path) -> None:
+    """Nobody knows where its tasks run."""
+    make_source("array", tmp_path / "source")
+    planned = plan("array", tmp_path)
+    states: set[str] = set()
+
+    def look(done: int, total: int, nbytes: int) -> None:
+        states.update(one.state for one in leftovers(tmp_path / place))
+        assert clean(tmp_path / place) == ()
+
+    planned.plan(progress=look)
+    assert states == {"unknown"}
+    assert leftovers(tmp_path) == ()
+    np.testing.assert_array_equal(
+        zarr.open_array(tmp_path / "target")[...], zarr.open_array(tmp_path / "source")[...]
+    )
+
+
+def test_a_process_that_may_not_be_looked_at_is_no_dead_one(monkeypatch: Any) -> None:
+    there = Holder.here("run", "execution")
+    monkeypatch.setattr(holders, "_born", lambda pid: "")
+    monkeypatch.setattr(os, "getpid", lambda: there.pid + 1)
+    assert not there.is_gone
+    monkeypatch.setattr(holders, "boot_id", lambda: "another container")
+    assert not there.is_on_this_host
 
 
 def test_runs_of_other_computers_are_asked_about(killed: Path) -> None:
@@ -132,7 +160,7 @@ def test_runs_of_other_computers_are_asked_about(killed: Path) -> None:
     assert "whether that run goes on is unknown" in str(leftovers(killed)[0])
     assert clean(killed) == ()
     assert tree(killed) == before
-    assert len(clean(killed, other_hosts=True)) == 3
+    assert len(clean(killed, unknown=True)) == 3
     assert leftovers(killed) == ()
 
 
@@ -140,7 +168,7 @@ def test_a_claim_that_cannot_be_read_is_removed_on_request(killed: Path) -> None
     (killed / "target" / CLAIM).write_text('{"run": ')
     assert [one.state for one in leftovers(killed / "target")] == ["unknown", "unknown"]
     assert clean(killed / "target") == ()
-    assert kinds(clean(killed / "target", other_hosts=True)) == ["claim", "journal"]
+    assert kinds(clean(killed / "target", unknown=True)) == ["claim", "journal"]
     assert leftovers(killed / "target") == ()
 
 
@@ -185,16 +213,25 @@ def test_partial_files_are_removed_when_they_are_old(tmp_path: Path) -> None:
     assert np.all(np.asarray(zarr.open_array(tmp_path)[...]) == 1)
 
 
+def test_claims_that_were_cut_off_hide_nothing(killed: Path) -> None:
+    (folder,) = (killed / "temp").iterdir()
+    (folder / f"{CLAIM}.{PARTIAL.split('.')[1]}.partial").write_text("{")
+    assert kinds(leftovers(killed / "temp")) == ["temporary objects"]
+    clean(killed)
+    assert not folder.exists()
+
+
 def test_nothing_of_others_is_touched(tmp_path: Path) -> None:
     group = zarr.create_group(tmp_path / "g")
-    for name in ("rechunker-data", "journal", "rechunker-0123456789abcdef"):
+    names = ("rechunker-data", "journal", "rechunker-0123456789abcdef")
+    for name in (*names, f"rechunker-digest-{'0123456789abcdef' * 2}"):
         group.create_array(name, shape=(4,), chunks=(2,), dtype="i4")[...] = 1
     for name in (f"{CLAIM}.txt", f"{CLAIM}-notes", f"a{JOURNAL}/plan", "rechunker-12/0/1"):
         (tmp_path / "g" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "g" / name).write_text("mine")
     before = tree(tmp_path)
     assert leftovers(tmp_path) == ()
-    assert clean(tmp_path, other_hosts=True) == ()
+    assert clean(tmp_path, unknown=True) == ()
     assert tree(tmp_path) == before
 
 

@@ -29,13 +29,13 @@ from rechunker.stores.requests import RETRIES, is_passing, retried
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Make pauses short, and write them down as they would be."""
     seen: list[float] = []
-    parts = requests._parts
+    pause = requests._pause
 
-    def short(pause: float, is_stopped: Callable[[], bool]) -> Any:
-        seen.append(pause)
-        return parts(pause / 1000, is_stopped)
+    def short(retries: int) -> float:
+        seen.append(pause(retries))
+        return seen[-1] / 1000
 
-    monkeypatch.setattr(requests, "_parts", short)
+    monkeypatch.setattr(requests, "_pause", short)
     take_retries()
     return seen
 
@@ -181,10 +181,23 @@ def test_errors_that_may_pass_are_told_from_others() -> None:
         ClientResponseError(request, (), status=403),
     ]
     assert [error for error in passing if not is_passing(error)] == []
-    assert [error for error in others if is_passing(error)] == []
+    assert [error for error in [*others, with_status([503])] if is_passing(error)] == []
 
 
-def with_status(status: int) -> Exception:
+def test_errors_of_s3fs_are_told_by_the_answer() -> None:
+    def error(number: int, code: str, status: int | None) -> OSError:
+        answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        made = OSError(number, code)
+        made.__cause__ = botocore.exceptions.ClientError(answer, "PutObject")
+        return made
+
+    assert is_passing(OSError(errno.EREMOTEIO, "internal error"))
+    assert is_passing(error(errno.EIO, "ServiceUnavailable", 503))
+    assert not is_passing(error(errno.EIO, "QuotaExceeded", 403))
+    assert is_passing(error(errno.EIO, "what nobody knows", None))
+
+
+def with_status(status: Any) -> Exception:
     error: Any = Exception("answer")
     error.status_code = status
     return error  # type: ignore[no-any-return]
@@ -238,9 +251,11 @@ def test_a_pause_ends_when_nobody_waits_any_more(monkeypatch: pytest.MonkeyPatch
     stopped = threading.Event()
     threading.Timer(0.1, stopped.set).start()
     began = time.monotonic()
+    function = Failing(2)
     with until(stopped.is_set), pytest.raises(ConnectionResetError):
-        retried(Flaky(0), Failing(2))
+        retried(Flaky(0), function)
     assert time.monotonic() - began < 20
+    assert function.times == 1, "it is called after the stop"
 
 
 def test_one_lane_that_fails_stops_the_retries_of_the_others(

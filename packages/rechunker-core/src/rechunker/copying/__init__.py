@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rechunker.copying.batch import NO_EPOCH
 from rechunker.copying.buffers import is_variable_length
 from rechunker.copying.checksums import CHECKSUM_BYTES
 from rechunker.copying.codecs import (
@@ -34,7 +33,6 @@ from rechunker.copying.zarr_settings import changed_settings
 __all__ = [
     "CHECKSUM_BYTES",
     "LARGEST_KEPT",
-    "NO_EPOCH",
     "CellCodec",
     "ChunkCodec",
     "CompressedCells",

@@ -9,13 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rechunker.copying.lanes import Lanes
-from rechunker.stores import ClaimWatch, Log, StageJournal
+from rechunker.stores import NO_EPOCH, ClaimWatch, Log, StageJournal
 from rechunker.types import Traffic
 
-__all__ = ["NO_EPOCH", "run_tasks"]
-
-# Epoch of the records of tasks that only read, without a claim.
-NO_EPOCH = "once"
+__all__ = ["run_tasks"]
 
 
 def run_tasks(

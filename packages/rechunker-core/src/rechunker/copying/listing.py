@@ -85,11 +85,11 @@ class _Keys(NamedTuple):
     @classmethod
     def of(cls, array: StoredArray) -> _Keys:
         counts = array.objects
-        first = array.key((0,) * len(counts))
-        numbers = re.search(r"0([./]0)*$", first)
+        first, path = array.key((0,) * len(counts)), f"{array.path}/" if array.path else ""
+        numbers = re.search(r"0([./]0)*$", first[len(path) :])  # the path may end with a number
         if not counts or numbers is None:
             return cls(first, "/", counts)  # the only key; or keys of another kind
-        return cls(first[: numbers.start()], (numbers[1] or "/")[0], counts)
+        return cls(first[: len(path) + numbers.start()], (numbers[1] or "/")[0], counts)
 
     def find(self, key: str) -> tuple[int, ...] | None:
         """Return the index in the grid of the object with a key; None if it is no such key."""

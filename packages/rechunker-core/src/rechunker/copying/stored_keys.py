@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
 
@@ -22,18 +22,23 @@ class StoredKeys:
     ----------
     count
         Number of those that are.
+    digest
+        Digest of which they are; empty if all are stored.
     bits
         A bit for each object in C order, packed and compressed; empty if all are stored.
     """
 
     count: int
-    bits: bytes = b""
+    digest: str = ""
+    bits: bytes = field(default=b"", compare=False)  # compressors differ
 
     @classmethod
     def of(cls, stored: npt.NDArray[np.bool_]) -> StoredKeys:
         """Return them from an array with one element per object."""
-        packed = b"" if stored.all() else zlib.compress(np.packbits(stored).tobytes())
-        return cls(int(stored.sum()), packed)
+        count, bits = int(stored.sum()), np.packbits(stored).tobytes()
+        if count == stored.size:
+            return cls(count)
+        return cls(count, hashlib.sha256(bits).hexdigest()[:16], zlib.compress(bits))
 
     @property
     def are_all(self) -> bool:
@@ -63,7 +68,7 @@ class StoredKeys:
     def __str__(self) -> str:
         if self.are_all:
             return f"all {self.count:,}"
-        return f"{self.count:,} ({hashlib.sha256(self.bits).hexdigest()[:8]})"
+        return f"{self.count:,} ({self.digest[:8]})"
 
 
 @lru_cache(maxsize=8)

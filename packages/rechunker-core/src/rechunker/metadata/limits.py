@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -79,12 +79,12 @@ def check_codecs_of_source(document: Mapping[str, Any]) -> None:
                 _check_element(with_size, f"the elements that its codec {name!r} makes")
 
 
-def _element_sizes(value: Any) -> Iterator[int]:
-    """Yield the bytes of all parts of a dtype in metadata that Zarr has not parsed.
+def _element_sizes(dtypes: Iterable[Any]) -> Iterator[int]:
+    """Yield the bytes of all parts of dtypes in metadata that Zarr has not parsed.
 
     Zarr makes a fill value of a dtype when it parses the metadata.
     """
-    waiting = [value]
+    waiting = list(dtypes)
     while waiting:
         value = waiting.pop()
         if isinstance(value, str) and (bits := _RAW.fullmatch(value)):
@@ -92,10 +92,13 @@ def _element_sizes(value: Any) -> Iterator[int]:
         elif isinstance(value, str):
             yield _itemsize(value)
         elif isinstance(value, dict):
-            waiting += value.values()
+            # The name of a field may be anything; that of a type may tell its size.
+            is_field = "data_type" in value
+            waiting += [v for key, v in value.items() if not (is_field and key == "name")]
             yield from (value[key] for key in _LENGTHS if isinstance(value.get(key), int))
         elif isinstance(value, list | tuple):
-            waiting += value
+            is_field = len(value) > 1 and isinstance(value[0], str)
+            waiting += value[1:] if is_field else value
             numbers = [n for n in value if isinstance(n, int)]
             yield prod(numbers) if len(numbers) == len(value) else 0
 

@@ -12,7 +12,7 @@ from rechunker.stores.absolute import (
 from rechunker.stores.claims import CLAIM, Claim, ClaimWatch, TargetInUseError
 from rechunker.stores.disk import check_name_on_disk, check_writable, disk_path
 from rechunker.stores.holders import Holder, Known, boot_id
-from rechunker.stores.journal import COPIED, JOURNAL, Journal, StageJournal, StageRecords
+from rechunker.stores.journal import COPIED, JOURNAL, NO_EPOCH, Journal, StageJournal, StageRecords
 from rechunker.stores.leftovers import (
     DIGEST_FOLDER,
     Leftover,
@@ -44,6 +44,7 @@ __all__ = [
     "DIGEST_FOLDER",
     "JOURNAL",
     "METADATA",
+    "NO_EPOCH",
     "Claim",
     "ClaimWatch",
     "Holder",

@@ -14,7 +14,7 @@ from zarr.abc.store import Store
 from zarr.storage import LocalStore, StorePath
 
 from rechunker.stores import access
-from rechunker.stores.holders import FOR_LIFE, Holder, Known
+from rechunker.stores.holders import FOR_LIFE, UNHELD, Holder, Known
 from rechunker.stores.wrappers import unwrap
 
 __all__ = ["CLAIM", "Claim", "ClaimWatch", "TargetInUseError"]
@@ -84,7 +84,7 @@ class Claim:
         TargetInUseError
             If another run holds the target.
         """
-        mine = Holder.here(self.run, execution or uuid4().hex, resumes=resume)
+        mine = Holder.here(self.run, execution or f"{UNHELD}{uuid4().hex}", resumes=resume)
         found = self.holder()
         if found is None:  # asked first: some servers ignore the condition of the request
             access.put_if_missing(self.store, self.key, mine.pack())

@@ -16,13 +16,16 @@ from typing import Literal
 from zarr.abc.buffer import Buffer
 from zarr.buffer import cpu
 
-__all__ = ["FOR_LIFE", "Holder", "Known", "boot_id"]
+__all__ = ["FOR_LIFE", "UNHELD", "Holder", "Known", "boot_id"]
 
 Known = Literal["nothing", "some", "all"]
 """Which tasks of a run need not be done: none, those in its journal, or all of them."""
 
 # Execution of a holder that counts as running as long as its process does.
 FOR_LIFE = ""
+# First letters of the id of an execution that nobody holds the target for: a plan that its user
+# runs without `execute()`, wherever that may be.
+UNHELD = "unheld-"
 # Executions that this process is in the middle of: a claim of any other one is left over.
 _ACTIVE: set[str] = set()
 
@@ -38,7 +41,8 @@ class Holder:
     execution
         Random id of its execution.
     host, boot, pid, born
-        Computer, its boot, and process with the time of its start, as far as they are known.
+        Computer, its boot and the namespace of its processes, and process with the time of its
+        start, as far as they are known.
     since
         Time of the claim (ISO 8601, UTC).
     resumes
@@ -70,7 +74,7 @@ class Holder:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         pid = os.getpid()
         host = socket.gethostname()
-        return cls(run, execution, host, boot_id(), pid, _born(pid), now, resumes)
+        return cls(run, execution, host, _system(), pid, _born(pid), now, resumes)
 
     @staticmethod
     @contextmanager
@@ -102,7 +106,7 @@ class Holder:
 
     @property
     def is_on_this_host(self) -> bool:
-        return (self.host, self.boot) == (socket.gethostname(), boot_id())
+        return (self.host, self.boot) == (socket.gethostname(), _system())
 
     @property
     def is_gone(self) -> bool:
@@ -111,7 +115,13 @@ class Holder:
             return False
         if self.pid == os.getpid() and self.born == _born(self.pid):
             return self.execution not in (*_ACTIVE, FOR_LIFE)
-        return not _is_alive(self.pid) or self.born != _born(self.pid)
+        born = _born(self.pid)  # empty where others may not be seen
+        return not _is_alive(self.pid) or bool(born and self.born and self.born != born)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is known that nothing of the execution runs any more, anywhere."""
+        return self.is_gone and not self.execution.startswith(UNHELD)
 
     def __str__(self) -> str:
         return f"since {self.since} by process {self.pid} on {self.host}"
@@ -123,6 +133,14 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:  # not Linux
         return ""
+
+
+def _system() -> str:
+    """Return the id of the boot, and of the namespace of processes where there is one."""
+    try:
+        return f"{boot_id()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:  # not Linux
+        return boot_id()
 
 
 def _born(pid: int) -> str:

@@ -19,9 +19,11 @@ from rechunker.stores.claims import Claim
 from rechunker.stores.holders import boot_id
 from rechunker.stores.records import Records, parse_log, without
 
-__all__ = ["COPIED", "JOURNAL", "Journal", "StageJournal"]
+__all__ = ["COPIED", "JOURNAL", "NO_EPOCH", "Journal", "StageJournal"]
 
 JOURNAL = ".rechunker-journal"
+# Epoch of the records of tasks that only read, without a claim.
+NO_EPOCH = "once"
 # Names of objects in the folder of a stage that are no logs.
 _KNOWN, _LOST = "known", "lost-"
 # Names in the folder of a journal.

@@ -16,7 +16,7 @@ from zarr.storage import LocalStore, StorePath
 from rechunker.stores import access
 from rechunker.stores.claims import CLAIM, Claim, TargetInUseError
 from rechunker.stores.holders import Holder
-from rechunker.stores.journal import JOURNAL, Journal
+from rechunker.stores.journal import JOURNAL, NO_EPOCH, Journal
 from rechunker.stores.resolve import resolve_store
 from rechunker.stores.wrappers import unwrap
 
@@ -26,7 +26,11 @@ DIGEST_FOLDER = "rechunker-digest-"
 _TEMP_FOLDER = re.compile(r"rechunker-([0-9a-f]{16}|digest-[0-9a-f]{32})")
 # What lies in the folder of a plan: claims, marks, and objects by array, stage and task.
 _IN_TEMP_FOLDER = re.compile(
-    rf"{re.escape(CLAIM)}(-[0-9a-f]{{32}})?|[0-9a-f]{{16}}/\d+/\d+(\.[0-9a-f]{{32}}\.partial)?"
+    rf"({re.escape(CLAIM)}(-[0-9a-f]{{32}})?|[0-9a-f]{{16}}/\d+/\d+)(\.[0-9a-f]{{32}}\.partial)?"
+)
+# What lies in that of a digest: a claim, and logs by side and array.
+_IN_DIGEST_FOLDER = re.compile(
+    rf"({re.escape(CLAIM)}|\d+/{NO_EPOCH}/\d+/\d+-[0-9a-f]+)(\.[0-9a-f]{{32}}\.partial)?"
 )
 _MARK = re.compile(rf"{re.escape(CLAIM)}-[0-9a-f]{{32}}")
 _PARTIAL = re.compile(r"\.[0-9a-f]{32}\.partial$")
@@ -51,8 +55,8 @@ class Leftover:
     objects
         Number of objects in it.
     state
-        Whether the run is known to have ended, or cannot be asked because it was started on another
-        computer.
+        Whether the run is known to have ended, or cannot be asked: it was started on another
+        computer, or by a plan that its user runs without `Rechunked.execute`.
     holder
         Who has left it and when, as far as it is known.
     """
@@ -122,7 +126,7 @@ def leftovers(
 def clean(
     store: Any,
     *,
-    other_hosts: bool = False,
+    unknown: bool = False,
     storage_options: Mapping[str, Any] | None = None,
 ) -> tuple[Leftover, ...]:
     """Remove what runs that have ended have left in a store; see `leftovers`.
@@ -134,9 +138,10 @@ def clean(
     ----------
     store
         As for `leftovers`.
-    other_hosts
-        Whether to remove also what runs have left that were started on other computers, or in
-        another boot of this one. They cannot be asked: make sure that they have ended.
+    unknown
+        Whether to remove also what runs have left that cannot be asked: those of other computers,
+        containers and boots, and those of plans that were run without `Rechunked.execute`. Make
+        sure that they have ended.
     storage_options
         Options for a URL, as for `rechunker.rechunk`.
 
@@ -153,7 +158,7 @@ def clean(
         If a run goes on with what was about to be removed.
     """
     place = resolve_store(store, storage_options=storage_options)
-    states: tuple[State, ...] = ("ended", "unknown") if other_hosts else ("ended",)
+    states: tuple[State, ...] = ("ended", "unknown") if unknown else ("ended",)
     chosen = [found for found in _find(place) if found.state in states]
     for found in chosen:
         _remove(place, found, states)
@@ -162,7 +167,7 @@ def clean(
 
 @dataclass
 class _Seen:
-    """What a list of keys shows; the keys themselves are not kept."""
+    """What a list of keys shows."""
 
     claims: list[str] = field(default_factory=list)
     marks: list[str] = field(default_factory=list)
@@ -171,29 +176,28 @@ class _Seen:
     temp: dict[str, int] = field(default_factory=dict)
     foreign: set[str] = field(default_factory=set)
 
-    def note(self, key: str) -> bool:
-        """Note a key, and return that it need not be kept."""
+    def note(self, key: str) -> None:
+        """Note a key of something that may be left over."""
         names = key.split("/")
         for n, name in enumerate(names):
             around, rest = "/".join(names[:n]), "/".join(names[n + 1 :])
             if _TEMP_FOLDER.fullmatch(name) and rest:
                 self._note_temp("/".join(names[: n + 1]), rest)
-                return False
+                return
             if name == JOURNAL and rest:
                 self.journals[around] = self.journals.get(around, 0) + 1
-                return False
+                return
         if names[-1] == CLAIM:
             self.claims.append("/".join(names[:-1]))
         elif _MARK.fullmatch(names[-1]):
             self.marks.append(key)
         elif _PARTIAL.search(names[-1]):
             self.partial.append(key)
-        return False
 
     def _note_temp(self, folder: str, rest: str) -> None:
         self.temp[folder] = self.temp.get(folder, 0) + 1
         is_digest = folder.rpartition("/")[2].startswith(DIGEST_FOLDER)
-        if not is_digest and not _IN_TEMP_FOLDER.fullmatch(rest):
+        if not (_IN_DIGEST_FOLDER if is_digest else _IN_TEMP_FOLDER).fullmatch(rest):
             self.foreign.add(folder)
 
 
@@ -202,7 +206,8 @@ def _find(place: StorePath) -> Iterator[Leftover]:
     if not (store.supports_listing and store.supports_deletes):
         raise ValueError(f"{place} cannot list and delete objects, so no run leaves anything there")
     seen = _Seen()
-    access.find_keys(store, f"{place.path}/" if place.path else "", seen.note)
+    for key in access.find_keys(store, f"{place.path}/" if place.path else "", _may_be_left):
+        seen.note(key)
     held = [at for at in seen.claims if _state_of(store, _join(at, CLAIM))[0] != "ended"]
     for at in sorted({*seen.claims, *seen.journals}):
         state, holder = _state_of(store, _join(at, CLAIM))
@@ -222,6 +227,10 @@ def _find(place: StorePath) -> Iterator[Leftover]:
             yield Leftover("partial file", key, 1, "ended")
 
 
+def _may_be_left(key: str) -> bool:
+    return "rechunker-" in key or _PARTIAL.search(key) is not None
+
+
 def _state_of(store: Any, key: str) -> tuple[State, str]:
     """Return the state of the run whose claim or mark has a key, and who it is."""
     content = access.get(store, key)
@@ -231,9 +240,10 @@ def _state_of(store: Any, key: str) -> tuple[State, str]:
         holder = Holder.unpack(content)
     except ValueError:
         return "unknown", _UNREADABLE
-    if holder.is_gone:
+    if holder.is_over:
         return "ended", str(holder)
-    return ("running" if holder.is_on_this_host else "unknown"), str(holder)
+    is_running = holder.is_on_this_host and not holder.is_gone
+    return ("running" if is_running else "unknown"), str(holder)
 
 
 def _is_old(store: Any, key: str) -> bool:

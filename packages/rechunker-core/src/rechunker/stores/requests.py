@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from zarr.abc.store import Store
@@ -33,13 +35,14 @@ _LOOK = 0.05
 
 # Stores in the memory or on a disk of this machine, whose errors do not pass by themselves.
 _LOCAL = (LocalStore, MemoryStore, ZipStore)
-# Error numbers of the operating system, which s3fs uses as well: EIO and EBUSY stand for internal
-# errors and for "slow down" (s3fs.errors).
+# Error numbers of the operating system. s3fs uses them as well: EREMOTEIO for internal errors of
+# the server, EBUSY for "slow down", and EIO for whatever it does not know (s3fs.errors).
 _NUMBERS = frozenset(
     getattr(errno, name)
     for name in (
-        *("EIO", "EBUSY", "EAGAIN", "EINTR", "ETIMEDOUT", "EPIPE", "ECONNRESET", "ECONNABORTED"),
-        *("ECONNREFUSED", "ENETDOWN", "ENETUNREACH", "ENETRESET", "EHOSTUNREACH", "EHOSTDOWN"),
+        *("EIO", "EREMOTEIO", "EBUSY", "EAGAIN", "EINTR", "ETIMEDOUT", "EPIPE", "ECONNRESET"),
+        *("ECONNABORTED", "ECONNREFUSED", "ENETDOWN", "ENETUNREACH", "ENETRESET"),
+        *("EHOSTUNREACH", "EHOSTDOWN"),
     )
     if hasattr(errno, name)
 )
@@ -73,7 +76,23 @@ class _OfThread(threading.local):
         self.is_stopped: Callable[[], bool] = lambda: False
 
 
+class _Waiting:
+    """A thread that waits for requests."""
+
+    def __init__(self, is_stopped: Callable[[], bool] = lambda: False) -> None:
+        self.retries = 0
+        self.is_over = False
+        self._is_stopped = is_stopped
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether it does not wait any more, or is to stop."""
+        return self.is_over or self._is_stopped()
+
+
 _thread = _OfThread()
+# The thread that waits for what a coroutine does: the loop runs it in a copy of its context.
+_waiting: ContextVar[_Waiting] = ContextVar("waiting")
 
 
 def take_retries() -> int:
@@ -102,25 +121,36 @@ def is_passing(error: BaseException) -> bool:
     """
     if isinstance(error, TimeoutError | ConnectionError | EOFError):
         return True
+    status = _status(error)
+    if status is not None:
+        return status in _STATUSES
     if isinstance(error, OSError) and error.errno in _NUMBERS:
-        return True
-    answers = (getattr(error, name, None) for name in ("status", "status_code", "code"))
-    if next((answer for answer in answers if answer is not None), None) in _STATUSES:
         return True
     kinds = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__}
     return not kinds.isdisjoint(_ERRORS)
 
 
+def _status(error: BaseException) -> int | None:
+    """Return the status of the answer of a server that an error is about; None without any."""
+    response = getattr(error.__cause__, "response", None)  # s3fs raises errors of its own
+    metadata = response.get("ResponseMetadata") if isinstance(response, dict) else None
+    answers = [metadata.get("HTTPStatusCode")] if isinstance(metadata, dict) else []
+    # One after the other: some are deprecated.
+    others = (getattr(error, name, None) for name in ("status", "status_code", "code"))
+    return next((found for found in chain(answers, others) if isinstance(found, int)), None)
+
+
 class _Patience:
     """How often a request has been repeated, and how long to wait before the next time."""
 
-    def __init__(self, store: Store) -> None:
-        self.retries = 0
+    def __init__(self, store: Store, waiting: _Waiting) -> None:
+        self._waiting = waiting
+        self._retries = 0
         self._began = time.monotonic()
         self._most = 0 if type(store) in _LOCAL else RETRIES
 
-    def pause_after(self, error: Exception, is_stopped: Callable[[], bool]) -> float:
-        """Return the seconds to wait before the next attempt.
+    def pauses_after(self, error: Exception) -> Iterator[float]:
+        """Yield the seconds to wait before the next attempt, in parts.
 
         Workers that were refused at the same time must not come back at the same time.
 
@@ -130,19 +160,25 @@ class _Patience:
             The error, if there is to be no further attempt.
         """
         is_late = time.monotonic() - self._began > PATIENCE
-        if self.retries >= self._most or is_late or is_stopped() or not is_passing(error):
+        is_last = self._retries >= self._most or is_late or self._waiting.has_stopped
+        if is_last or not is_passing(error):
             raise error
-        self.retries += 1
-        log.warning("retry %d of %d after %s", self.retries, self._most, type(error).__name__)
-        return float(FIRST_PAUSE * 2 ** (self.retries - 1) * random.uniform(0.5, 1.0))
+        pause = _pause(self._retries)
+        self._retries += 1
+        log.warning("retry %d of %d after %s", self._retries, self._most, type(error).__name__)
+        end = time.monotonic() + pause
+        while not self._waiting.has_stopped and (left := end - time.monotonic()) > 0:
+            yield min(left, _LOOK)
+        if self._waiting.has_stopped:
+            raise error
+        self._waiting.retries += 1
 
 
-async def again(
-    store: Store,
-    request: Callable[[], Coroutine[Any, Any, T]],
-    is_stopped: Callable[[], bool] = lambda: False,
-    note: Callable[[], object] = lambda: None,
-) -> T:
+def _pause(retries: int) -> float:
+    return float(FIRST_PAUSE * 2**retries * random.uniform(0.5, 1.0))
+
+
+async def again(store: Store, request: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Make a request, and repeat it after errors that may pass.
 
     Parameters
@@ -151,36 +187,20 @@ async def again(
         Store that is asked; those in memory or on a disk are asked once.
     request
         Returns a coroutine that makes the request; it may be called several times.
-    is_stopped
-        Returns true if nobody waits for the request any more.
-    note
-        Called before each retry.
     """
-    patience = _Patience(store)
+    patience = _Patience(store, _waiting.get(_Waiting()))
     while True:
         try:
             return await request()
         except Exception as error:  # noqa: BLE001 - raised again unless it may pass
-            pause = patience.pause_after(error, is_stopped)
-        note()
-        for seconds in _parts(pause, is_stopped):
-            await asyncio.sleep(seconds)
+            pauses = patience.pauses_after(error)
+            for seconds in pauses:
+                await asyncio.sleep(seconds)
 
 
 def ask(store: Store, request: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Make a request from any thread, repeat it after errors that may pass, return its result."""
-    thread, is_over, counted = _thread.is_stopped, threading.Event(), [0]
-
-    def is_stopped() -> bool:
-        return is_over.is_set() or thread()
-
-    def note() -> None:
-        counted[0] += 1
-
-    try:
-        return run(again(store, request, is_stopped, note), is_over.set)
-    finally:
-        _thread.retries += counted[0]
+    return run(again(store, request))
 
 
 def side_by_side(store: Store, function: Callable[[S], T], items: Iterable[S]) -> list[T]:
@@ -203,47 +223,39 @@ def side_by_side(store: Store, function: Callable[[S], T], items: Iterable[S]) -
 
 def retried(store: Store, function: Callable[[], T]) -> T:
     """Call a function that makes requests by itself, and repeat it after errors that may pass."""
-    patience, is_stopped = _Patience(store), _thread.is_stopped
-    while True:
-        try:
-            return function()
-        except Exception as error:  # noqa: BLE001 - raised again unless it may pass
-            pause = patience.pause_after(error, is_stopped)
-        _thread.retries += 1
-        for seconds in _parts(pause, is_stopped):
-            time.sleep(seconds)
+    waiting = _Waiting(_thread.is_stopped)
+    patience = _Patience(store, waiting)
+    try:
+        while True:
+            try:
+                return function()
+            except Exception as error:  # noqa: BLE001 - raised again unless it may pass
+                for seconds in patience.pauses_after(error):
+                    time.sleep(seconds)
+    finally:
+        _thread.retries += waiting.retries
 
 
-def _parts(pause: float, is_stopped: Callable[[], bool]) -> Iterator[float]:
-    """Yield the parts of a pause, until it is over or nobody waits any more."""
-    end = time.monotonic() + pause
-    while not is_stopped() and (left := end - time.monotonic()) > 0:
-        yield min(left, _LOOK)
-
-
-def run(coroutine: Coroutine[Any, Any, T], stop: Callable[[], object] = lambda: None) -> T:
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine of a store on Zarr's event loop and return its result.
 
     Remote filesystems bind their connections to the first loop that uses them, which is Zarr's.
     There is no public way to run a coroutine on it (zarr 3.1.6 to 3.4.2). An interrupt leaves the
     coroutine running there, so wait for it: nothing may be written once an execution has ended.
-
-    Parameters
-    ----------
-    coroutine
-        The coroutine.
-    stop
-        Called after an interrupt, before waiting.
     """
     from zarr.core.sync import sync
 
-    job = _Job(coroutine)
+    job, waiting = _Job(coroutine), _Waiting(_thread.is_stopped)
+    token = _waiting.set(waiting)
     try:
         return sync(job.run())
     except KeyboardInterrupt:
-        stop()
+        waiting.is_over = True
         job.cancel()
         raise
+    finally:
+        _waiting.reset(token)
+        _thread.retries += waiting.retries
 
 
 class _Job(Generic[T]):

@@ -13,24 +13,32 @@ __all__ = ["hide_secrets", "secrets_hidden", "without_secrets"]
 # its secret cannot be used, but nobody wants to see it in a log either. Names have a limit, so that
 # long texts are searched in one go.
 _NAME = (
-    r"[\w.-]{0,40}(?:secret|password|passwd|signature|credential|token|access_?key|account_?key|"
+    r"[\w.-]{0,40}(?:secret|password|passwd|signature|credential|token(?!i)|access_?key|account_?key|"
     r"api_?key|private_?key|sas_?key)[\w.-]{0,40}"
 )
 # Names of parameters that mean something else outside a query string.
 _SHORT = r"(?:sig|key|auth|pwd)"
 _HIDDEN = "***"
 _PATTERNS = (
-    # https://user:password@host
-    (re.compile(r"(?<=://)[^/\s\"'<>]*@"), ""),
+    # https://user:password@host; but abfs://container@account
+    (re.compile(r"(?<!abfs://)(?<!abfss://)(?<=://)[^/\s\"'<>]*@"), ""),
     # ?X-Amz-Signature=..., &sig=...
     (
-        re.compile(rf"([?&;](?:{_NAME}|{_SHORT})=)[^&#;\s\"'<>()\[\]{{}},]*", re.IGNORECASE),
+        re.compile(rf"((?:[?&;]{_NAME}|[?&]{_SHORT})=)[^&#;\s\"'<>()\[\]{{}},]*", re.IGNORECASE),
         rf"\1{_HIDDEN}",
     ),
     # Authorization: AWS4-HMAC-SHA256 Credential=..., Signature=...
     (re.compile(r"\b(Credential|Signature)=[^\s,&\"'<>]+"), rf"\1={_HIDDEN}"),
     # Authorization: Bearer ...
-    (re.compile(r"\b(Bearer|Basic) +[\w.~+/=-]{8,}"), rf"\1 {_HIDDEN}"),
+    (
+        re.compile(r"(authorization[\"']?\s*[:=]\s*[\"']?(?:Bearer|Basic)) +[\w.~+/=-]+", re.I),
+        rf"\1 {_HIDDEN}",
+    ),
+    # AWS_SECRET_ACCESS_KEY=..., secret=...
+    (
+        re.compile(rf"((?<![\w.-]){_NAME}=)(?![\"'\s*])[^\s,;&#\"'<>()\[\]{{}}]+", re.IGNORECASE),
+        rf"\1{_HIDDEN}",
+    ),
     # 'secret': '...', secret="...", password: Some("...")
     (
         re.compile(

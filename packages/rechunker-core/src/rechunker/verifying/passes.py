@@ -10,12 +10,12 @@ from uuid import uuid4
 
 from zarr.storage import MemoryStore, StorePath
 
-from rechunker.copying import NO_EPOCH, digest_of_sum, sum_stage
+from rechunker.copying import digest_of_sum, sum_stage
 from rechunker.planning import Grid, MemoryLimitError, axis_widest, counts, regular_grid
 from rechunker.plugins import get_executor
 from rechunker.sizes import format_bytes, parse_bytes
 from rechunker.sources import SourceArray
-from rechunker.stores import DIGEST_FOLDER, Claim, StageJournal, access, resolve_store
+from rechunker.stores import DIGEST_FOLDER, NO_EPOCH, Claim, StageJournal, access, resolve_store
 from rechunker.types import CopySpec, Executor
 from rechunker.verifying.sides import check_reachable
 

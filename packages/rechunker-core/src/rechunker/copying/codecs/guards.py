@@ -29,9 +29,9 @@ _UNBOUNDED = ("json2", "msgpack2")
 _DECODED, _ENCODED = ("decode_dtype", "dtype"), ("encode_dtype", "astype")
 # Bytes of a decoded element, and of other decoded bytes for each encoded byte, that are never too
 # many: texts of numbers are shorter, and texts of people do not compress as well.
-_ELEMENT, _RATIO = 64, 100
+_ELEMENT, _RATIO = 64, 50
 # Times the estimated bytes of a string; and bytes of a chunk that are never too many.
-_LONGER, _SMALL = 16, 1 << 26
+_LONGER, _SMALL = 16, 112_000_000
 
 
 class Limit(NamedTuple):

@@ -127,5 +127,6 @@ def decode_at_most(codec: Codec, encoded: Bytes, most: int) -> bytes:
     while part := stream.read(STEP):
         out.write(part)
         if out.tell() > most:
+            out.close()  # the error may live longer than anybody needs this
             raise ValueError(f"the object decodes to more than {most} bytes")
     return out.getvalue()
