@@ -136,10 +136,11 @@ def test_an_interrupt_ends_a_run_within_a_second(
             assert told(folder)["error"].startswith("KeyboardInterrupt")
             assert told(folder)["seconds"] < 2  # a busy machine may take longer than it should
             assert told(folder)["later"] == []
-        if code and not (folder / "target" / "zarr.json").exists():
+        # It may come when all is published, and not all is cleaned up.
+        if code and (leftovers(folder) or not (folder / "target" / "zarr.json").exists()):
             assert ask(kind, folder, None) == 0
         check_whole(folder)
-    assert interrupted > RUNS // 2
+    assert interrupted > 1  # others were done before it came
 
 
 def test_a_terminated_run_can_be_resumed(

@@ -137,6 +137,7 @@ def is_chunk(path: Path) -> bool:
     return path.is_file() and path.name != "zarr.json"
 
 
+@pytest.mark.filterwarnings("ignore:The data type .* does not have a Zarr V3 specification")
 def test_structs_and_strings_that_are_missing(tmp_path: Path) -> None:
     struct = np.dtype([("a", "<i2"), ("b", "<f8")])
     for name, dtype, value in (("struct", struct, (1, 2.5)), ("text", "str", "some text")):
