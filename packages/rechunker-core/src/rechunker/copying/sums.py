@@ -27,7 +27,8 @@ Keys = npt.NDArray[np.uint64]
 # Words that are multiplied at a time: they stay in the processor's cache. And those of a row, whose
 # keys are kept.
 _BLOCK = 1 << 16
-_ROW = 1 << 14
+_ROW = 1 << 15
+_NO_KEYS: Keys = np.zeros(0, np.uint64)
 # Positions on an axis are told apart by their quotient and their remainder by this number.
 _LOW = 1024
 # Constants of splitmix64 (G. Steele, D. Lea, C. Flood, Fast splittable pseudorandom number
@@ -114,7 +115,7 @@ def _keys(axis: int, start: int, count: int) -> Keys:
     return np.multiply.outer(highs, lows).reshape(-1)[low : low + count]
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def _products(axis: int, start: tuple[int, ...], shape: tuple[int, ...]) -> Keys:
     """Return the keys of all positions on several axes from `axis` on, in C order."""
     total = np.ones(1, np.uint64)
@@ -135,6 +136,8 @@ def words_of(values: npt.NDArray[Any]) -> Words:
         texts = [hashlib.sha256(_bytes_of(item)).digest()[:8] for item in items]
         return np.frombuffer(b"".join(texts), "<u8").reshape(*values.shape, 1)
     dtype = values.dtype
+    if dtype.kind in "biufmM" and dtype.itemsize in (1, 2, 4, 8):  # wherever they lie
+        return values.view(np.dtype(f"u{dtype.itemsize}").newbyteorder(dtype.byteorder))[..., None]
     little = np.ascontiguousarray(values.astype(dtype.newbyteorder("<"), copy=False))
     raw = little.reshape(-1).view(np.uint8).reshape(*values.shape, dtype.itemsize)
     if dtype.itemsize in (1, 2, 4):
@@ -194,10 +197,12 @@ def _of_words(values: npt.NDArray[Any], start: tuple[int, ...], shape: tuple[int
 def _of_slab(slab: npt.NDArray[Any], axis: int, start: int, tail: Keys) -> int:
     """Return the sum of a slab, some rows of its first axis at a time."""
     total, step = 0, max(1, _BLOCK // tail.size)
+    few = len(slab) <= _BLOCK
+    keys = _keys(axis, start, len(slab)) if few else _NO_KEYS
     for first in range(0, len(slab), step):
         part = slab[first : first + step]
-        words = _folded(words_of(part).reshape(len(part), -1))
-        some = _keys(axis, start + first, len(part))
+        words = _folded(words_of(part)).reshape(len(part), -1)
+        some = keys[first : first + step] if few else _keys(axis, start + first, len(part))
         if words.shape[0] < words.shape[1]:
             total += int((np.einsum("ij,j->i", words, tail) * some).sum(dtype=np.uint64))
         else:
