@@ -24,6 +24,7 @@ import zarr
 from hostile_documents import ARRAYS, KINDS, METADATA, change, make_store
 
 import rechunker
+from rechunker.traffic import peak_memory
 
 MAX_MEM = 20_000_000
 # A process that has not finished a document by then prints where it is, and ends.
@@ -32,12 +33,6 @@ SECONDS = 20
 ADDRESSES = 8 * 2**30
 # A document may state more chunks than anyone can wait for: such plans are made, not executed.
 REQUESTS = 3000
-
-
-def peak() -> int:
-    """Return the largest memory of this process so far, in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def files(folder: Path) -> dict[str, int]:
@@ -146,7 +141,7 @@ def trials(group: str, seeds: range, folder: Path) -> Iterator[tuple[int, str, s
         faulthandler.dump_traceback_later(SECONDS, exit=True)
         found = trial(kind, random.Random(seed), folder / "real" / kind, place)
         faulthandler.cancel_dump_traceback_later()
-        yield seed, kind, found, peak()
+        yield seed, kind, found, peak_memory()
         shutil.rmtree(place)
 
 

@@ -7,12 +7,11 @@ import random
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import zarr
 from crashing import Server, make_source, values
+from targets import arrays, is_equal, opened
 
 pytestmark = [
     # What is left of a run that was killed lies in the group that it was to make, or to clear.
@@ -32,31 +31,6 @@ Ask = Callable[[str, Path, int | None], int]
 def ask() -> Iterator[Ask]:
     with Server() as ask:
         yield ask
-
-
-def arrays(path: Path) -> dict[str, Any]:
-    """Return the values of all arrays at a place; raises an error if it does not open."""
-    node = zarr.open(path, mode="r")
-    if isinstance(node, zarr.Array):
-        return {"": node[...]}
-    group = zarr.open_group(path, mode="r", use_consolidated=False)
-    members = group.members(max_depth=None)
-    return {name: node[...] for name, node in members if isinstance(node, zarr.Array)}
-
-
-def opened(path: Path) -> dict[str, Any] | None:
-    """Return the values of all arrays of a target; None if it does not open."""
-    try:
-        return arrays(path)
-    except FileNotFoundError:
-        return None
-
-
-def is_equal(found: dict[str, Any] | None, wanted: dict[str, Any] | None) -> bool:
-    if found is None or wanted is None:
-        return False
-    same = found.keys() == wanted.keys()
-    return same and all(np.array_equal(found[name], wanted[name]) for name in wanted)
 
 
 def put_old_target(kind: str, folder: Path) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import zarr
 from crashing import Server, make_source, plan
+from targets import arrays
 
 from rechunker import CopyError, clean, leftovers
 from rechunker.stores import JOURNAL
@@ -46,15 +47,6 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for kind, path in made.items():
         make_source(kind, path)
     return made
-
-
-def arrays(path: Path) -> dict[str, Any]:
-    """Return the values of all arrays at a place; raises an error if it does not open."""
-    node = zarr.open(path, mode="r")
-    if isinstance(node, zarr.Array):
-        return {"": node[...]}
-    members = zarr.open_group(path, mode="r", use_consolidated=False).members(max_depth=None)
-    return {name: member[...] for name, member in members if isinstance(member, zarr.Array)}
 
 
 def check_unfinished(folder: Path) -> None:

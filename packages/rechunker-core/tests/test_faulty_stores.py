@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import zarr
 from faulty_store import Faults, FaultyStore
+from targets import is_equal, opened
 from zarr.abc.store import Store
 from zarr.storage import MemoryStore
 
@@ -49,13 +50,13 @@ def make(store: Store, kind: str) -> Any:
 
 
 def plan(kind: str, source: Store, target: Store, temp: Store) -> rechunker.Rechunked[Any]:
-    opened: Any = zarr.open(source, mode="r")
+    node: Any = zarr.open(source, mode="r")
     chunks: Any = {"array without temp": (12, 9), "array copied": None}.get(kind, (24, 3))
     if kind == "group":
         chunks = {"a": (24, 3), "deep/b": (24, 2)}
     direct = kind in ("array without temp", "array copied")
     return rechunker.rechunk(
-        opened,
+        node,
         chunks,
         "16kB" if direct else "3200B",
         target,
@@ -63,23 +64,6 @@ def plan(kind: str, source: Store, target: Store, temp: Store) -> rechunker.Rech
         None if direct else temp,
         executor=PythonExecutor(2),
     )
-
-
-def values(store: Store) -> dict[str, Any] | None:
-    """Return the values of a target by name; None if it does not open."""
-    try:
-        node = zarr.open(store, mode="r")
-    except FileNotFoundError:
-        return None
-    if isinstance(node, zarr.Array):
-        return {"": node[...]}
-    members = zarr.open_group(store, mode="r", use_consolidated=False).members(max_depth=None)
-    return {name: member[...] for name, member in members if isinstance(member, zarr.Array)}
-
-
-def is_equal(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    same = found.keys() == wanted.keys()
-    return same and all(np.array_equal(found[name], wanted[name]) for name in wanted)
 
 
 class Case:
@@ -125,7 +109,7 @@ def test_no_run_is_wrong_and_silent_and_all_can_go_on(part: int) -> None:
     for seed in range(part * RUNS // 10, (part + 1) * RUNS // 10):
         case = Case(seed)
         error = case.run()
-        found = values(case.inner[1])
+        found = opened(case.inner[1])
         assert found is not None or error is not None, seed
         assert found is None or is_equal(found, case.wanted), seed
         case.mend()
@@ -135,7 +119,7 @@ def test_no_run_is_wrong_and_silent_and_all_can_go_on(part: int) -> None:
                 again = case.run()  # the first plan was made without an object that had vanished
             # A run may fail after it has published its target.
             assert again is None or (found is not None and "already" in str(again)), (seed, again)
-            found = values(case.inner[1])
+            found = opened(case.inner[1])
             assert found is not None, seed
             assert is_equal(found, case.wanted), seed
         outcomes["failed" if error else "worked"] += 1

@@ -20,6 +20,7 @@ from rechunker.metadata.wording import REFUSALS
 from rechunker.stores import read_json
 
 __all__ = [
+    "DTYPE_ARGUMENTS",
     "ChunkShapes",
     "Document",
     "Shape",
@@ -39,6 +40,8 @@ Document: TypeAlias = dict[str, Any]
 Shape: TypeAlias = tuple[int, ...]
 """Elements along every axis."""
 
+# Arguments of filters that are dtypes of elements.
+DTYPE_ARGUMENTS = ("dtype", "astype", "encode_dtype", "decode_dtype")
 # What Zarr warns of although the user cannot change it: a copy has the dtypes and codecs of its
 # source. zarr 3.1.6 to 3.4.2 warn of dtypes outside the format 3 specification and of consolidated
 # metadata in format 3; 3.1.6 also of the codecs of numcodecs.

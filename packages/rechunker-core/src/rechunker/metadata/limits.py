@@ -11,7 +11,7 @@ import numpy as np
 import zarr
 
 from rechunker.metadata.codec_chain import chain_of
-from rechunker.metadata.document import Document, chunk_shapes
+from rechunker.metadata.document import DTYPE_ARGUMENTS, Document, chunk_shapes
 
 __all__ = ["check_codec_limits", "check_codecs_of_source", "check_source", "codec_limit"]
 
@@ -29,7 +29,6 @@ _LENGTHS = ("length_bytes", "length", "itemsize")
 _RAW = re.compile(r"r(\d{1,30})")  # number of bits
 _SIZED = re.compile(r"[<>|=]?([SUVa])(\d{1,30})")
 _CODECS = ("filters", "compressor", "codecs")
-_DTYPES = ("dtype", "astype", "encode_dtype", "decode_dtype")
 
 
 def check_source(array: zarr.Array[Any]) -> None:
@@ -73,7 +72,7 @@ def check_codecs_of_source(document: Mapping[str, Any]) -> None:
                 "put into a chunk; if you trust the source, read it with Zarr and give the "
                 "elements as a dask array"
             )
-        for key in _DTYPES:
+        for key in DTYPE_ARGUMENTS:
             with_size = codec.get(key)
             if isinstance(with_size, str):
                 _check_element(with_size, f"the elements that its codec {name!r} makes")

@@ -20,7 +20,13 @@ from rechunker.copying.codecs.guards import Limit, guarded
 from rechunker.copying.codecs.inline import complete
 from rechunker.copying.codecs.piece import Piece
 from rechunker.copying.codecs.workspace import LARGEST_KEPT, Workspace
-from rechunker.metadata.document import Document, Shape, array_from_document, chunk_shapes
+from rechunker.metadata.document import (
+    DTYPE_ARGUMENTS,
+    Document,
+    Shape,
+    array_from_document,
+    chunk_shapes,
+)
 from rechunker.scratch import Scratch
 
 __all__ = ["ChunkCodec", "ZarrCodec", "chunk_codec"]
@@ -104,8 +110,6 @@ def chunk_codec(document: Document, itemsize: int) -> ChunkCodec:
 # Bytes that a string takes besides its characters while it is encoded (a string and a bytes object
 # of Python, and references to them) or decoded.
 ELEMENT_ENCODED, ELEMENT_DECODED = 132, 64
-# Arguments of filters that are dtypes of elements.
-_DTYPES = ("dtype", "astype", "encode_dtype", "decode_dtype")
 # Threads in which Zarr encodes the chunks of a shard (`async.concurrency` of `zarr.config`).
 _THREADS = 10
 
@@ -219,7 +223,7 @@ def _widest(document: Document) -> int:
     widest = 0
     for codec in _codecs(document):
         given = codec.get("configuration", codec)
-        dtypes = [given[key] for key in _DTYPES if isinstance(given.get(key), str)]
+        dtypes = [given[key] for key in DTYPE_ARGUMENTS if isinstance(given.get(key), str)]
         widest = max([widest, *(np.dtype(dtype).itemsize for dtype in dtypes)])
         if str(codec.get("id") or codec["name"]).endswith("fixedscaleoffset"):
             widest = max(widest, 8)  # double precision
