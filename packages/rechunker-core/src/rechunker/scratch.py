@@ -31,6 +31,13 @@ class Scratch:
             self._bytes = _allocate(nbytes)
         return self._bytes[:nbytes]
 
+    def take_pages(self, nbytes: int) -> npt.NDArray[np.uint8]:
+        """Return an array as `take` does that begins at a page of memory."""
+        if self._bytes.ctypes.data % mmap.PAGESIZE or self._bytes.size < nbytes:
+            self.release()
+            self._bytes = _pages(nbytes)
+        return self._bytes[:nbytes]
+
     def release(self) -> None:
         """Drop the buffer; its memory is freed once no array refers to it."""
         self._bytes = np.empty(0, np.uint8)
@@ -39,7 +46,14 @@ class Scratch:
 def _allocate(nbytes: int) -> npt.NDArray[np.uint8]:
     if nbytes < _LARGE:
         return np.empty(nbytes, np.uint8)
-    pages = _map(nbytes)
+    return _pages(nbytes)
+
+
+def _pages(nbytes: int) -> npt.NDArray[np.uint8]:
+    pages = _map(max(1, nbytes))
+    if hasattr(mmap, "MADV_DONTFORK"):
+        # While a fork copies pages, the system may read a file into the copy (open(2), O_DIRECT).
+        pages.madvise(mmap.MADV_DONTFORK)
     if nbytes >= 2 * _HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
         pages.madvise(mmap.MADV_HUGEPAGE)  # as NumPy does: far fewer page faults
     return np.frombuffer(pages, np.uint8)

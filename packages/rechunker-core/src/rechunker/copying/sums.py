@@ -28,6 +28,8 @@ Keys = npt.NDArray[np.uint64]
 # keys are kept.
 _BLOCK = 1 << 16
 _ROW = 1 << 15
+# Words that are multiplied at a time where nothing is kept of them.
+_WIDENED = 1 << 20
 _NO_KEYS: Keys = np.zeros(0, np.uint64)
 # Positions on an axis are told apart by their quotient and their remainder by this number.
 _LOW = 1024
@@ -196,18 +198,27 @@ def _of_words(values: npt.NDArray[Any], start: tuple[int, ...], shape: tuple[int
 
 def _of_slab(slab: npt.NDArray[Any], axis: int, start: int, tail: Keys) -> int:
     """Return the sum of a slab, some rows of its first axis at a time."""
-    total, step = 0, max(1, _BLOCK // tail.size)
+    total, words = 0, words_of(slab[:1])
+    # Where the words need no fold, einsum widens them as it goes, a few kilobytes at a time.
+    is_plain = words.dtype.itemsize < 8 and slab.flags.c_contiguous
+    step = max(1, min(_BLOCK, (_WIDENED if is_plain else _BLOCK) // tail.size))
     few = len(slab) <= _BLOCK
     keys = _keys(axis, start, len(slab)) if few else _NO_KEYS
     for first in range(0, len(slab), step):
-        part = slab[first : first + step]
-        words = _folded(words_of(part)).reshape(len(part), -1)
+        part = words_of(slab[first : first + step])
+        words = (part if is_plain else _folded(part)).reshape(len(part), -1)
         some = keys[first : first + step] if few else _keys(axis, start + first, len(part))
-        if words.shape[0] < words.shape[1]:
-            total += int((np.einsum("ij,j->i", words, tail) * some).sum(dtype=np.uint64))
-        else:
-            total += int((np.einsum("ij,i->j", words, some) * tail).sum(dtype=np.uint64))
+        total += _sum_of_products(words, some, tail)
     return total
+
+
+def _sum_of_products(words: Words, rows: Keys, columns: Keys) -> int:
+    """Return the sum of all words, each times the keys of its row and of its column."""
+    if words.shape[0] < words.shape[1]:
+        sums, keys = np.einsum("ij,j->i", words, columns, dtype=np.uint64, casting="safe"), rows
+    else:
+        sums, keys = np.einsum("ij,i->j", words, rows, dtype=np.uint64, casting="safe"), columns
+    return int((sums * keys).sum(dtype=np.uint64))
 
 
 class _Memory(threading.local):

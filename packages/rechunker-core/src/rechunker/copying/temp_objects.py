@@ -27,6 +27,9 @@ from rechunker.stores import StageJournal, access
 __all__ = ["TempObjects", "TempReader", "TempWriter", "spill"]
 
 _LENGTH = np.dtype("<u8")
+# Bytes of a cell on average from which on it is read past the system's cache. Smaller ones take
+# more time as requests to the disk than as copies.
+_UNCACHED_CELL = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,10 @@ class TempObjects:
     def layout(self, box: Box) -> CellLayout:
         """Return the layout of the object that holds a box."""
         return CellLayout(box, self.grid, CHECKSUM_BYTES)
+
+    def uncached(self, layout: CellLayout) -> bool:
+        """Return whether an object is written, and read, past the system's cache."""
+        return layout.box.size * self.dtype.itemsize >= _UNCACHED_CELL * layout.count
 
     def key(self, task: int) -> str:
         """Return the store key of the object that a task writes."""
@@ -145,7 +152,7 @@ class TempWriter:
             assert cells.raw is not None  # variable-length elements have a codec
             self._seal(task, layout, cells.raw)
             size = cells.raw.size
-            access.put_reused(objects.store, key, cells.raw)
+            access.put_reused(objects.store, key, cells.raw, uncached=objects.uncached(layout))
         else:
             encoded = self._encoded(task, cells, objects.codec, lane.encoded)
             size = encoded.size
@@ -271,7 +278,8 @@ class TempReader(Reader):
         checksum = checksums.start(task, layout.position(cell))
         start = layout.byte_offset(cell, item)
         sizes[-1] += CHECKSUM_BYTES
-        for number, part in enumerate(self._parts(task, start, sizes, lane)):
+        uncached = objects.uncached(layout)
+        for number, part in enumerate(self._parts(task, start, sizes, uncached, lane)):
             is_last = number == len(sizes) - 1
             slab = part[:-CHECKSUM_BYTES] if is_last else part
             checksum = checksums.extend(checksum, slab)
@@ -282,11 +290,11 @@ class TempReader(Reader):
             yield first, slab.view(objects.dtype).reshape(shape)
 
     def _parts(
-        self, task: int, start: int, sizes: list[int], lane: Lane
+        self, task: int, start: int, sizes: list[int], uncached: bool, lane: Lane
     ) -> Iterator[npt.NDArray[np.uint8]]:
-        key = self.objects.key(task)
+        key, store = self.objects.key(task), self.objects.store
         try:
-            yield from access.fetch_range(self.objects.store, key, start, sizes, lane.decoded)
+            yield from access.fetch_range(store, key, start, sizes, lane.decoded, uncached=uncached)
         except FileNotFoundError:
             raise self.objects.missing(key) from None
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterat
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -118,9 +118,17 @@ def fetch(store: Store, key: str, scratch: Scratch) -> Bytes | None:
 
 
 def fetch_range(
-    store: Store, key: str, start: int, sizes: Iterable[int], scratch: Scratch
+    store: Store,
+    key: str,
+    start: int,
+    sizes: Iterable[int],
+    scratch: Scratch,
+    *,
+    uncached: bool = False,
 ) -> Iterator[Bytes]:
     """Yield the bytes of an object from `start` on in pieces of these sizes, with one request.
+
+    `uncached` says whether to read a file past the system's cache if the system can.
 
     Raises
     ------
@@ -128,7 +136,8 @@ def fetch_range(
         If there is no object at `key`.
     """
     if type(store) is LocalStore:
-        yield from files.read_pieces(files.path_of(store, key), start, sizes, scratch)
+        path = files.path_of(store, key)
+        yield from files.read_pieces(path, start, sizes, scratch, uncached=uncached)
         return
     sizes = list(sizes)
     stop = start + sum(sizes)
@@ -142,12 +151,17 @@ def fetch_range(
 
 def put(store: Store, key: str, value: Buffer) -> None:
     """Store `value` at `key`; replace the object that is there."""
-    if type(store) is LocalStore and _FAST_FILES and not store.read_only:
+    if _is_file(store):
         files.write_file(files.path_of(store, key), value.as_numpy_array())
     elif type(store) in _DIRECT and isinstance(store, SupportsSetSync):
         store.set_sync(key, value)
     else:
         ask(store, lambda: store.set(key, value))
+
+
+def _is_file(store: Store) -> TypeGuard[LocalStore]:
+    """Return whether objects are written as files here, without Zarr."""
+    return type(store) is LocalStore and _FAST_FILES and not store.read_only
 
 
 def put_if_missing(store: Store, key: str, value: Buffer) -> None:
@@ -200,9 +214,14 @@ async def _collect(
     return [name async for name in names(prefix) if wanted(name)]
 
 
-def put_reused(store: Store, key: str, data: Bytes) -> None:
-    """Store bytes whose memory will be used again after this call."""
-    if _writes_through(store):
+def put_reused(store: Store, key: str, data: Bytes, *, uncached: bool = False) -> None:
+    """Store bytes whose memory will be used again after this call.
+
+    `uncached` says whether to write a file past the system's cache if the system can.
+    """
+    if uncached and _is_file(store):
+        files.write_file(files.path_of(store, key), data, uncached=True)
+    elif _writes_through(store):
         put(store, key, cpu.Buffer.from_array_like(data))
     else:
         put(store, key, cpu.Buffer.from_bytes(data.tobytes()))

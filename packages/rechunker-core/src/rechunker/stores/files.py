@@ -17,6 +17,7 @@ import numpy.typing as npt
 from zarr.storage import LocalStore
 
 from rechunker.scratch import Scratch
+from rechunker.stores.uncached import BLOCK, read_blocks, set_uncached, write_blocks
 
 __all__ = ["path_of", "read_file", "read_pieces", "size_of_file", "write_file"]
 
@@ -54,12 +55,23 @@ def read_file(path: str, scratch: Scratch) -> Bytes | None:
         return None
 
 
-def read_pieces(path: str, start: int, sizes: Iterable[int], scratch: Scratch) -> Iterator[Bytes]:
+def read_pieces(
+    path: str, start: int, sizes: Iterable[int], scratch: Scratch, *, uncached: bool = False
+) -> Iterator[Bytes]:
     """Yield the bytes of a file from `start` on, in pieces of these sizes.
 
-    Each is valid only until the next one is requested.
+    Each is valid only until the next one is requested. `uncached` says whether to go past the
+    system's cache if the system can.
     """
     with _opened(path) as descriptor:
+        if uncached and set_uncached(descriptor):
+            for size in sizes:
+                blocks = read_blocks(descriptor, start, size, scratch)
+                if blocks is None:
+                    raise EOFError(f"{path} ends before byte {start + size}")
+                yield blocks
+                start += size
+            return
         os.lseek(descriptor, start, os.SEEK_SET)
         for size in sizes:
             piece = scratch.take(size)
@@ -84,7 +96,7 @@ def _read_into(descriptor: int, buffer: Bytes) -> int:
         return file.readinto(buffer.data) or 0
 
 
-def write_file(path: str, data: npt.NDArray[np.generic]) -> None:
+def write_file(path: str, data: npt.NDArray[np.generic], *, uncached: bool = False) -> None:
     """Replace a file by one with other content, at once; folders around it are created.
 
     Parameters
@@ -93,7 +105,20 @@ def write_file(path: str, data: npt.NDArray[np.generic]) -> None:
         Where it is.
     data
         Its content: C-contiguous.
+    uncached
+        Whether to go past the system's cache, if `data` begins at a block and the system can.
     """
+    rest = data.reshape(-1).view(np.uint8).data
+    with _replacing(path) as descriptor:
+        if uncached and not data.ctypes.data % BLOCK and set_uncached(descriptor):
+            rest = rest[write_blocks(descriptor, rest) :]
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+
+@contextmanager
+def _replacing(path: str) -> Iterator[int]:
+    """Open a new file, which takes the place of the one at `path` unless there is an error."""
     # Named as a LocalStore does, so that what is left of it is found.
     partial = f"{path}.{uuid4().hex}.partial"
     try:
@@ -103,9 +128,7 @@ def write_file(path: str, data: npt.NDArray[np.generic]) -> None:
         descriptor = os.open(partial, _WRITE, 0o666)
     try:
         try:
-            rest = data.reshape(-1).view(np.uint8).data
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
+            yield descriptor
         finally:
             os.close(descriptor)
         os.replace(partial, path)
