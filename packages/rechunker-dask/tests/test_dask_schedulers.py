@@ -132,3 +132,15 @@ def test_a_warning_if_workers_have_too_little_memory() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             DaskExecutor().prepare_plan(tasks_of(200 * 10**6))
+
+
+def test_a_cluster_that_adapts_is_planned_for_at_its_largest() -> None:
+    """Its maximum has a private name, seen with distributed 2026.8.0."""
+    sizes: dict[str, Any] = {"threads_per_worker": 3, "dashboard_address": ":0"}
+    with LocalCluster(n_workers=0, processes=False, **sizes) as cluster, Client(cluster):
+        cluster.adapt(minimum=0)  # up to as many as can be
+        assert DaskExecutor().workers < 10_000
+        cluster.adapt(minimum=0, maximum=300)
+        assert DaskExecutor().workers == 900
+        cluster.adapt(minimum=1, maximum=2)
+        assert DaskExecutor().workers == 6

@@ -20,9 +20,6 @@ __all__ = ["ThreadsExecutor"]
 Plan = Sequence[Sequence[Stage]]
 Report = Callable[[Traffic], object]
 
-# Seconds of overhead of a thread pool per call.
-OVERHEAD = 2e-5
-
 
 class ThreadsExecutor(Executor[Plan]):
     """Run several tasks at a time, in threads of this process.
@@ -35,6 +32,7 @@ class ThreadsExecutor(Executor[Plan]):
     """
 
     shares_memory = True
+    overhead = 2e-5  # seconds of a thread pool per call
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or available_cores()
@@ -76,7 +74,7 @@ class ThreadsExecutor(Executor[Plan]):
                 calls = [
                     pool.submit(runner, stage, tasks)
                     for stage in stages
-                    for tasks in batches(stage, overhead=OVERHEAD, workers=self.workers)
+                    for tasks in batches(stage, overhead=self.overhead, workers=self.workers)
                 ]
                 for call in as_completed(calls):  # waits for all calls: this is the barrier
                     total += call.result()

@@ -25,7 +25,7 @@ from rechunker_beam.settings import (
     is_local,
     make_options,
 )
-from rechunker_beam.transform import RechunkTransform
+from rechunker_beam.transform import BATCH_SECONDS, RechunkTransform
 
 __all__ = ["BeamExecutor"]
 
@@ -69,6 +69,8 @@ class BeamExecutor(Executor[RechunkTransform]):
     >>> executor.execute_plan(executor.prepare_plan([])).tasks
     0
     """
+
+    overhead = BATCH_SECONDS
 
     def __init__(
         self,

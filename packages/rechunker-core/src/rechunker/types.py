@@ -187,6 +187,10 @@ class Executor(ABC, Generic[Plan]):
     threads
         Number of reads, or of writes, that one task may have in flight at the same time. They share
         the task's `max_mem`.
+    overhead
+        Seconds that the engine takes for each call, one call after the other, such as the scheduler
+        of a cluster. The planner makes no more tasks, and `rechunker.running.batches` no more
+        calls, than are worth it.
 
     Examples
     --------
@@ -203,6 +207,7 @@ class Executor(ABC, Generic[Plan]):
     takes_futures: bool = False
     workers: int = 1
     threads: int = 1
+    overhead: float = 0.0
 
     @abstractmethod
     def prepare_plan(self, specs: Iterable[CopySpec]) -> Plan:

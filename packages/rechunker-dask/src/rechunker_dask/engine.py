@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from typing import Any
 
 import dask
@@ -37,6 +38,8 @@ def is_local(scheduler: Any) -> bool:
 def count_workers(scheduler: Any = None) -> int:
     """Return the number of tasks that a scheduler runs at a time.
 
+    Of a cluster that adapts to its load it is the number at its largest.
+
     Parameters
     ----------
     scheduler
@@ -51,8 +54,20 @@ def count_workers(scheduler: Any = None) -> int:
     if isinstance(chosen, str) and chosen.lower() in SYNCHRONOUS:
         return 1
     client = _client(chosen)
-    threads = sum(client.nthreads().values()) if client else 0
+    threads = max(sum(client.nthreads().values()), _adaptive_threads(client)) if client else 0
     return threads or dask.config.get("num_workers", None) or CPU_COUNT
+
+
+def _adaptive_threads(client: Any) -> int:
+    """Return how many threads the cluster of a client grows to; 0 if it does not say."""
+    # There is no public name for how a cluster adapts (distributed 2026.8.0).
+    adaptive = getattr(client.cluster, "_adaptive", None)
+    most = getattr(adaptive, "maximum", inf)
+    if adaptive is None or most == inf:
+        return 0
+    new = (getattr(client.cluster, "new_spec", None) or {}).get("options", {})
+    each = max([*client.nthreads().values(), new.get("nthreads") or 1])
+    return int(most) * each
 
 
 def worker_limits(scheduler: Any = None) -> list[tuple[int, int]]:

@@ -62,6 +62,8 @@ class DaskExecutor(Executor[Delayed]):
     """
 
     takes_futures = True
+    # Measured for the scheduler of dask.distributed; those of one machine take less.
+    overhead = 0.002
 
     def __init__(
         self,
@@ -107,7 +109,7 @@ class DaskExecutor(Executor[Delayed]):
         stages = rounds(specs)
         _check_memory(stages, worker_limits(self.scheduler))
         runner = BatchRunner(self.retries, os.getpid() if self.shares_memory else None)
-        return build(stages, runner, self.workers)
+        return build(stages, runner, self.workers, self.overhead)
 
     def execute_plan(self, plan: Delayed, *, retries: int | None = None, **kwargs: Any) -> Traffic:
         """Compute a plan and return the traffic of all its tasks.

@@ -21,13 +21,13 @@ __all__ = ["build", "renew"]
 
 RUNNER = "rechunk-runner"
 BARRIER = "rechunk-barrier"
-# Measured overhead of dask.distributed per Dask task; local schedulers take less.
-TASK_SECONDS = 0.004
 
 Layer = Mapping[Any, Any]
 
 
-def build(rounds: Sequence[Sequence[Stage]], runner: BatchRunner, workers: int) -> Delayed:
+def build(
+    rounds: Sequence[Sequence[Stage]], runner: BatchRunner, workers: int, overhead: float
+) -> Delayed:
     """Return a plan as one delayed object whose value is the traffic of all tasks.
 
     Parameters
@@ -39,6 +39,8 @@ def build(rounds: Sequence[Sequence[Stage]], runner: BatchRunner, workers: int) 
         Runs the batches of all stages, and retries failed tasks.
     workers
         Number of batches that are expected to run at a time.
+    overhead
+        Seconds that Dask takes for one batch.
 
     Notes
     -----
@@ -46,7 +48,7 @@ def build(rounds: Sequence[Sequence[Stage]], runner: BatchRunner, workers: int) 
     Dask loses a worker, it loses the counts of the batches that the worker ran and runs these
     batches again, which is harmless.
     """
-    graph = _Graph(runner, workers)
+    graph = _Graph(runner, workers, overhead)
     for stages in rounds or [()]:
         graph.add(stages)
     return graph.delayed()
@@ -55,9 +57,10 @@ def build(rounds: Sequence[Sequence[Stage]], runner: BatchRunner, workers: int) 
 class _Graph:
     """Collects the layers of a plan, round by round."""
 
-    def __init__(self, runner: BatchRunner, workers: int) -> None:
+    def __init__(self, runner: BatchRunner, workers: int, overhead: float) -> None:
         self._token = uuid4().hex
         self._workers = workers
+        self._overhead = overhead
         self._rounds = 0
         first = f"{RUNNER}-{self._token}"
         self._layers: dict[str, Layer] = {first: {first: DataNode(first, runner)}}
@@ -83,7 +86,8 @@ class _Graph:
         self._needs[name] = set(self._awaited)
         held = HeldBlocks.of(stage)
         if held is None:
-            self._layers[name] = dict(_batches(name, stage, before, self._workers))
+            split = batches(stage, overhead=self._overhead, workers=self._workers)
+            self._layers[name] = dict(_calls(name, stage, before, split))
         else:
             self._layers[name] = dict(_with_blocks(name, held, before))
             self._layers.update(held.graph.layers)
@@ -103,11 +107,11 @@ def _delayed(key: str, layers: Mapping[str, Layer], needs: Mapping[str, set[str]
     return Delayed(key, HighLevelGraph(made, needs))
 
 
-def _batches(
-    name: str, stage: Stage, before: Sequence[TaskRef], workers: int
+def _calls(
+    name: str, stage: Stage, before: Sequence[TaskRef], split: Sequence[range]
 ) -> Iterator[tuple[Any, Task]]:
     sealed = Sealed(stage)
-    for number, tasks in enumerate(batches(stage, overhead=TASK_SECONDS, workers=workers)):
+    for number, tasks in enumerate(split):
         key = (name, number)
         yield key, Task(key, run_batch, sealed, tasks, *before)
 

@@ -10,6 +10,7 @@ from prefect.task_runners import PrefectTaskRunner, TaskRunner, ThreadPoolTaskRu
 
 from rechunker.running import BatchRunner, available_cores, check_numbers, refuse_keywords
 from rechunker.types import CopySpec, Executor, Traffic, rounds
+from rechunker_prefect.bundles import RUN_SECONDS
 from rechunker_prefect.engine import flow_options, limit_of, patient_start
 from rechunker_prefect.flow import RechunkFlow, build
 
@@ -55,6 +56,8 @@ class PrefectExecutor(Executor[RechunkFlow]):
     >>> PrefectExecutor(ThreadPoolTaskRunner(max_workers=4), retries=2, threads=1)
     PrefectExecutor(ThreadPoolTaskRunner, retries=2, workers=4, threads=1)
     """
+
+    overhead = RUN_SECONDS
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from rechunker.running import available_cores, check_numbers, refuse_keywords
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 from rechunker_pywren.calls import Engine
 from rechunker_pywren.child_process import ChildProcessEngine
-from rechunker_pywren.local_calls import LocalExecutorEngine, is_local
+from rechunker_pywren.local_calls import CALL_SECONDS, LocalExecutorEngine, is_local
 from rechunker_pywren.plans import Batches, Plan
 from rechunker_pywren.user_executor import UserExecutorEngine, count_workers
 
@@ -56,6 +56,8 @@ class PywrenExecutor(Executor[Plan]):
     >>> PywrenExecutor(workers=4).prepare_plan([])().tasks
     0
     """
+
+    overhead = CALL_SECONDS
 
     def __init__(
         self,

@@ -50,17 +50,31 @@ class Parallelism(NamedTuple):
 
     Parameters
     ----------
-    workers, threads
+    workers, threads, overhead
         Attributes of an executor, or of the one that a run to be resumed was planned for.
     """
 
     workers: int
     threads: int
+    overhead: float = 0.0
 
     @classmethod
     def of(cls, executor: Executor[Any]) -> Parallelism:
         """Return the numbers of an executor."""
-        return cls(executor.workers, executor.threads)
+        return cls(executor.workers, executor.threads, executor.overhead)
+
+    @classmethod
+    def recorded(cls, facts: Mapping[str, Any]) -> Parallelism | None:
+        """Return the numbers in the facts of a plan; None if they are no such numbers."""
+        workers, threads, overhead = (facts.get(name) for name in cls._fields)
+        if not isinstance(workers, int) or not isinstance(threads, int):
+            return None
+        return cls(workers, threads, overhead) if isinstance(overhead, int | float) else None
+
+    def share(self, nbytes: int, total: int) -> Parallelism:
+        """Return the part of an array of some bytes in the workers that all arrays share."""
+        workers = round(self.workers * (nbytes / total)) if total else self.workers
+        return self._replace(workers=max(1, workers))
 
 
 def plan_job(
@@ -199,6 +213,7 @@ class _Search:
         cost = replace(
             prices,
             workers=parallelism.workers,
+            serial=parallelism.overhead,
             stored=ratio,
             temp=1.0 if temp is None or temp.codec is None else min(ratio, ENCODED_TEMP),
         )

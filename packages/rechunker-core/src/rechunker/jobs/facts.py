@@ -48,6 +48,7 @@ def facts_of(
         "max_mem": max_mem,
         "workers": parallelism.workers,
         "threads": parallelism.threads,
+        "overhead": parallelism.overhead,
         "groups": _digest(hierarchy.groups),
         "arrays": {job.name or "the array": _facts_of_array(job) for job in jobs},
     }

@@ -27,7 +27,7 @@ class Run:
     job
         The planned target.
     plan
-        Plans it for another number of workers and threads.
+        Plans it for an executor with other numbers.
     """
 
     job: TargetJob
@@ -84,8 +84,8 @@ class Run:
         recorded = None if self.job.journal is None else self.job.journal.facts()
         if recorded is None:
             return self
-        job, numbers = self.job, (recorded.get("workers"), recorded.get("threads"))
-        if numbers != tuple(job.parallelism) and all(isinstance(n, int) for n in numbers):
-            job = replace(self.plan(Parallelism(*map(int, numbers))), run=job.run)  # type: ignore[arg-type]
+        job, parallelism = self.job, Parallelism.recorded(recorded)
+        if parallelism not in (None, job.parallelism):
+            job = replace(self.plan(parallelism), run=job.run)
         check_facts(recorded, job.facts(verify=verify), job.place)
         return self if job is self.job else replace(self, job=job)

@@ -62,15 +62,17 @@ def plan_target(
     if into_group and hierarchy.groups is not None:
         roots = tuple(request.name for request in hierarchy.arrays)
     replaced = dict(_replaced(hierarchy, place, roots))
+    sizes = [request.source.nbytes for request in hierarchy.arrays]
     jobs = tuple(
         plan_job(
             request,
             StoredArray.of(place / request.name, request.document, request.source.itemsize),
             temp=temp[request.name] if temp else None,
             max_mem=max_mem,
-            parallelism=parallelism,
+            # The arrays are copied side by side.
+            parallelism=parallelism.share(nbytes, sum(sizes)),
         )
-        for request in hierarchy.arrays
+        for request, nbytes in zip(hierarchy.arrays, sizes, strict=True)
     )
     jobs = tuple(_in_one_folder(jobs))
     return TargetJob(place, hierarchy, jobs, replaced, roots, uuid4().hex, max_mem, parallelism)

@@ -27,6 +27,8 @@ class CostModel:
         Seconds of overhead per task, for scheduling and start-up.
     workers
         Number of tasks that run at the same time, 1 or more.
+    serial
+        Seconds that the engine takes for each task, one task after the other.
     stored
         Stored bytes per decoded byte in the source and the target (1.0: not compressed).
     temp
@@ -49,14 +51,16 @@ class CostModel:
     byte: float
     task: float
     workers: int = 1
+    serial: float = 0.0
     stored: float = 1.0
     temp: float = 1.0
 
     def __post_init__(self) -> None:
-        rates = (self.request, self.byte, self.task, self.stored, self.temp)
+        rates = (self.request, self.byte, self.task, self.serial, self.stored, self.temp)
         if min(rates) < 0 or self.workers < 1:
             raise ValueError(
-                "request, byte, task, stored and temp must be 0 or more and workers 1 or more, "
+                "request, byte, task, serial, stored and temp must be 0 or more and workers 1 or "
+                "more, "
                 f"got {self}"
             )
 
@@ -82,7 +86,7 @@ class CostModel:
         """
         work = self.request * requests + self.byte * stored_bytes + self.task * tasks
         rounds = -(-tasks // self.workers)
-        return work * rounds / tasks
+        return work * rounds / tasks + self.serial * tasks
 
     def lower_bound(self, nbytes: int, units: int, max_mem: int, hops: int) -> float:
         """Return a lower bound on the time of any plan with `hops` hops, in seconds.
@@ -102,7 +106,8 @@ class CostModel:
         boxes = max(1.0, nbytes / max_mem)
         requests = self.request * (units + 2 * hops * boxes)
         stored = self.byte * 2 * nbytes * (self.stored + hops * self.temp)
-        return (requests + stored + self.task * (hops + 1) * boxes) / self.workers
+        tasks = (hops + 1) * boxes
+        return (requests + stored + self.task * tasks) / self.workers + self.serial * tasks
 
     def requests_per_cell(self) -> int:
         """Return the number of requests that reading one cell of a temporary object takes."""

@@ -44,6 +44,8 @@ class Problem:
         Whether decoded source units are equal to target units.
     max_amplification
         Largest read amplification of the source.
+    max_work
+        Most seconds that the plan may take if one worker does it all.
     """
 
     shape: tuple[int, ...]
@@ -56,6 +58,7 @@ class Problem:
     read_once: bool
     same_units: bool
     max_amplification: float = inf
+    max_work: float = inf
 
     @cached_property
     def axes(self) -> tuple[tuple[int, Axis, int], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from math import prod
 
@@ -34,6 +34,9 @@ __all__ = ["Solution", "minimum_memory", "search"]
 # Numbers of widths to try per axis, finest first; the first with few enough combinations is used.
 _RUNGS = tuple(range(400, 100, -50)) + tuple(range(100, 20, -10)) + tuple(range(20, 1, -2))
 _MAX_COMBINATIONS = 1_000_000
+# Most work of a plan for several workers, as a multiple of the best plan for one; and if it takes
+# half the time: a hop writes and reads everything a second time, and has requests of its own.
+WORK_LIMITS = (1.25, 2.2)
 # Combinations to evaluate at a time, so that their arrays stay in the processor's cache.
 _BATCH_SIZE = 1 << 16
 
@@ -65,6 +68,10 @@ class Solution:
 def search(problem: Problem, max_mem: int) -> Solution | None:
     """Return the cheapest plan whose tasks hold at most `max_mem` bytes each, or None.
 
+    Smaller boxes let more workers share the tasks, but read more, and more often. A plan for
+    several workers is little more work than the best one for a single worker, unless that halves
+    the time.
+
     Parameters
     ----------
     problem
@@ -77,6 +84,32 @@ def search(problem: Problem, max_mem: int) -> Solution | None:
     Solution or None
         None if no plan fits in `max_mem`.
     """
+    workers = problem.cost.workers
+    least = _fastest(replace(problem, cost=replace(problem.cost, workers=1)), max_mem)
+    if workers == 1 or least is None:
+        return least
+    first, *others = (_limited(problem, least, limit) for limit in WORK_LIMITS)
+    best = _fastest(first, max_mem)
+    for other in others:
+        # No plan takes less time than the least work that all workers share.
+        if best is not None and best.cost > 2 * least.cost / workers:
+            faster = _fastest(other, max_mem)
+            best = faster if faster is not None and faster.cost <= best.cost / 2 else best
+    return best
+
+
+def _limited(problem: Problem, least: Solution, limit: float) -> Problem:
+    """Return a problem whose plans work, and read, at most some times as much as another plan."""
+    amplification = limit * int(least.stages[0].bytes_read[0]) / problem.nbytes
+    return replace(
+        problem,
+        max_work=limit * least.cost,
+        max_amplification=min(problem.max_amplification, amplification),
+    )
+
+
+def _fastest(problem: Problem, max_mem: int) -> Solution | None:
+    """Return the plan that takes the least time of those that fit in memory, or None."""
     best: Solution | None = None
     for hops in range(problem.max_hops + 1):
         # Each hop copies the whole array, which takes time whatever the boxes are.
@@ -114,7 +147,9 @@ def _cheapest(problem: Problem, hops: int, max_mem: int) -> Solution | None:
     for batch in _batches(problem, hops, max_mem):
         stages = tuple(predict(problem, batch))
         peak = _peak(stages)
-        allowed = (peak <= max_mem) & _reads_little(problem, stages)
+        allowed = (
+            (peak <= max_mem) & _reads_little(problem, stages) & _works_little(problem, stages)
+        )
         cost = np.where(allowed, seconds(problem.cost, stages), np.inf)
         equal = np.flatnonzero(cost == cost.min())
         row = int(equal[np.argmin(peak[equal])])
@@ -135,6 +170,15 @@ def _exact_solution(problem: Problem, hops: int, chosen: list[Chain]) -> Solutio
 def _reads_little(problem: Problem, stages: tuple[StagePrediction, ...]) -> npt.NDArray[np.bool_]:
     """Return which plans keep to the largest read amplification."""
     few: npt.NDArray[np.bool_] = stages[0].bytes_read <= problem.max_amplification * problem.nbytes
+    return few
+
+
+def _works_little(problem: Problem, stages: tuple[StagePrediction, ...]) -> npt.NDArray[np.bool_]:
+    """Return which plans are no more work than allowed."""
+    if np.isinf(problem.max_work):
+        return np.ones((), dtype=np.bool_)
+    alone = replace(problem.cost, workers=1)
+    few: npt.NDArray[np.bool_] = seconds(alone, stages) <= problem.max_work
     return few
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 from zarr.storage import StorePath
@@ -44,6 +45,11 @@ class SourceArray:
     read_bytes: int
     unit_bytes: int | None
     stored_ratio: float = 1.0
+
+    @property
+    def nbytes(self) -> int:
+        """Decoded bytes of the array; an estimate for elements of variable length."""
+        return prod(self.shape) * self.itemsize
 
 
 @dataclass(frozen=True)

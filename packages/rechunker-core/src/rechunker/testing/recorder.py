@@ -35,6 +35,7 @@ class Recorder(Executor[tuple[CopySpec, ...]]):
         self.takes_futures = executor.takes_futures
         self.workers = executor.workers
         self.threads = executor.threads
+        self.overhead = executor.overhead
 
     def prepare_plan(self, specs: Iterable[CopySpec]) -> tuple[CopySpec, ...]:
         return tuple(specs)
