@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
@@ -121,7 +121,7 @@ def fetch_range(
     store: Store,
     key: str,
     start: int,
-    sizes: Iterable[int],
+    sizes: Sequence[int],
     scratch: Scratch,
     *,
     uncached: bool = False,
@@ -139,7 +139,6 @@ def fetch_range(
         path = files.path_of(store, key)
         yield from files.read_pieces(path, start, sizes, scratch, uncached=uncached)
         return
-    sizes = list(sizes)
     stop = start + sum(sizes)
     found = get_range(store, key, RangeByteRequest(start, stop), stop - start)
     if found is None:

@@ -7,7 +7,7 @@ What a LocalStore does, with half of its calls into the system and none of pathl
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import FileIO
 from uuid import uuid4
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from zarr.storage import LocalStore
 
 from rechunker.scratch import Scratch
-from rechunker.stores.uncached import BLOCK, read_blocks, set_uncached, write_blocks
+from rechunker.stores.uncached import BLOCK, read_parts, set_uncached, write_blocks
 
 __all__ = ["path_of", "read_file", "read_pieces", "size_of_file", "write_file"]
 
@@ -56,7 +56,7 @@ def read_file(path: str, scratch: Scratch) -> Bytes | None:
 
 
 def read_pieces(
-    path: str, start: int, sizes: Iterable[int], scratch: Scratch, *, uncached: bool = False
+    path: str, start: int, sizes: Sequence[int], scratch: Scratch, *, uncached: bool = False
 ) -> Iterator[Bytes]:
     """Yield the bytes of a file from `start` on, in pieces of these sizes.
 
@@ -65,12 +65,10 @@ def read_pieces(
     """
     with _opened(path) as descriptor:
         if uncached and set_uncached(descriptor):
-            for size in sizes:
-                blocks = read_blocks(descriptor, start, size, scratch)
-                if blocks is None:
-                    raise EOFError(f"{path} ends before byte {start + size}")
-                yield blocks
-                start += size
+            for part in read_parts(descriptor, start, sizes, scratch):
+                if part is None:
+                    raise EOFError(f"{path} ends before byte {start + sum(sizes)}")
+                yield part
             return
         os.lseek(descriptor, start, os.SEEK_SET)
         for size in sizes:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +21,7 @@ from rechunker.scratch import Scratch
 if hasattr(os, "O_DIRECT"):  # Linux and FreeBSD
     import fcntl
 
-__all__ = ["BLOCK", "read_blocks", "set_uncached", "write_blocks"]
+__all__ = ["BLOCK", "read_parts", "set_uncached", "write_blocks"]
 
 # What memory, positions and sizes must be multiples of, in bytes. Some filesystems want more, and
 # say so with EINVAL.
@@ -67,30 +70,61 @@ def write_blocks(descriptor: int, data: memoryview) -> int:
     return done
 
 
-def read_blocks(
-    descriptor: int, start: int, size: int, scratch: Scratch
-) -> npt.NDArray[np.uint8] | None:
-    """Return some bytes of an open file that is uncached; None if it ends before.
+def read_parts(
+    descriptor: int, start: int, sizes: Sequence[int], scratch: Scratch
+) -> Iterator[npt.NDArray[np.uint8] | None]:
+    """Yield parts of an open file that is uncached, each while the next one is read.
 
     Parameters
     ----------
     descriptor
         The file. It is cached again if the filesystem wants it to be.
-    start, size
-        First byte and number of bytes.
+    start
+        First byte of the first part.
+    sizes
+        Numbers of bytes of the parts, one behind the other.
     scratch
-        Memory for the blocks around them.
+        Memory for two parts, and the blocks that they begin and end in.
+
+    Yields
+    ------
+    numpy.ndarray or None
+        The bytes, valid only until the next ones are requested; None if the file ends before.
     """
+    # A part may begin and end within a block. No more memory is held than all parts take.
+    rooms = [-(-max(sizes[n::2], default=0) // BLOCK) * BLOCK + BLOCK for n in (0, 1)]
+    memory = scratch.take_pages(sum(rooms))
+    halves = (memory[: rooms[0]], memory[rooms[0] :])
+    parts = list(zip(accumulate(sizes, initial=start), sizes, strict=False))
+
+    def read(number: int) -> npt.NDArray[np.uint8] | None:
+        return _read_blocks(descriptor, *parts[number], halves[number % 2])
+
+    if len(parts) == 1:
+        yield read(0)
+        return
+    with ThreadPoolExecutor(1) as thread:
+        part = thread.submit(read, 0)
+        for number in range(1, len(parts)):
+            part, before = thread.submit(read, number), part
+            yield before.result()
+        yield part.result()
+
+
+def _read_blocks(
+    descriptor: int, start: int, size: int, memory: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.uint8] | None:
+    """Read the blocks around some bytes of a file into memory, and return these bytes."""
     first = start // BLOCK * BLOCK
     needed, rounded = start + size - first, -(-(start + size) // BLOCK) * BLOCK - first
-    memory, done = scratch.take_pages(rounded), 0
+    done = 0
     while done < needed:
         try:
-            count = os.preadv(descriptor, [memory[done:].data], first + done)
+            count = os.preadv(descriptor, [memory[done:rounded].data], first + done)
         except OSError as error:
             if error.errno != errno.EINVAL or set_uncached(descriptor, False):
                 raise
-            count = os.preadv(descriptor, [memory[done:].data], first + done)
+            count = os.preadv(descriptor, [memory[done:rounded].data], first + done)
         if not count:
             return None
         done += count
