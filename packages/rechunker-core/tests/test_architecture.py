@@ -63,6 +63,7 @@ PRIVATE = {
     "xarray.core.indexing.ImplicitToExplicitIndexingAdapter": "rechunker.sources.xarray.private",
     "xarray.core.indexing.LazilyIndexedArray": "rechunker.sources.xarray.private",
     "xarray.core.indexing.MemoryCachedArray": "rechunker.sources.xarray.private",
+    "_adaptive": "rechunker_dask.engine",
     "_max_workers": "rechunker_prefect.engine",
     "_exception": "rechunker_pywren.local_calls",
     "_invoke": "rechunker_pywren.local_calls",

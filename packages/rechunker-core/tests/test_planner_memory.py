@@ -146,11 +146,12 @@ def test_footprint_of_negative_sizes_is_refused() -> None:
         {"kept": -1},
         {"encode": -1},
         {"concurrency": 0},
+        {"parts": 0},
         {"cell": 0.5},
         {"spill": -0.5},
     ):
         with (
             about(wrong),
-            pytest.raises(ValueError, match="0 or more and concurrency and cell 1 or more"),
+            pytest.raises(ValueError, match="0 or more and concurrency, cell and parts 1"),
         ):
             Footprint(**{**vars(FOOTPRINT), **wrong})

@@ -71,7 +71,9 @@ def test_less_memory_than_needed_is_refused(case: Case, footprint: Footprint, te
 
 @given(any_case)
 def test_more_memory_never_costs_more(case: Case) -> None:
-    costs = [planned(case, factor).cost for factor in FACTORS]
+    # Many workers may have less to share if one task holds more.
+    alone = replace(case, cost=replace(case.cost, workers=1))
+    costs = [planned(alone, factor).cost for factor in FACTORS]
     assert all(more <= less * (1 + 1e-9) for less, more in pairwise(costs))
 
 

@@ -242,7 +242,7 @@ def test_a_computer_with_other_cores_goes_on_with_the_plan_of_the_first(
         executor = PythonExecutor(threads)
         executor.workers = workers
         return rechunk(
-            source, (40, 4), "40kB", tmp_path / "t", temp_store=tmp_path / "x", executor=executor
+            source, (40, 4), "13kB", tmp_path / "t", temp_store=tmp_path / "x", executor=executor
         )
 
     old, new = plan(*first), plan(*second)

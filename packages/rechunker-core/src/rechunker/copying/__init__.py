@@ -25,7 +25,9 @@ from rechunker.copying.stored_array import StoredArray
 from rechunker.copying.stored_keys import StoredKeys
 from rechunker.copying.summing import sum_stage
 from rechunker.copying.sums import digest_of_sum, name_of_dtype, sum_of, words_of
-from rechunker.copying.temp_objects import TempObjects, TempReader, TempWriter, spill
+from rechunker.copying.temp_objects import TempObjects, spill
+from rechunker.copying.temp_reader import TempReader
+from rechunker.copying.temp_writer import TempWriter
 from rechunker.copying.transfer import TransferWork, encoded_alike
 from rechunker.copying.writing import Writer, ZarrWriter
 from rechunker.copying.zarr_settings import changed_settings

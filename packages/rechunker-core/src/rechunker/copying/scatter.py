@@ -76,6 +76,17 @@ class CellLayout:
         )
         return block & self.box
 
+    def cell_at(self, position: int) -> Box:
+        """Return the cell before which there are `position` others in the buffer."""
+        along = self.cells_along()
+        index = np.unravel_index(position, along) if along else ()
+        first = [lo // w for w, lo in zip(self.widths, self.box.start, strict=True)]
+        return self.cell([base + int(i) for base, i in zip(first, index, strict=True)])
+
+    def cells_at(self, positions: range) -> Iterator[Box]:
+        """Return the cells at some positions, one behind the other, in the buffer."""
+        return itertools.islice(self.cells(), positions.start, positions.stop)
+
     def offset(self, cell: Box) -> int:
         """Return the number of elements before `cell` in the buffer.
 

@@ -141,9 +141,11 @@ def plan_job(
 
 def _prices(stores: list[Store | None]) -> CostModel:
     """Return the prices of the slowest of the stores."""
-    known = [unwrap(store) for store in stores if store is not None]
-    remote = any(isinstance(store, FsspecStore | ObjectStore) for store in known)
-    return OBJECT_STORE if remote else LOCAL
+    return OBJECT_STORE if any(map(_is_remote, stores)) else LOCAL
+
+
+def _is_remote(store: Store | None) -> bool:
+    return store is not None and isinstance(unwrap(store), FsspecStore | ObjectStore)
 
 
 def _footprint(source: SourceArray, target: StoredArray, temp: TempPlace | None) -> Footprint:
@@ -198,6 +200,7 @@ class _Search:
     threads: int
     kept: int
     temp: bool
+    in_parts: bool
     max_amplification: float = inf
 
     @classmethod
@@ -220,9 +223,10 @@ class _Search:
         threads = parallelism.threads
         threads = threads if prices is LOCAL else max(threads, REMOTE_REQUESTS)
         footprint = _footprint(source, target, temp)
-        return cls(
-            source, target, footprint, cost, threads, _kept(source, target), temp is not None
-        )
+        # Encoded cells have an index, which is in one object with them.
+        in_parts = temp is not None and temp.codec is None and _is_remote(temp.path.store)
+        kept = _kept(source, target)
+        return cls(source, target, footprint, cost, threads, kept, temp is not None, in_parts)
 
     def best(self, max_mem: int) -> RechunkPlan:
         """Return the cheapest plan that leaves the process and each thread a margin.
@@ -273,7 +277,11 @@ class _Search:
             cost=shared,
             temp=self.temp,
             max_amplification=self.max_amplification,
-            footprint=replace(self.footprint, concurrency=concurrency),
+            footprint=replace(
+                self.footprint,
+                concurrency=concurrency,
+                parts=concurrency if self.in_parts else 1,
+            ),
         )
 
     def reading_little(self, max_mem: int, plan: RechunkPlan) -> tuple[int | None, RechunkPlan]:

@@ -42,7 +42,7 @@ Journals: TypeAlias = Callable[[int], StageJournal | None]
 """Returns the journal of a stage, by its number; None if the target can hold none."""
 
 # To be raised with every change of the layout of temporary objects.
-LAYOUT_VERSION = "3"
+LAYOUT_VERSION = "4"
 
 
 @dataclass(frozen=True)
@@ -234,6 +234,7 @@ class ArrayJob:
             codec=self.temp.codec,
             itemsize=source.itemsize,
             journal=journals(stage),
+            parts=stages[stage].parts,
         )
 
 

@@ -66,6 +66,8 @@ class Footprint:
         Memory held while a cell is read, as a multiple of the cell, 1 or more.
     encode
         Memory held besides box and `spill` while a cell is encoded, as a multiple of the cell.
+    parts
+        Number of temporary objects that a task may write its cells to, at the same time.
 
     Raises
     ------
@@ -89,16 +91,17 @@ class Footprint:
     kept: int = 0
     cell: float = 1.0
     encode: float = 0.0
+    parts: int = 1
 
     def __post_init__(self) -> None:
         sizes = (self.read, self.unit or 0, self.write, self.pad, self.checksum)
         if (
             min(*sizes, self.spill, self.kept, self.encode) < 0
-            or min(self.concurrency, self.cell) < 1
+            or min(self.concurrency, self.cell, self.parts) < 1
         ):
             raise ValueError(
                 "read, unit, write, pad, checksum, spill, kept and encode must be 0 or more and "
-                f"concurrency and cell 1 or more, got {self}"
+                f"concurrency, cell and parts 1 or more, got {self}"
             )
 
     @classmethod

@@ -18,6 +18,7 @@ __all__ = [
     "axis_count",
     "axis_meets",
     "axis_widest",
+    "blocks_met",
     "ceil_div",
     "cell_count",
     "cell_widest",
@@ -195,6 +196,19 @@ def most_met(n: int, boxes: Axis, blocks: Axis) -> int:
     edges = _edge_array(n, boxes)
     bounds = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
     return max((len(axis_meets(n, blocks, lo, hi)) for lo, hi in bounds), default=0)
+
+
+def blocks_met(n: int, boxes: Axis, width: int) -> list[int]:
+    """Return the number of blocks of `width` elements that each box meets along an axis.
+
+    Examples
+    --------
+    >>> blocks_met(12, 5, 4), blocks_met(12, (5, 7), 2)
+    ([2, 2, 1], [3, 4])
+    """
+    edges = _edge_array(n, boxes)
+    met: list[int] = (-(-edges[1:] // width) - edges[:-1] // width).tolist()
+    return met
 
 
 def elements_fetched(n: int, units: Axis, boxes: Axis) -> int:

@@ -59,6 +59,8 @@ class StagePlan:
         Peak memory of one task in bytes.
     layout
         How a task holds its box in memory.
+    parts
+        Number of temporary objects that a task writes its cells to, unless it has fewer of them.
     """
 
     grid: Grid
@@ -69,6 +71,7 @@ class StagePlan:
     bytes_written: int
     memory: int
     layout: Layout
+    parts: int = 1
 
 
 @dataclass(frozen=True)

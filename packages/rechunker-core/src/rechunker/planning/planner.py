@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import inf
 
 from rechunker.planning.costs import LOCAL, CostModel
 from rechunker.planning.footprints import Footprint, Layout
-from rechunker.planning.grids import Grid, format_grid
+from rechunker.planning.grids import Grid, format_grid, regular_grid
+from rechunker.planning.parts import count_objects
 from rechunker.planning.plan import MemoryLimitError, RechunkPlan, StagePlan
 from rechunker.planning.predictions import StagePrediction
 from rechunker.planning.problem import Problem, make_problem
@@ -128,6 +130,7 @@ def plan_rechunk(
     if solution is None:
         raise _memory_error(problem, limit)
     stages = tuple(map(_stage_plan, solution.grids, solution.stages, solution.layouts))
+    stages = (*(_in_parts(problem.shape, *pair) for pair in pairwise(stages)), stages[-1])
     return _plan(problem, limit, stages, cost=solution.cost)
 
 
@@ -156,7 +159,16 @@ def _stage_plan(grid: Grid, stage: StagePrediction, layout: Layout) -> StagePlan
         bytes_written=int(stage.bytes_written[0]),
         memory=int(stage.memory[0]),
         layout=layout,
+        parts=int(stage.parts[0]),
     )
+
+
+def _in_parts(shape: Sequence[int], stage: StagePlan, following: StagePlan) -> StagePlan:
+    """Return a stage with the exact number of objects that its tasks write: some have few cells."""
+    grid = regular_grid(following.grid)
+    assert grid is not None  # only the first stage follows the blocks of an irregular source
+    puts = count_objects(shape, stage.grid, grid, stage.parts)
+    return replace(stage, puts=stage.tasks, parts=1) if puts is None else replace(stage, puts=puts)
 
 
 def _empty_stage(problem: Problem) -> StagePlan:

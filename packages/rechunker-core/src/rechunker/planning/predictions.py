@@ -13,11 +13,12 @@ import numpy.typing as npt
 from rechunker.planning.candidates import AxisTable, Chain
 from rechunker.planning.costs import CostModel
 from rechunker.planning.footprints import Numbers, StageSizes, smallest_layout
+from rechunker.planning.parts import largest_object, number_of_parts
 from rechunker.planning.problem import Problem
 
 __all__ = ["Combinations", "StagePrediction", "boxes_fit", "predict", "seconds"]
 
-# S3 accepts at most 5 GB in one request, and a temporary object is written in one request.
+# S3 accepts at most 5 GB in one request, and each temporary object is written in one request.
 _MAX_OBJECT_BYTES = 5 * 10**9
 
 
@@ -30,6 +31,7 @@ class StagePrediction(NamedTuple):
     bytes_read: Numbers
     bytes_written: Numbers
     memory: Numbers
+    parts: Numbers
     layout: npt.NDArray[np.intp]  # indices into LAYOUTS
 
 
@@ -85,11 +87,16 @@ class Combinations:
 def boxes_fit(
     problem: Problem, combinations: Combinations, max_mem: float
 ) -> npt.NDArray[np.bool_]:
-    """Return which combinations have boxes that fit in memory and into one temporary object."""
+    """Return which combinations have boxes that fit in memory and into temporary objects."""
     fits = np.ones(len(combinations), dtype=np.bool_)
     for stage in range(combinations.hops + 1):
-        limit = max_mem if stage == combinations.hops else min(max_mem, _MAX_OBJECT_BYTES)
-        fits &= problem.itemsize * combinations.product("box", stage) <= limit
+        box = problem.itemsize * combinations.product("box", stage)
+        fits &= box <= max_mem
+        if stage < combinations.hops and (box > _MAX_OBJECT_BYTES).any():
+            pieces = combinations.product("pieces", stage)
+            cell = problem.itemsize * combinations.product("cell", stage + 1)
+            parts = number_of_parts(box, pieces, problem.footprint.parts)
+            fits &= largest_object(box, pieces, cell, parts) <= _MAX_OBJECT_BYTES
     return fits
 
 
@@ -104,13 +111,16 @@ def _predict_stage(problem: Problem, combinations: Combinations, stage: int) -> 
     tasks = combinations.product("tasks", stage)
     reads = combinations.product("reads", stage)
     all_once = problem.nbytes + 0 * tasks  # every element once
+    box = problem.itemsize * combinations.product("box", stage)
+    pieces = combinations.product("pieces", stage)
+    parts = number_of_parts(box, pieces, 1 if last else problem.footprint.parts)
     memory, layout = smallest_layout(
         StageSizes(
-            box=problem.itemsize * combinations.product("box", stage),
+            box=box,
             padded_box=problem.itemsize * combinations.product("padded"),
             cell=problem.itemsize * combinations.product("cell", stage),
             next_cell=0 if last else problem.itemsize * combinations.product("cell", stage + 1),
-            pieces=combinations.product("pieces", stage),
+            pieces=pieces,
             single_read=(reads == tasks).astype(np.bool_),
             first=stage == 0,
             last=last,
@@ -122,10 +132,11 @@ def _predict_stage(problem: Problem, combinations: Combinations, stage: int) -> 
     return StagePrediction(
         tasks=tasks,
         gets=reads * (problem.cost.requests_per_cell() if stage else 1),
-        puts=problem.target_units + 0 * tasks if last else tasks,
+        puts=problem.target_units + 0 * tasks if last else parts * tasks,
         bytes_read=all_once if stage else problem.itemsize * combinations.product("fetched"),
         bytes_written=all_once,
         memory=memory,
+        parts=parts,
         layout=layout,
     )
 
