@@ -167,7 +167,9 @@ def test_shards(tmp_path: Path, name: str) -> None:
     source = make_source(tmp_path / "s", shape=shape, chunks=(10, 60, 55), shards=shards, **options)
     index = "start" if name == "gzip" else "end"
     target = {"shards": {"shape": (400, 50, 110), "index_location": index}}  # cut at the edge
-    measure(source, (400, 25, 10), tmp_path, 1.2, target_options=target, threads=2)
+    # Since Python 3.12, a GzipFile is freed by the garbage collector alone: 34 kB each.
+    factor = 1.2 if name == "gzip" else 1.0
+    measure(source, (400, 25, 10), tmp_path, factor, target_options=target)
 
 
 def test_strings(tmp_path: Path) -> None:

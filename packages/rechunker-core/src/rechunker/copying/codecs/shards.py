@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Literal
@@ -132,9 +132,9 @@ class ShardCodec:
             number = number * count + i
         return number
 
-    def _first(self, at: tuple[int, ...]) -> tuple[int, ...]:
+    def _first(self, at: Iterable[Any]) -> tuple[int, ...]:
         """Return the first element of an inner chunk."""
-        return tuple(i * n for i, n in zip(at, self.inner.shape, strict=True))
+        return tuple(int(i) * n for i, n in zip(at, self.inner.shape, strict=True))
 
     def encode(
         self,
@@ -150,26 +150,31 @@ class ShardCodec:
         if index.is_first:
             stored.append(index.stored(ranges))
         for number in index.order():
-            at = np.unravel_index(number, index.counts)
-            part = self._part(chunk, self._first(tuple(map(int, at))), extent)
-            if part is not None and (write_empty or not holds_only(part, self.fill)):
+            first = self._first(np.unravel_index(number, index.counts))
+            if extent is None or all(i < n for i, n in zip(first, extent, strict=True)):
                 offset = stored.size
-                stored.append(self.inner.encoded(part))
-                ranges[number] = offset, stored.size - offset
+                self._append(chunk, first, stored, write_empty=write_empty)
+                if stored.size > offset:
+                    ranges[number] = offset, stored.size - offset
         if index.is_first:
             stored.whole[: index.nbytes] = index.stored(ranges)
         else:
             stored.append(index.stored(ranges))
         return cpu.Buffer.from_array_like(stored.whole)
 
-    def _part(
-        self, chunk: npt.NDArray[Any], first: tuple[int, ...], extent: Shape | None
-    ) -> npt.NDArray[Any] | None:
-        """Return an inner chunk, contiguous; None if it lies beyond the end of the array."""
-        if extent is not None and any(i >= n for i, n in zip(first, extent, strict=True)):
-            return None
+    def _append(
+        self,
+        chunk: npt.NDArray[Any],
+        first: tuple[int, ...],
+        stored: Appended,
+        *,
+        write_empty: bool,
+    ) -> None:
+        """Append an inner chunk unless it is to be left out."""
         region = tuple(slice(i, i + n) for i, n in zip(first, self.inner.shape, strict=True))
-        return np.asarray(chunk[region], order="C")
+        part = np.asarray(chunk[region], order="C")
+        if write_empty or not holds_only(part, self.fill):
+            stored.append(self.inner.encoded(part))
 
 
 def shard_codec(document: Document) -> ShardCodec | None:
