@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,10 @@ class Scratch:
             self.release()
             self._bytes = _pages(nbytes)
         return self._bytes[:nbytes]
+
+    def holds(self, array: npt.NDArray[Any]) -> bool:
+        """Return whether an array refers to the buffer, and so to what the next call changes."""
+        return bool(np.may_share_memory(self._bytes, array))
 
     def release(self) -> None:
         """Drop the buffer; its memory is freed once no array refers to it."""

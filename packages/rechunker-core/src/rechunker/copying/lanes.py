@@ -44,12 +44,13 @@ class Once:
 
 
 class Lane:
-    """What belongs to one thread of a task: memory to read into, and its counts."""
+    """What belongs to one thread of a task: memory to read and write with, and its counts."""
 
     def __init__(self, once: Once) -> None:
         self.once = once
         self.encoded = Scratch()
         self.decoded = Scratch()
+        self.written = Scratch()  # apart from what is read, from which a task may write
         self._counts: Counter[str] = Counter()
         self.cpu_seconds = 0.0  # in a thread of its own
         self.moved = 0  # decoded bytes read and written
@@ -59,6 +60,7 @@ class Lane:
         """Free the memory."""
         self.encoded.release()
         self.decoded.release()
+        self.written.release()
 
     def count(self, **counts: int) -> None:
         """Add to the counts of this lane."""

@@ -110,13 +110,13 @@ class ZarrReader(Reader):
         return self.array.locate(index)
 
     def pieces(self, index: tuple[int, ...], box: Box, lane: Lane) -> Iterator[Piece]:
-        origin = tuple(i * width for i, width in zip(index, self.array.unit, strict=True))
-        for start, part in self._parts(index, lane):
-            yield tuple(o + s for o, s in zip(origin, start, strict=True)), part
+        unit = block(self.array.shape, self.array.unit, index)
+        for start, part in self._parts(index, unit, box, lane):
+            yield tuple(o + s for o, s in zip(unit.start, start, strict=True)), part
 
-    def _parts(self, index: tuple[int, ...], lane: Lane) -> Iterator[Piece]:
+    def _parts(self, index: tuple[int, ...], unit: Box, box: Box, lane: Lane) -> Iterator[Piece]:
         array = self.array
-        nbytes = block(array.shape, array.unit, index).size * array.itemsize
+        nbytes = unit.size * array.itemsize
         if array.is_known_missing(index):
             lane.count(missing=1, bytes_read=nbytes)
             return iter([((0,) * len(array.unit), array.blank_unit)])
@@ -126,7 +126,7 @@ class ZarrReader(Reader):
             array.confirm_missing(index, lane)
             return iter([((0,) * len(array.unit), array.blank_unit)])
         lane.count(stored_read=encoded.size)
-        return array.codec.decode(encoded, lane.decoded)
+        return array.codec.decode(encoded, lane.decoded, (unit & box).from_origin(unit.start))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from zarr.abc.store import Store
 from zarr.storage import StorePath
 
+from rechunker.copying.appended import Appended
 from rechunker.copying.blanks import Held
 from rechunker.copying.buffers import Cells
 from rechunker.copying.checksums import CHECKSUM_BYTES
@@ -115,7 +116,7 @@ class TempWriter:
         # Parts of a list, to be joined, would leave holes in the heap. Memory that nothing is
         # written to takes no room, so this may be more than is needed.
         room = int(1.02 * layout.box.size * self.objects.itemsize) + 512 * layout.count
-        encoded = _Appended(scratch.take(room))
+        encoded = Appended(scratch.take(room))
         for position, cell in enumerate(layout.cells()):
             part = np.frombuffer(codec.encode(cells.cell(cell)), np.uint8)
             checksum = checksums.extend(checksums.start(task, position), part)
@@ -124,24 +125,3 @@ class TempWriter:
             lengths.append(part.size + CHECKSUM_BYTES)
         encoded.append(np.array(lengths, LENGTH).view(np.uint8))
         return encoded.whole
-
-
-class _Appended:
-    """Bytes that are appended in memory that is used again, or in larger memory if need be."""
-
-    def __init__(self, memory: npt.NDArray[np.uint8]) -> None:
-        self._memory = memory
-        self._size = 0
-
-    def append(self, part: npt.NDArray[np.uint8]) -> None:
-        stop = self._size + part.size
-        if stop > self._memory.size:
-            larger = np.empty(2 * stop, np.uint8)
-            larger[: self._size] = self._memory[: self._size]
-            self._memory = larger
-        self._memory[self._size : stop] = part
-        self._size = stop
-
-    @property
-    def whole(self) -> npt.NDArray[np.uint8]:
-        return self._memory[: self._size]

@@ -82,7 +82,8 @@ class TransferWork:
 
     def _copy_object(self, index: tuple[int, ...], lane: Lane) -> None:
         source, target = self.source, self.target
-        nbytes = block(source.shape, source.unit, index).size * source.itemsize
+        unit = block(source.shape, source.unit, index)
+        nbytes, part = unit.size * source.itemsize, unit.from_origin(unit.start)
         is_missing = source.is_known_missing(index)
         lane.count(bytes_read=nbytes, **({"missing": 1} if is_missing else {"gets": 1}))
         key = source.key(index)
@@ -94,9 +95,9 @@ class TransferWork:
                 self._add(index, lane, [((0,) * len(source.unit), source.blank_unit)])
             target.discard(index, lane)
             return
-        source.codec.check(found)
+        source.codec.check(found, part)
         if self.sums:
-            self._add(index, lane, source.codec.decode(found, lane.decoded))
+            self._add(index, lane, source.codec.decode(found, lane.decoded, part))
         lane.count(puts=1, bytes_written=nbytes, stored_read=found.size, stored_written=found.size)
         access.put_reused(target.store, target.key(index), found)
 

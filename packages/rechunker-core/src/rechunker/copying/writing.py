@@ -11,18 +11,16 @@ import numpy.typing as npt
 from zarr.abc.store import Store
 
 from rechunker.copying.blanks import Held
-from rechunker.copying.buffers import Cells, is_variable_length
+from rechunker.copying.buffers import Cells
 from rechunker.copying.errors import error_at
+from rechunker.copying.fill_values import holds_only
 from rechunker.copying.lanes import Lane, Lanes
-from rechunker.copying.scatter import CellLayout, word_of
+from rechunker.copying.scatter import CellLayout
 from rechunker.copying.stored_array import StoredArray
 from rechunker.planning import Box, block, blocks_meeting
 from rechunker.stores import access
 
 __all__ = ["Writer", "ZarrWriter"]
-
-# Elements compared at a time, so that a comparison needs next to no memory.
-_COMPARED = 1 << 16
 
 
 class Writer(Protocol):
@@ -146,18 +144,21 @@ class ZarrWriter:
         if self._is_left_out(chunk):
             array.discard(index, lane)
             return
-        encoded = array.codec.encode(chunk)
-        elements = block(array.shape, self.grid, index).size
-        lane.count(puts=1, bytes_written=elements * array.itemsize, stored_written=len(encoded))
+        extent = block(array.shape, self.grid, index)
+        encoded = array.codec.encode(
+            chunk, lane.written, extent=extent.shape, write_empty=self.write_empty
+        )
+        written = extent.size * array.itemsize
+        lane.count(puts=1, bytes_written=written, stored_written=len(encoded))
         raw = encoded.as_numpy_array()
-        if np.may_share_memory(raw, chunk):
+        if lane.written.holds(raw) or np.may_share_memory(raw, chunk):
             access.put_reused(array.store, array.key(index), raw.view(np.uint8))
         else:
             access.put(array.store, array.key(index), encoded)
 
     def _is_left_out(self, chunk: npt.NDArray[Any]) -> bool:
         fill = self.array.fill_value
-        return not self.write_empty and fill is not None and _holds_only(chunk, fill)
+        return not self.write_empty and fill is not None and holds_only(chunk, fill)
 
     def _whole(self, part: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return a contiguous chunk of full size that starts with `part`."""
@@ -168,15 +169,3 @@ class ZarrWriter:
             chunk[...] = self.blank
         chunk[tuple(slice(0, n) for n in part.shape)] = part
         return chunk
-
-
-def _holds_only(chunk: npt.NDArray[Any], fill: npt.NDArray[Any]) -> bool:
-    """Return whether every element of `chunk` has the same bits as `fill`."""
-    value = fill.astype(chunk.dtype).reshape(1)
-    if is_variable_length(value.dtype):
-        return bool((chunk == value).all())
-    words = word_of(value.itemsize)
-    flat, bits = chunk.reshape(-1).view(words), value.view(words)
-    # Few chunks are empty, and most others show it in their first element.
-    steps = range(0, flat.size, _COMPARED)
-    return bool(flat[:1] == bits) and all((flat[i : i + _COMPARED] == bits).all() for i in steps)

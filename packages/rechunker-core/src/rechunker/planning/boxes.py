@@ -47,6 +47,11 @@ class Box:
         start = tuple(map(max, self.start, other.start))
         return Box(start, tuple(map(max, start, map(min, self.stop, other.stop))))
 
+    def from_origin(self, origin: Sequence[int]) -> Box:
+        """Return the box as it is numbered from the element `origin` on."""
+        parts = self.slices(origin)
+        return Box(tuple(part.start for part in parts), tuple(part.stop for part in parts))
+
     def slices(self, origin: Sequence[int]) -> tuple[slice, ...]:
         """Return the slices that select this box from a buffer whose first element is `origin`."""
         parts = zip(self.start, self.stop, origin, strict=True)

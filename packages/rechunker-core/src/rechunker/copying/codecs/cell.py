@@ -99,7 +99,7 @@ class ObjectCellCodec:
         return 5 + ELEMENT_DECODED / self.itemsize
 
     def encode(self, cell: npt.NDArray[Any]) -> bytes:
-        return _codec_of(self.metadata, cell.shape).encode(cell).to_bytes()
+        return _codec_of(self.metadata, cell.shape).encode(cell, Scratch()).to_bytes()
 
     def decode(
         self, encoded: npt.NDArray[np.uint8], shape: Shape, scratch: Scratch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -19,6 +20,7 @@ from rechunker.copying.codecs.direct import direct_codec
 from rechunker.copying.codecs.guards import Limit, guarded
 from rechunker.copying.codecs.inline import complete
 from rechunker.copying.codecs.piece import Piece
+from rechunker.copying.codecs.shards import shard_codec
 from rechunker.copying.codecs.workspace import LARGEST_KEPT, Workspace
 from rechunker.metadata.document import (
     DTYPE_ARGUMENTS,
@@ -27,6 +29,7 @@ from rechunker.metadata.document import (
     array_from_document,
     chunk_shapes,
 )
+from rechunker.planning import Box
 from rechunker.scratch import Scratch
 
 __all__ = ["ChunkCodec", "ZarrCodec", "chunk_codec"]
@@ -69,8 +72,20 @@ class ChunkCodec(Protocol):
     @property
     def whole(self) -> bool: ...
 
-    def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
+    def decode(
+        self, encoded: npt.NDArray[np.uint8], scratch: Scratch, part: Box | None = None
+    ) -> Iterator[Piece]:
         """Yield the pieces of an object, each with its position within the object.
+
+        Parameters
+        ----------
+        encoded
+            The object.
+        scratch
+            Memory for a decoded piece.
+        part
+            Part of the object that is needed, of which its first element is the origin: pieces
+            that do not meet it are left out. By default all of them.
 
         Raises
         ------
@@ -79,8 +94,8 @@ class ChunkCodec(Protocol):
         """
         ...
 
-    def check(self, encoded: npt.NDArray[np.uint8]) -> None:
-        """Check what can be known of an object without decoding it.
+    def check(self, encoded: npt.NDArray[np.uint8], part: Box | None = None) -> None:
+        """Check what can be known of an object, or a part of it, without decoding it.
 
         Raises
         ------
@@ -89,8 +104,28 @@ class ChunkCodec(Protocol):
         """
         ...
 
-    def encode(self, chunk: npt.NDArray[Any]) -> Buffer:
-        """Encode a whole chunk, which is C-contiguous."""
+    def encode(
+        self,
+        chunk: npt.NDArray[Any],
+        scratch: Scratch,
+        *,
+        extent: Shape | None = None,
+        write_empty: bool = True,
+    ) -> Buffer:
+        """Encode a whole chunk, or shard.
+
+        Parameters
+        ----------
+        chunk
+            Its elements, C-contiguous.
+        scratch
+            Memory in which the object that is returned may lie.
+        extent
+            Elements that lie in the array, from the first one on, along every axis; by default
+            all. The others are those of the fill value; inner chunks of them alone are left out.
+        write_empty
+            Whether a shard holds inner chunks of nothing but the fill value.
+        """
         ...
 
 
@@ -104,7 +139,7 @@ def chunk_codec(document: Document, itemsize: int) -> ChunkCodec:
     itemsize
         Bytes of one decoded element; an estimate for strings of variable length.
     """
-    return direct_codec(document) or ZarrCodec.of(document, itemsize)
+    return direct_codec(document) or shard_codec(document) or ZarrCodec.of(document, itemsize)
 
 
 # Bytes that a string takes besides its characters while it is encoded (a string and a bytes object
@@ -171,33 +206,45 @@ class ZarrCodec:
             whole=whole,
         )
 
-    def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
+    def decode(
+        self, encoded: npt.NDArray[np.uint8], scratch: Scratch, part: Box | None = None
+    ) -> Iterator[Piece]:
         objects: dict[str, Buffer] = {self.key: cpu.Buffer.from_array_like(encoded)}
         del encoded
         array = _array_of_one_object(self.readable, objects)
-        starts = [range(0, n, w) for n, w in zip(array.shape, self.inner, strict=True)]
-        for start in np.ndindex(*(len(axis) for axis in starts)):
-            first = tuple(axis[i] for axis, i in zip(starts, start, strict=True))
+        box = part or Box((0,) * len(array.shape), array.shape)
+        axes = zip(box.start, box.stop, self.inner, strict=True)
+        for first in itertools.product(*(range(lo // w * w, hi, w) for lo, hi, w in axes)):
             region = tuple(slice(i, i + w) for i, w in zip(first, self.inner, strict=True))
             found = complete(array.getitem(region)) if self.whole else zarr.Array(array)[region]
-            part = np.asarray(found).reshape(self.inner)
+            chunk = np.asarray(found).reshape(self.inner)
             if self.whole:
                 objects.clear()  # so that the encoded bytes can go while the chunk is in use
-            yield first, part
+            yield first, chunk
 
-    def check(self, encoded: npt.NDArray[np.uint8]) -> None:
+    def check(self, encoded: npt.NDArray[np.uint8], part: Box | None = None) -> None:
         """Check nothing: only Zarr knows the encoding."""
 
-    def encode(self, chunk: npt.NDArray[Any]) -> Buffer:
+    def encode(
+        self,
+        chunk: npt.NDArray[Any],
+        scratch: Scratch,
+        *,
+        extent: Shape | None = None,
+        write_empty: bool = True,
+    ) -> Buffer:
         objects: dict[str, Buffer] = {}
         array = _array_of_one_object(self.metadata, objects)
+        # Zarr takes any NaN for any other, and -0 in a complex number for 0.
+        all_written = self.whole or write_empty or self.dtype.kind in "fcV"
+        array = array.with_config({"write_empty_chunks": all_written})
         # Filters of numcodecs take the bytes as they are, whatever their order.
-        array = array.with_config({"write_empty_chunks": True})
         values = chunk.astype(self.dtype, copy=False)
         if self.whole:
             complete(array.setitem(..., values))
         else:
-            zarr.Array(array)[...] = values  # Zarr encodes inner chunks in several threads
+            region = tuple(map(slice, chunk.shape if extent is None else extent))
+            zarr.Array(array)[region] = values[region]  # inner chunks in several threads
         return objects[self.key]
 
 

@@ -16,6 +16,7 @@ from rechunker.copying.codecs.compressor import ByteCodec, byte_codec
 from rechunker.copying.codecs.filters import Filters, filters_of
 from rechunker.copying.codecs.piece import Piece
 from rechunker.metadata.document import Document, Shape, chunk_shapes
+from rechunker.planning import Box
 from rechunker.scratch import Scratch
 
 __all__ = ["DirectCodec", "direct_codec"]
@@ -60,6 +61,11 @@ class DirectCodec:
         return prod(self.shape) * itemsize
 
     @property
+    def stored_bytes(self) -> int:
+        """Most bytes of a stored chunk."""
+        return self.nbytes if self.compressor is None else int(1.02 * self.nbytes) + 512
+
+    @property
     def read_bytes(self) -> int:
         stored = self.compressor.decoding_bytes(self.nbytes) if self.compressor else self.nbytes
         return stored + self._filtering
@@ -83,7 +89,9 @@ class DirectCodec:
     def _filtering(self) -> int:
         return self.filters.working_bytes(prod(self.shape)) if self.filters else 0
 
-    def decode(self, encoded: npt.NDArray[np.uint8], scratch: Scratch) -> Iterator[Piece]:
+    def decode(
+        self, encoded: npt.NDArray[np.uint8], scratch: Scratch, part: Box | None = None
+    ) -> Iterator[Piece]:
         raw = encoded
         del encoded  # so that its memory can go while the chunk is in use
         if self.compressor is None:
@@ -96,18 +104,29 @@ class DirectCodec:
             flat = self.filters.decode(raw).view(self.dtype)
         yield (0,) * len(self.shape), flat.reshape(self.shape, order=self.order)
 
-    def check(self, encoded: npt.NDArray[np.uint8]) -> None:
+    def check(self, encoded: npt.NDArray[np.uint8], part: Box | None = None) -> None:
         if self.compressor is not None:
             self.compressor.check(encoded, self.nbytes)
         elif encoded.size != self.nbytes:
             raise ValueError(f"the object has {encoded.size} bytes, not {self.nbytes}")
 
-    def encode(self, chunk: npt.NDArray[Any]) -> Buffer:
+    def encode(
+        self,
+        chunk: npt.NDArray[Any],
+        scratch: Scratch,
+        *,
+        extent: Shape | None = None,
+        write_empty: bool = True,
+    ) -> Buffer:
+        return cpu.Buffer.from_array_like(self.encoded(chunk))
+
+    def encoded(self, chunk: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Return the bytes of a chunk, which may be those of its elements without a copy."""
         flat = chunk.astype(self.dtype, copy=False).ravel(order=self.order)
         stored = flat.view(np.uint8) if self.filters is None else self.filters.encode(flat)
         if self.compressor is None:
-            return cpu.Buffer.from_array_like(stored)
-        return cpu.Buffer.from_bytes(self.compressor.encode(stored))
+            return stored
+        return np.frombuffer(self.compressor.encode(stored), np.uint8)
 
 
 class _Encoding(NamedTuple):
