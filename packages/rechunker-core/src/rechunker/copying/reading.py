@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import add, mul
 from typing import Any, Protocol
 
 import numpy as np
@@ -110,13 +111,13 @@ class ZarrReader(Reader):
         return self.array.locate(index)
 
     def pieces(self, index: tuple[int, ...], box: Box, lane: Lane) -> Iterator[Piece]:
-        origin = tuple(i * width for i, width in zip(index, self.array.unit, strict=True))
+        origin = tuple(map(mul, index, self.array.unit))
         for start, part in self._parts(index, lane):
-            yield tuple(o + s for o, s in zip(origin, start, strict=True)), part
+            yield tuple(map(add, origin, start)), part
 
     def _parts(self, index: tuple[int, ...], lane: Lane) -> Iterator[Piece]:
         array = self.array
-        nbytes = block(array.shape, array.unit, index).size * array.itemsize
+        nbytes = array.nbytes(index)
         if array.is_known_missing(index):
             lane.count(missing=1, bytes_read=nbytes)
             return iter([((0,) * len(array.unit), array.blank_unit)])

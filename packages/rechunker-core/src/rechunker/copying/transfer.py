@@ -82,7 +82,7 @@ class TransferWork:
 
     def _copy_object(self, index: tuple[int, ...], lane: Lane) -> None:
         source, target = self.source, self.target
-        nbytes = block(source.shape, source.unit, index).size * source.itemsize
+        nbytes = source.nbytes(index)
         is_missing = source.is_known_missing(index)
         lane.count(bytes_read=nbytes, **({"missing": 1} if is_missing else {"gets": 1}))
         key = source.key(index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import floordiv
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.scatter import CellLayout, word_of
 from rechunker.copying.stored_array import StoredArray
-from rechunker.planning import Box, block, blocks_meeting
+from rechunker.planning import Box, blocks_meeting
 from rechunker.stores import access
 
 __all__ = ["Writer", "ZarrWriter"]
@@ -126,7 +127,7 @@ class ZarrWriter:
 
     def write(self, task: int, cells: Cells, lanes: Lanes, held: Held | None = None) -> None:
         def store(cell: Box, lane: Lane) -> None:
-            index = tuple(i // width for i, width in zip(cell.start, self.grid, strict=True))
+            index = tuple(map(floordiv, cell.start, self.grid))
             with error_at(lambda: self.array.locate(index)):
                 self._store(index, cells, cell, lane)
 
@@ -147,8 +148,7 @@ class ZarrWriter:
             array.discard(index, lane)
             return
         encoded = array.codec.encode(chunk)
-        elements = block(array.shape, self.grid, index).size
-        lane.count(puts=1, bytes_written=elements * array.itemsize, stored_written=len(encoded))
+        lane.count(puts=1, bytes_written=array.nbytes(index), stored_written=len(encoded))
         raw = encoded.as_numpy_array()
         if np.may_share_memory(raw, chunk):
             access.put_reused(array.store, array.key(index), raw.view(np.uint8))
