@@ -31,7 +31,11 @@ from zarr.abc.store import Store
 from zarr.storage import WrapperStore
 
 import rechunker
+import rechunker.sources.xarray
 from rechunker.executors.python import PythonExecutor
+
+for _name in rechunker.__all__:  # what a name stands for is imported when it is first used
+    getattr(rechunker, _name)
 
 # Events of the interpreter (https://docs.python.org/3/library/audit_events.html) that come before
 # something is changed on the disk, or looked at.

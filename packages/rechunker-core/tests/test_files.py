@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,32 @@ def test_modes_of_files_are_those_of_zarr(tmp_path: Path) -> None:
     put(store, "a", b"1")
     store.set_sync("b", cpu.Buffer.from_bytes(b"1"))
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+def test_a_chunk_takes_few_calls_into_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: Counter[str] = Counter()
+
+    def count(name: str) -> None:
+        call = getattr(os, name)
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            calls[name] += 1
+            return call(*args, **kwargs)
+
+        monkeypatch.setattr(os, name, counted)
+
+    store = LocalStore(tmp_path)
+    for name in ("open", "close", "fstat", "stat", "lstat", "mkdir", "readv", "write", "replace"):
+        count(name)
+    for number in range(10):
+        access.put(store, f"c/0/{number}", cpu.Buffer.from_bytes(b"chunk"))
+    # The first file finds that there is no folder.
+    assert (calls.pop("open"), calls.pop("mkdir")) == (11, 2)
+    del calls["stat"]  # of folders, when they are made
+    assert calls == {"write": 10, "close": 10, "replace": 10}
+    calls.clear()
+    for number in range(10):
+        assert access.fetch(store, f"c/0/{number}", Scratch()) is not None
+    assert calls == {"open": 10, "fstat": 10, "readv": 10, "close": 10}

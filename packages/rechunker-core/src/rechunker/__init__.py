@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
-from rechunker.api import rechunk
-from rechunker.copying import CopyError
-from rechunker.jobs import ResumeError, VerificationError
-from rechunker.planning import MemoryLimitError, RechunkPlan, plan_rechunk
-from rechunker.rechunked import Rechunked
-from rechunker.report import Report, StageReport
-from rechunker.stores import Leftover, TargetInUseError, clean, leftovers
-from rechunker.verifying import Difference, Digest, Verification, digest, verify
+if TYPE_CHECKING:
+    from rechunker.api import rechunk
+    from rechunker.copying import CopyError
+    from rechunker.jobs import ResumeError, VerificationError
+    from rechunker.planning import MemoryLimitError, RechunkPlan, plan_rechunk
+    from rechunker.rechunked import Rechunked
+    from rechunker.report import Report, StageReport
+    from rechunker.stores import Leftover, TargetInUseError, clean, leftovers
+    from rechunker.verifying import Difference, Digest, Verification, digest, verify
+
+    __version__: str
 
 __all__ = [
     "CopyError",
@@ -36,4 +42,32 @@ __all__ = [
     "verify",
 ]
 
-__version__ = version("rechunker-core")
+# Names are imported when they are first used: a worker, or a program that plans alone, needs few.
+_HOMES = {
+    "api": ("rechunk",),
+    "copying": ("CopyError",),
+    "jobs": ("ResumeError", "VerificationError"),
+    "planning": ("MemoryLimitError", "RechunkPlan", "plan_rechunk"),
+    "rechunked": ("Rechunked",),
+    "report": ("Report", "StageReport"),
+    "stores": ("Leftover", "TargetInUseError", "clean", "leftovers"),
+    "verifying": ("Difference", "Digest", "Verification", "digest", "verify"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = next((home for home, names in _HOMES.items() if name in names), None)
+    if home is not None:
+        found = getattr(import_module(f"{__name__}.{home}"), name)
+    elif name == "__version__":
+        found = version("rechunker-core")
+    elif not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
+        found = import_module(f"{__name__}.{name}")  # as if all of them were imported here
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

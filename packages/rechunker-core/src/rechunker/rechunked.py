@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from zarr.storage import StorePath
@@ -189,6 +188,8 @@ class Rechunked(Generic[Target]):
         return "\n".join(["<Rechunked>", *lines])
 
     def _repr_html_(self) -> str:
+        from html import escape  # few need it, and it is a large table
+
         rows = "".join(
             f"<tr><th style='text-align: left'>{name}</th><td>{escape(shown)}</td></tr>"
             for name, shown in self._rows()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
 
 from rechunker.stores import hide_secrets, without_secrets
 
@@ -19,8 +19,7 @@ class CopyError(RuntimeError):
     """
 
 
-@contextmanager
-def error_at(where: Callable[[], str]) -> Iterator[None]:
+class error_at:  # noqa: N801 - a context, and a class because every chunk enters two of them
     """Raise a `CopyError` that says where it happened for any error within the context.
 
     Contexts may be nested: the message names the outer place first.
@@ -30,12 +29,20 @@ def error_at(where: Callable[[], str]) -> Iterator[None]:
     where
         Returns the description of a place.
     """
-    try:
-        yield
-    except CopyError as error:
-        raise CopyError(without_secrets(f"{where()}, {error}")) from error.__cause__
-    except Exception as error:
-        text = without_secrets(f"{where()}: {type(error).__name__}: {error}")
-        if hide_secrets(error):
-            raise CopyError(text) from error
-        raise CopyError(text) from None
+
+    def __init__(self, where: Callable[[], str]) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, CopyError):
+            raise CopyError(without_secrets(f"{self._where()}, {error}")) from error.__cause__
+        if isinstance(error, Exception):
+            text = without_secrets(f"{self._where()}: {type(error).__name__}: {error}")
+            if hide_secrets(error):
+                raise CopyError(text) from error
+            raise CopyError(text) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import add, mul
 from typing import Any, Protocol
 
 import numpy as np
@@ -110,13 +111,13 @@ class ZarrReader(Reader):
         return self.array.locate(index)
 
     def pieces(self, index: tuple[int, ...], box: Box, lane: Lane) -> Iterator[Piece]:
-        unit = block(self.array.shape, self.array.unit, index)
-        for start, part in self._parts(index, unit, box, lane):
-            yield tuple(o + s for o, s in zip(unit.start, start, strict=True)), part
+        origin = tuple(map(mul, index, self.array.unit))
+        for start, part in self._parts(index, box, lane):
+            yield tuple(map(add, origin, start)), part
 
-    def _parts(self, index: tuple[int, ...], unit: Box, box: Box, lane: Lane) -> Iterator[Piece]:
+    def _parts(self, index: tuple[int, ...], box: Box, lane: Lane) -> Iterator[Piece]:
         array = self.array
-        nbytes = unit.size * array.itemsize
+        nbytes = array.nbytes(index)
         if array.is_known_missing(index):
             lane.count(missing=1, bytes_read=nbytes)
             return iter([((0,) * len(array.unit), array.blank_unit)])
@@ -126,7 +127,14 @@ class ZarrReader(Reader):
             array.confirm_missing(index, lane)
             return iter([((0,) * len(array.unit), array.blank_unit)])
         lane.count(stored_read=encoded.size)
-        return array.codec.decode(encoded, lane.decoded, (unit & box).from_origin(unit.start))
+        return array.codec.decode(encoded, lane.decoded, self._part(index, box))
+
+    def _part(self, index: tuple[int, ...], box: Box) -> Box | None:
+        """Return the part of a unit that is needed, as it is numbered in it; None for all."""
+        if self.array.codec.whole:
+            return None
+        unit = block(self.array.shape, self.array.unit, index)
+        return (unit & box).from_origin(unit.start)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +25,7 @@ _CACHE_BYTES = 1 << 18
 _WORDS = {1: "u1", 2: "u2", 4: "u4", 8: "u8"}
 
 
+@cache
 def word_of(size: int) -> np.dtype[Any]:
     """Return the dtype of opaque elements of `size` bytes that is fastest to copy and compare."""
     return np.dtype(_WORDS.get(size) or f"V{size}")
@@ -47,19 +50,31 @@ class CellLayout:
     widths: tuple[int, ...]
     gap: int = 0
 
+    # Every chunk asks for these three.
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Elements of the box along every axis."""
+        return self.box.shape
+
+    @cached_property
+    def size(self) -> int:
+        """Elements of the box."""
+        return self.box.size
+
+    @cached_property
+    def along(self) -> tuple[int, ...]:
+        """Number of cells along every axis."""
+        axes = zip(self.widths, self.box.start, self.box.stop, strict=True)
+        return tuple(len(_meeting(w, lo, hi)) for w, lo, hi in axes)
+
     def nbytes(self, itemsize: int) -> int:
         """Return the size of the buffer in bytes."""
-        return self.box.size * itemsize + self.gap * self.count
+        return self.size * itemsize + self.gap * self.count
 
     def byte_offset(self, cell: Box, itemsize: int) -> int:
         """Return the number of bytes before `cell` in the buffer."""
         gaps = self.gap * self.position(cell) if self.gap else 0
         return self.offset(cell) * itemsize + gaps
-
-    def cells_along(self) -> tuple[int, ...]:
-        """Return the number of cells along every axis."""
-        axes = zip(self.widths, self.box.start, self.box.stop, strict=True)
-        return tuple(len(_meeting(w, lo, hi)) for w, lo, hi in axes)
 
     def cells(self, region: Box | None = None) -> Iterator[Box]:
         """Yield the cells, or those that meet a region, in the order in which they are stored."""
@@ -70,15 +85,14 @@ class CellLayout:
 
     def cell(self, index: Sequence[int]) -> Box:
         """Return the cell that is the overlap of the box and the block of the grid at `index`."""
-        block = Box(
-            tuple(i * w for i, w in zip(index, self.widths, strict=True)),
-            tuple((i + 1) * w for i, w in zip(index, self.widths, strict=True)),
-        )
-        return block & self.box
+        first = tuple(map(operator.mul, index, self.widths))
+        last = map(operator.add, first, self.widths)
+        start = tuple(map(max, first, self.box.start))
+        return Box(start, tuple(map(max, start, map(min, last, self.box.stop))))
 
     def cell_at(self, position: int) -> Box:
         """Return the cell before which there are `position` others in the buffer."""
-        along = self.cells_along()
+        along = self.along
         index = np.unravel_index(position, along) if along else ()
         first = [lo // w for w, lo in zip(self.widths, self.box.start, strict=True)]
         return self.cell([base + int(i) for base, i in zip(first, index, strict=True)])
@@ -93,9 +107,9 @@ class CellLayout:
         For every axis these are the cells to the left, which are as wide as this cell on the axes
         before and as wide as the box on the axes after.
         """
-        before, rest, total = 1, self.box.size, 0
+        before, rest, total = 1, self.size, 0
         for lo, first, extent, width in zip(
-            self.box.start, cell.start, self.box.shape, cell.shape, strict=True
+            self.box.start, cell.start, self.shape, cell.shape, strict=True
         ):
             rest //= max(1, extent)
             total += before * (first - lo) * rest
@@ -114,15 +128,14 @@ class CellLayout:
     @property
     def count(self) -> int:
         """Number of cells."""
-        return prod(self.cells_along())
+        return prod(self.along)
 
 
 def _meeting(width: int, lo: int, hi: int) -> range:
     return range(lo // width, -(-hi // width)) if hi > lo else range(0)
 
 
-@dataclass(frozen=True)
-class _Segment:
+class _Segment(NamedTuple):
     """Part of an axis that meets one cell, or several whole cells of the same width."""
 
     start: int  # first element of the part
@@ -132,6 +145,7 @@ class _Segment:
     length: int  # elements taken from each
 
 
+@lru_cache(maxsize=4096)  # the chunks of a row have all axes but one in common
 def _segments(lo: int, hi: int, width: int, start: int, stop: int) -> list[_Segment]:
     """Split [start, stop) of an axis, whose box is [lo, hi), at the cells that are not whole."""
     out: list[_Segment] = []
@@ -167,16 +181,16 @@ def scatter(layout: CellLayout, buffer: Bytes, start: Sequence[int], data: npt.N
     int
         Number of elements copied.
     """
-    whole = Box(tuple(start), tuple(s + n for s, n in zip(start, data.shape, strict=True)))
+    whole = Box(tuple(start), tuple(map(operator.add, start, data.shape)))
     region = whole & layout.box
-    if not region.size:
+    size = region.size
+    if not size:
         return 0
-    axes = zip(
-        layout.box.start, layout.box.stop, layout.widths, region.start, region.stop, strict=True
-    )
-    for parts in itertools.product(*(_segments(*axis) for axis in axes)):
+    box = layout.box
+    axes = map(_segments, box.start, box.stop, layout.widths, region.start, region.stop)
+    for parts in itertools.product(*axes):
         _copy_part(layout, buffer, whole.start, data, parts)
-    return region.size
+    return size
 
 
 def _copy_part(
@@ -188,18 +202,20 @@ def _copy_part(
 ) -> None:
     """Copy a region in which the cells have one width per axis: a single strided copy."""
     item = data.itemsize
-    first = Box(tuple(p.cell for p in parts), tuple(p.cell + p.extent for p in parts))
-    offset = layout.byte_offset(first, item)
     corner = [p.start - base for p, base in zip(parts, start, strict=True)]
     shape, into, out_of = [], [], []
-    before, rest, inner = item, layout.box.size, first.size
-    gaps = layout.gap * (layout.count if layout.gap else 0)
-    along = layout.cells_along()
-    for p, extent, cells, stride in zip(parts, layout.box.shape, along, data.strides, strict=True):
+    before, rest, inner = item, layout.size, prod([p.extent for p in parts])
+    offset = gaps = 0
+    if layout.gap:
+        first = Box(tuple([p.cell for p in parts]), tuple([p.cell + p.extent for p in parts]))
+        offset, gaps = layout.gap * layout.position(first), layout.gap * layout.count
+    axes = zip(parts, layout.box.start, layout.shape, layout.along, data.strides, strict=True)
+    for p, lo, extent, cells, stride in axes:
         rest //= extent
         inner //= p.extent
         gaps //= cells  # those of all cells from one cell to the next along this axis
-        offset += (p.start - p.cell) * inner * item
+        # As in `CellLayout.offset`; and of the cell, what lies before the part.
+        offset += before * (p.cell - lo) * rest + (p.start - p.cell) * inner * item
         shape += [p.cells, p.length]
         into += [before * p.extent * rest + gaps, inner * item]
         out_of += [p.extent * stride, stride]
@@ -225,7 +241,7 @@ def _strided_copy(
     dtype = word_of(item)
     target = np.ndarray(dims, dtype, buffer, offset, [s for _, s, _ in axes])
     if flat:
-        first = sum(i * stride for i, stride in zip(corner, data.strides, strict=True))
+        first = sum(map(operator.mul, corner, data.strides))
         origin = np.ndarray(dims, dtype, data.reshape(-1).view(np.uint8), first, strides)
     else:
         view = data[tuple(slice(i, None) for i in corner)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ class StoredArray:
     @property
     def document(self) -> Document:
         """The metadata, parsed."""
-        return dict(json.loads(self.metadata))
+        return dict(_parsed(self.metadata))
 
     @cached_property
     def shape(self) -> Shape:
@@ -79,7 +80,7 @@ class StoredArray:
     @cached_property
     def unit(self) -> Shape:
         """Shape of a stored object: a chunk, or a shard."""
-        return tuple(max(1, n) for n in chunk_shapes(self.document).stored)
+        return tuple(max(1, n) for n in chunk_shapes(_parsed(self.metadata)).stored)
 
     @cached_property
     def objects(self) -> Shape:
@@ -88,7 +89,7 @@ class StoredArray:
 
     @cached_property
     def codec(self) -> ChunkCodec:
-        return chunk_codec(self.document, self.itemsize)
+        return _codec(self.metadata, self.itemsize)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -112,6 +113,11 @@ class StoredArray:
     def blank_unit(self) -> npt.NDArray[Any]:
         """What stands for a missing object, without memory of its own."""
         return np.broadcast_to(self.blank, self.unit)
+
+    def nbytes(self, index: tuple[int, ...]) -> int:
+        """Return the decoded bytes of the object at `index`, without what lies beyond the end."""
+        axes = zip(self.shape, self.unit, index, strict=True)
+        return prod([min(width, n - i * width) for n, width, i in axes]) * self.itemsize
 
     def key(self, index: tuple[int, ...]) -> str:
         """Return the store key of the object at `index` of the grid."""
@@ -199,4 +205,15 @@ class StoredArray:
 
 @lru_cache(maxsize=256)
 def _handle(metadata: str) -> zarr.Array[Any]:
-    return array_from_document(json.loads(metadata))
+    return array_from_document(_parsed(metadata))
+
+
+@lru_cache(maxsize=256)
+def _parsed(metadata: str) -> Document:
+    """Return metadata that are not to be changed."""
+    return dict(json.loads(metadata))
+
+
+@lru_cache(maxsize=256)
+def _codec(metadata: str, itemsize: int) -> ChunkCodec:
+    return chunk_codec(_parsed(metadata), itemsize)

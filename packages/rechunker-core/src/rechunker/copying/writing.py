@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import floordiv
 from typing import Any, Protocol
 
 import numpy as np
@@ -124,7 +125,7 @@ class ZarrWriter:
 
     def write(self, task: int, cells: Cells, lanes: Lanes, held: Held | None = None) -> None:
         def store(cell: Box, lane: Lane) -> None:
-            index = tuple(i // width for i, width in zip(cell.start, self.grid, strict=True))
+            index = tuple(map(floordiv, cell.start, self.grid))
             with error_at(lambda: self.array.locate(index)):
                 self._store(index, cells, cell, lane)
 
@@ -144,12 +145,11 @@ class ZarrWriter:
         if self._is_left_out(chunk):
             array.discard(index, lane)
             return
-        extent = block(array.shape, self.grid, index)
+        extent = None if array.codec.whole else block(array.shape, self.grid, index).shape
         encoded = array.codec.encode(
-            chunk, lane.written, extent=extent.shape, write_empty=self.write_empty
+            chunk, lane.written, extent=extent, write_empty=self.write_empty
         )
-        written = extent.size * array.itemsize
-        lane.count(puts=1, bytes_written=written, stored_written=len(encoded))
+        lane.count(puts=1, bytes_written=array.nbytes(index), stored_written=len(encoded))
         raw = encoded.as_numpy_array()
         if lane.written.holds(raw) or np.may_share_memory(raw, chunk):
             access.put_reused(array.store, array.key(index), raw.view(np.uint8))

@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from zarr.abc.store import Store
 from zarr.storage import StorePath
 
 from rechunker.copying import (
@@ -24,20 +25,21 @@ from rechunker.copying import (
     Writer,
     ZarrReader,
     ZarrWriter,
-    changed_settings,
     digest_of_sum,
     encoded_alike,
     sum_stage,
 )
 from rechunker.planning import Layout, RechunkPlan, StagePlan, regular_grid
 from rechunker.sources import ArrayRequest
-from rechunker.stores import StageJournal, identity_of
+from rechunker.stores import StageJournal, identity_of, is_quick
 from rechunker.types import CopySpec, Stage
 
 __all__ = ["ArrayJob", "TempPlace"]
 
 # Bytes of a slab of a cell: it stays in the processor's cache while it is scattered.
 SLAB_BYTES = 1 << 22
+# Decoded bytes that a task reads and writes for which a single thread is enough.
+SMALL_TASK = 1 << 20
 Journals: TypeAlias = Callable[[int], StageJournal | None]
 """Returns the journal of a stage, by its number; None if the target can hold none."""
 
@@ -118,17 +120,19 @@ class ArrayJob:
         assert self.temp is not None
         return self.temp.path / self.temp.folder / self.fingerprint
 
-    def spec(self, journals: Journals, *, verify: bool) -> CopySpec:
+    def spec(self, journals: Journals, settings: Mapping[str, Any], *, verify: bool) -> CopySpec:
         """Return the stages of the plan.
 
         Parameters
         ----------
         journals
             Returns the journal of each stage, without whose claim its tasks stop.
+        settings
+            Settings of Zarr for the tasks.
         verify
             Whether to read the target at the end, and to add up what is read from both sides.
         """
-        stages = tuple(self._stages(journals, verify))
+        stages = tuple(self._stages(journals, settings, verify))
         return CopySpec(self.name, (*stages, self._check(journals)) if verify else stages)
 
     def _stage_name(self, j: int) -> str:
@@ -168,24 +172,31 @@ class ArrayJob:
             journal=journals(len(plan.stages)),
         )
 
-    def _stages(self, journals: Journals, verify: bool) -> Iterator[Stage]:
+    def _stages(
+        self, journals: Journals, settings: Mapping[str, Any], verify: bool
+    ) -> Iterator[Stage]:
         for j, stage in enumerate(self.plan.stages):
             name = self._stage_name(j)
             nbytes = stage.bytes_read + stage.bytes_written
-            yield Stage(
-                name, stage.tasks, self._work(j, name, journals, verify), stage.memory, nbytes
-            )
+            work = self._work(j, name, journals, settings, verify)
+            yield Stage(name, stage.tasks, work, stage.memory, nbytes)
 
-    def _work(self, j: int, name: str, journals: Journals, verify: bool) -> CopyWork | TransferWork:
+    def _work(
+        self,
+        j: int,
+        name: str,
+        journals: Journals,
+        settings: Mapping[str, Any],
+        verify: bool,
+    ) -> CopyWork | TransferWork:
         plan, stage, sums = self.plan, self.plan.stages[j], verify and j == 0
-        threads = plan.footprint.concurrency
+        reader, writer = self._reader(j, journals), self._writer(j, journals)
+        threads = _threads(plan, stage, reader.store, writer.store)
         transferred = self._transferred
         if transferred is not None:
             return TransferWork(
                 name, stage.grid, transferred, self.target, threads, journals(j), sums
             )
-        reader, writer = self._reader(j, journals), self._writer(j, journals)
-        settings = changed_settings()
         return CopyWork(
             name,
             plan.shape,
@@ -236,6 +247,17 @@ class ArrayJob:
             journal=journals(stage),
             parts=stages[stage].parts,
         )
+
+
+def _threads(plan: RechunkPlan, stage: StagePlan, *stores: Store | None) -> int:
+    """Return the number of threads of a task: one if others would cost more than they save.
+
+    To start a thread takes as long as to copy a few small chunks, and threads that do little but
+    run Python wait for each other; without latency there is nothing else to do in the meantime.
+    """
+    moved = (stage.bytes_read + stage.bytes_written) // max(1, stage.tasks)
+    is_small = moved < SMALL_TASK and all(s is not None and is_quick(s) for s in stores)
+    return 1 if is_small else plan.footprint.concurrency
 
 
 def _verb(stage: int, last: int) -> str:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import groupby
+from typing import Any, TypeAlias
 
 import zarr
 from zarr.storage import StorePath
 
 from rechunker.metadata import Document, group_files, metadata_files
 from rechunker.sources import Hierarchy
-from rechunker.stores import find_node, read_member
+from rechunker.stores import find_node, read_member, side_by_side
 
-__all__ = ["Published"]
+__all__ = ["Documents", "Published"]
+
+Documents: TypeAlias = tuple[tuple[str, bytes], ...]
+"""Keys and contents of objects that may be written in any order."""
+
+# Name of the object that holds attributes in format 2.
+_ATTRIBUTES = ".zattrs"
 
 
 @dataclass(frozen=True)
@@ -37,17 +44,37 @@ class Published:
     arrays: Mapping[str, Document]
     replaced: frozenset[str]
 
-    def documents(self) -> Iterator[tuple[str, bytes]]:
-        """Yield keys and contents of all metadata, children before parents."""
-        for name, document in self.arrays.items():
-            yield from _keys(self.place / name, metadata_files(document))
+    def documents(self) -> Iterator[Documents]:
+        """Yield keys and contents of all metadata, in rounds.
+
+        Those of one round may be written in any order: first attributes that have objects of their
+        own, which make no node, then arrays, then groups, the innermost first. What is above the
+        target comes last.
+        """
+        arrays = [(self.place / name, metadata_files(d)) for name, d in self.arrays.items()]
+        attributes: list[tuple[str, bytes]] = []
+        nodes: list[list[tuple[str, bytes]]] = []
+        for level in (arrays, *self._groups()):
+            nodes.append([])
+            for place, files in level:
+                for name, content in files.items():
+                    chosen = attributes if name == _ATTRIBUTES else nodes[-1]
+                    chosen.append(((place / name).path, content))
+        yield from (tuple(objects) for objects in (attributes, *nodes) if objects)
+
+    def _groups(self) -> Iterator[list[tuple[StorePath, dict[str, bytes]]]]:
+        """Yield places and objects of the groups at each depth, the deepest first."""
         groups, zarr_format = self.hierarchy.groups or {}, self.hierarchy.zarr_format
-        for path in sorted(groups, key=lambda path: path.count("/") + bool(path), reverse=True):
-            yield from _keys(self.place / path, self._group_files(self.place / path, groups[path]))
+        files = side_by_side(
+            self.place.store, lambda g: self._group_files(self.place / g[0], g[1]), groups.items()
+        )
+        made = dict(zip(groups, files, strict=True))
+        for _, paths in groupby(sorted(made, key=_depth, reverse=True), _depth):
+            yield [(self.place / path, made[path]) for path in paths]
         for parent in _parents(self.place):
             if find_node(parent) is None:
-                files = group_files({"zarr_format": zarr_format, "attributes": {}}, zarr_format)
-                yield from _keys(parent, files)
+                document: Document = {"zarr_format": zarr_format, "attributes": {}}
+                yield [(parent, group_files(document, zarr_format))]
 
     def _group_files(self, place: StorePath, document: Mapping[str, Any]) -> dict[str, bytes]:
         """Return the metadata of a group; a group that stays keeps its own metadata as well."""
@@ -81,10 +108,8 @@ def _is_group(place: StorePath) -> bool:
     return node is not None and node.kind == "group"
 
 
-def _keys(place: StorePath, files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """Yield metadata with their full keys; last the object that makes the place a node."""
-    for name in sorted(files, reverse=True):
-        yield (place / name).path, files[name]
+def _depth(path: str) -> int:
+    return path.count("/") + bool(path)
 
 
 def _parents(place: StorePath) -> list[StorePath]:

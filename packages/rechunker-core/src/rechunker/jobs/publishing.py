@@ -16,6 +16,7 @@ from zarr.storage import StorePath
 from rechunker.copying import StoredArray, check_keys
 from rechunker.jobs.apart import Apart
 from rechunker.jobs.equality import Check, VerificationError
+from rechunker.jobs.published import Documents
 from rechunker.jobs.resuming import Resumption
 from rechunker.jobs.roots import Root
 from rechunker.metadata import quiet
@@ -29,6 +30,7 @@ from rechunker.stores import (
     access,
     check_unchanged,
     retried,
+    side_by_side,
 )
 from rechunker.types import Traffic
 
@@ -63,9 +65,16 @@ class Sources:
         """
         for place, digest in self.nodes:
             check_unchanged(place, digest)
+        by_store: dict[int, list[StoredArray]] = {}
         for array in self.arrays:
-            array.check_unchanged()
-            check_keys(array)
+            by_store.setdefault(id(array.store), []).append(array)
+        for arrays in by_store.values():
+            side_by_side(arrays[0].store, _check_array, arrays)
+
+
+def _check_array(array: StoredArray) -> None:
+    array.check_unchanged()
+    check_keys(array)
 
 
 @dataclass(frozen=True)
@@ -183,7 +192,7 @@ class Finish:
     sources
         What the target is made from.
     documents
-        Keys and contents, in the order in which they are written: children before parents.
+        Keys and contents, in rounds: children before parents.
     consolidate
         Paths of the groups whose metadata are consolidated.
     temp
@@ -197,7 +206,7 @@ class Finish:
     store: Store
     roots: tuple[Root, ...]
     sources: Sources
-    documents: tuple[tuple[str, bytes], ...]
+    documents: tuple[Documents, ...]
     consolidate: tuple[str, ...] = ()
     temp: StorePath | None = None
     journal: Journal | None = None
@@ -224,8 +233,8 @@ class Finish:
         sums = () if self.journal is None else self._check_equality(self.journal)
         if self.journal is not None:
             self.journal.set_copied()
-        for key, content in self.documents:
-            access.put(self.store, key, cpu.Buffer.from_bytes(content))
+        for documents in self.documents:
+            side_by_side(self.store, self._put, documents)
         for path in self.consolidate:
             with quiet():
                 place = StorePath(self.store, path)
@@ -239,6 +248,10 @@ class Finish:
         for claim in claims:
             claim.release()
         return sums
+
+    def _put(self, document: tuple[str, bytes]) -> None:
+        key, content = document
+        access.put(self.store, key, cpu.Buffer.from_bytes(content))
 
     def _check_equality(self, journal: Journal) -> tuple[tuple[str, int], ...]:
         try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 
 from zarr.buffer import cpu
 from zarr.storage import LocalStore, StorePath
@@ -21,6 +23,7 @@ from rechunker.stores import (
     access,
     digest_of,
     find_node,
+    side_by_side,
     unwrap,
     without_secrets,
 )
@@ -143,16 +146,17 @@ class Root:
             Keys of all metadata there.
         """
         Journal(self.place).void()
-        for key in sorted(nodes, key=lambda key: (key.count("/"), METADATA.index(_name(key)))):
-            access.delete(self.place.store, key)
+        store = self.place.store
+        for _, keys in groupby(sorted(nodes, key=_order), _order):
+            side_by_side(store, partial(access.delete, store), keys)
         if nodes:
             _delete_in(self.place, lambda name: name != CLAIM)
         elif self.place.store.supports_listing:
             # What an earlier run, or somebody who deleted the metadata alone, has left.
-            for place in (self.place, *self.arrays):
-                _delete_in(place, lambda name: name == JOURNAL or _is_partial(name))
-            for place in self.arrays:
-                _delete_chunks(place)
+            arrays = {place.path for place in self.arrays}
+            others = [] if self.place.path in arrays else [(self.place, False)]
+            places = [*others, *((place, True) for place in self.arrays)]
+            side_by_side(self.place.store, _delete_remains, places)
 
     def sweep(self) -> None:
         """Delete what a LocalStore leaves where a process is killed while it writes a file.
@@ -169,10 +173,21 @@ class Root:
                     (store.root / key).unlink()
 
 
-def _delete_chunks(place: StorePath) -> None:
+def _delete_remains(where: tuple[StorePath, bool]) -> None:
+    """Delete what a dead run has left at a place, and chunks if it is that of an array."""
+    place, is_array = where
+    names = access.list_dir(place.store, place.path)
+    for name in names:
+        if name == JOURNAL or _is_partial(name):
+            _delete(place / name)
+    if is_array:
+        _delete_chunks(place, names)
+
+
+def _delete_chunks(place: StorePath, names: Sequence[str]) -> None:
     """Delete the objects whose names are those of chunks, and nothing else that lies among them."""
-    for name in access.list_dir(place.store, place.path):
-        if _CHUNK.fullmatch(name) is None:
+    for name in names:
+        if _is_partial(name) or _CHUNK.fullmatch(name) is None:
             continue
         top = place / name
         keys = access.find_keys(place.store, f"{top.path}/", lambda key: True)
@@ -185,8 +200,8 @@ def _delete_chunks(place: StorePath) -> None:
 
 
 def _delete_in(place: StorePath, wanted: Callable[[str], bool]) -> None:
-    for name in filter(wanted, access.list_dir(place.store, place.path)):
-        _delete(place / name)
+    names = filter(wanted, access.list_dir(place.store, place.path))
+    side_by_side(place.store, _delete, [place / name for name in names])
 
 
 def _delete(place: StorePath) -> None:
@@ -201,6 +216,11 @@ def _below(place: StorePath) -> str:
 
 def _name(key: str) -> str:
     return key.rpartition("/")[2]
+
+
+def _order(key: str) -> tuple[int, int]:
+    """Return the place of metadata in the order in which they are deleted."""
+    return key.count("/"), METADATA.index(_name(key))
 
 
 def _is_partial(key: str) -> bool:

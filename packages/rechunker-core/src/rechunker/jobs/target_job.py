@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import zarr
 from zarr.storage import StorePath
 
+from rechunker.copying import changed_settings
 from rechunker.jobs.apart import Apart
 from rechunker.jobs.array_plan import Parallelism
 from rechunker.jobs.equality import Check
 from rechunker.jobs.facts import facts_of
 from rechunker.jobs.job import ArrayJob, Journals
-from rechunker.jobs.published import Published
+from rechunker.jobs.published import Documents, Published
 from rechunker.jobs.publishing import Finish, Sources, Start
 from rechunker.jobs.resuming import Resumption
 from rechunker.jobs.roots import Root
@@ -79,12 +81,12 @@ class TargetJob:
         """
         published = self._published()
         documents = tuple(published.documents())
-        roots = tuple(self._roots(dict(documents)))
+        roots = tuple(self._roots(dict(chain.from_iterable(documents))))
         sources = self._sources()
         nothing = Stage("nothing", 0, Start((), Sources()))
-        longest = 0
+        longest, settings = 0, changed_settings()
         for job in self.jobs:
-            spec = job.spec(self._journals(job), verify=verify)
+            spec = job.spec(self._journals(job), settings, verify=verify)
             longest = max(longest, len(spec.stages))
             yield replace(spec, stages=(nothing, *spec.stages))
         finish = self._finish(roots, sources, documents, published)
@@ -202,7 +204,7 @@ class TargetJob:
         self,
         roots: tuple[Root, ...],
         sources: Sources,
-        documents: tuple[tuple[str, bytes], ...],
+        documents: tuple[Documents, ...],
         published: Published,
     ) -> Finish:
         temp = self._temp_folder()

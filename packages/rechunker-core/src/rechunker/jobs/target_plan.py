@@ -13,7 +13,7 @@ from rechunker.jobs.array_plan import Parallelism, plan_job
 from rechunker.jobs.job import ArrayJob, TempPlace
 from rechunker.jobs.target_job import TargetJob
 from rechunker.sources import Hierarchy
-from rechunker.stores import COPIED, Journal, find_node, temp_folder_name
+from rechunker.stores import COPIED, Journal, find_node, side_by_side, temp_folder_name
 
 __all__ = ["plan_target"]
 
@@ -82,17 +82,16 @@ def _in_one_folder(jobs: Sequence[ArrayJob]) -> Iterator[ArrayJob]:
     """Yield jobs with a folder that all their temporary objects, and no others, lie in."""
     folder = temp_folder_name(job.fingerprint for job in jobs)
     for job in jobs:
-        temp = None if job.temp is None else replace(job.temp, folder=folder)
-        yield replace(job, temp=temp)
+        yield job if job.temp is None else replace(job, temp=replace(job.temp, folder=folder))
 
 
 def _replaced(
     hierarchy: Hierarchy, place: StorePath, roots: Sequence[str]
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the paths of nodes to replace, with their metadata."""
-    for root in roots:
-        there = place / root
-        node = find_node(there)
+    places = [place / root for root in roots]
+    found = side_by_side(place.store, find_node, places)
+    for root, there, node in zip(roots, places, found, strict=True):
         if node is None:
             continue
         if not {"", root} & hierarchy.overwrite:

@@ -18,13 +18,13 @@ from rechunker.metadata.document import (
     Document,
     Shape,
     array_from_document,
+    as_read,
     chunk_shapes,
     document_of,
-    group_files,
-    metadata_files,
     quiet,
 )
 from rechunker.metadata.limits import check_codec_limits, check_codecs_of_source, codec_limit
+from rechunker.metadata.objects import group_files, metadata_files
 from rechunker.metadata.options import ArrayOptions, parse_options
 from rechunker.metadata.target_document import target_document
 from rechunker.metadata.wording import REFUSALS, check_names, did_you_mean, refusal
@@ -37,6 +37,7 @@ __all__ = [
     "Document",
     "Shape",
     "array_from_document",
+    "as_read",
     "chain_in_v2",
     "chain_in_v3",
     "chain_of",

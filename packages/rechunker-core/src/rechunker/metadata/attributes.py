@@ -43,7 +43,7 @@ def with_attributes(
     if renames:
         names = _checked_names(options["dimension_names"], array.ndim)
     else:
-        names = dimension_names(array)
+        names = dimension_names(array, source)
     attributes = _attributes(source["attributes"], options)
     if document["zarr_format"] == 3:
         if converts and names is not None and "attributes" not in options:

@@ -16,7 +16,9 @@ Dimensions = tuple[str | None, ...]
 _NCZARR = (("_NCZARR_ARRAY", "dimrefs"), ("_nczarr_array", "dimension_references"))
 
 
-def dimension_names(array: zarr.Array[Any]) -> Dimensions | None:
+def dimension_names(
+    array: zarr.Array[Any], document: Mapping[str, Any] | None = None
+) -> Dimensions | None:
     """Return the dimension names of an array, as Xarray reads them.
 
     Parameters
@@ -25,6 +27,8 @@ def dimension_names(array: zarr.Array[Any]) -> Dimensions | None:
         Array of either format. Zarr format 3 keeps the names in the metadata. Zarr format 2
         keeps them in the attribute ``_ARRAY_DIMENSIONS``, or as references to dimensions of a
         group if NCZarr wrote the array.
+    document
+        Its metadata, if they are known; otherwise the store is asked about an array of format 2.
 
     Returns
     -------
@@ -35,7 +39,8 @@ def dimension_names(array: zarr.Array[Any]) -> Dimensions | None:
     if names is None or not _has_a_name(names):
         names = array.attrs.get(DIMENSIONS)
     if names is None and array.metadata.zarr_format == 2:
-        names = _nczarr_names(array)
+        stored = read_json(array.store_path / ".zarray") if document is None else document
+        names = _nczarr_names(array, stored)
     fits = isinstance(names, list | tuple) and len(names) == array.ndim
     if not fits or not all(name is None or isinstance(name, str) for name in names):
         return None
@@ -46,9 +51,8 @@ def _has_a_name(names: Any) -> bool:
     return any(name is not None for name in names)
 
 
-def _nczarr_names(array: zarr.Array[Any]) -> list[str] | None:
+def _nczarr_names(array: zarr.Array[Any], stored: Mapping[str, Any]) -> list[str] | None:
     """Return the names that NCZarr stores in keys of its own, which Zarr drops on reading."""
-    stored = read_json(array.store_path / ".zarray")
     for key, references in _NCZARR:
         entry = stored.get(key, array.attrs.get(key))
         if isinstance(entry, Mapping) and isinstance(entry.get(references), list):

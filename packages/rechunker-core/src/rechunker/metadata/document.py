@@ -6,11 +6,12 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple, TypeAlias
+from copy import copy
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import zarr
-from zarr.abc.buffer import Buffer
 from zarr.buffer import default_buffer_prototype
 from zarr.errors import UnstableSpecificationWarning, ZarrUserWarning
 from zarr.storage import MemoryStore, StorePath
@@ -24,11 +25,12 @@ __all__ = [
     "ChunkShapes",
     "Document",
     "Shape",
+    "apart",
     "array_from_document",
+    "as_read",
     "chunk_shapes",
     "document_of",
-    "group_files",
-    "metadata_files",
+    "files_of",
     "quiet",
     "with_chunk_shape",
 ]
@@ -72,7 +74,8 @@ def array_from_document(
 ) -> zarr.Array[Any]:
     """Return an array with the metadata of a document; nothing is written.
 
-    This is the only place where documents are parsed.
+    This is the only place where documents are parsed, each but once: many arrays of a group differ
+    in nothing but their attributes.
 
     Parameters
     ----------
@@ -90,9 +93,25 @@ def array_from_document(
     ValueError, TypeError
         If the document does not describe an array.
     """
+    attributes, text = apart(document)
+    metadata = copy(_parsed(text))
+    # Whoever gets the array may change its attributes. The metadata are frozen, so not by `=`.
+    object.__setattr__(metadata, "attributes", attributes)
     place = StorePath(MemoryStore()) if path is None else path
+    return zarr.Array(zarr.AsyncArray(metadata, place))
+
+
+def apart(document: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the attributes of a document as JSON has them, and the text of all else."""
+    attributes = json.loads(json.dumps(document.get("attributes") or {}))
+    return attributes, json.dumps({**document, "attributes": {}})
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Any:
+    """Return the metadata of a document without attributes; not to be changed."""
     with quiet():
-        return zarr.Array.from_dict(place, json.loads(json.dumps(document)))
+        return zarr.Array.from_dict(StorePath(MemoryStore()), json.loads(text)).metadata
 
 
 class ChunkShapes(NamedTuple):
@@ -162,13 +181,39 @@ def with_chunk_shape(document: Mapping[str, Any], shape: Shape) -> Document:
     return {**document, "chunk_grid": grid}
 
 
-def document_of(array: zarr.Array[Any]) -> Document:
+def as_read(document: Mapping[str, Any]) -> Document:
+    """Return a stored document as `document_of` returns that of the array which it describes.
+
+    Parameters
+    ----------
+    document
+        Metadata of an array, and all that its store holds of them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the document does not describe an array.
+    """
+    attributes, text = apart(document)
+    return {**json.loads(_as_read(text)), "attributes": attributes}
+
+
+@lru_cache(maxsize=256)
+def _as_read(text: str) -> str:
+    bare = json.loads(text)
+    return json.dumps(document_of(array_from_document(bare), bare))
+
+
+def document_of(array: zarr.Array[Any], stored: Document | None = None) -> Document:
     """Return the metadata of an array.
 
     Parameters
     ----------
     array
         An array of either format.
+    stored
+        What its store holds, if that is known; otherwise the store is asked about an array of
+        format 2.
 
     Returns
     -------
@@ -178,19 +223,21 @@ def document_of(array: zarr.Array[Any]) -> Document:
     """
     document = _as_zarr_writes(array)
     if document["zarr_format"] == 2:
-        return {**document, **_stored_keys(array, document)}
+        held = read_json(array.store_path / ".zarray") if stored is None else dict(stored)
+        return {**document, **_stored_keys(held, document)}
     return {**document, "fill_value": _spell_nan(array.metadata.fill_value, document["fill_value"])}
 
 
 def _as_zarr_writes(array: zarr.Array[Any]) -> Document:
     """Return the document that Zarr would write, which holds less than the one that it read."""
-    files = {key: json.loads(text) for key, text in _files_of(array).items()}
+    files = {key: json.loads(text) for key, text in files_of(array).items()}
     if "zarr.json" in files:
         return dict(files["zarr.json"])
     return {**files[".zarray"], "attributes": files.get(".zattrs", {})}
 
 
-def _files_of(array: zarr.Array[Any]) -> dict[str, bytes]:
+def files_of(array: zarr.Array[Any]) -> dict[str, bytes]:
+    """Return the metadata objects that Zarr would write, by their names."""
     # zarr 3.4 serializes rectilinear grids only with this setting, which may have changed since
     # the array was opened.
     irregular = {"array.rectilinear_chunks": True} if _is_irregular(array) else {}
@@ -204,13 +251,12 @@ def _is_irregular(array: zarr.Array[Any]) -> bool:
     return hasattr(grid, "chunk_shapes")
 
 
-def _stored_keys(array: zarr.Array[Any], document: Document) -> Document:
+def _stored_keys(stored: Document, document: Document) -> Document:
     """Return the content of ``.zarray``, or as much of it as holds for an array.
 
     Other programs, such as NCZarr, keep keys of their own there; Zarr 2 wrote 0 as the fill value
     of strings, where Zarr 3 writes "".
     """
-    stored = read_json(array.store_path / ".zarray")
     stored.pop("attributes", None)  # a key of nobody's: attributes are stored in .zattrs
     bare = {**document, "attributes": {}}
     try:
@@ -239,69 +285,3 @@ def _spell_nan(value: Any, spelled: Any) -> Any:
     bits = scalar.astype(scalar.dtype.newbyteorder(">")).tobytes().hex()
     usual = np.array(np.nan, scalar.dtype.newbyteorder(">")).tobytes().hex()
     return spelled if bits == usual else f"0x{bits}"
-
-
-def metadata_files(document: Mapping[str, Any]) -> dict[str, bytes]:
-    """Return the metadata objects of an array: ``zarr.json``, or ``.zarray`` and ``.zattrs``.
-
-    Parameters
-    ----------
-    document
-        Metadata of an array.
-
-    Returns
-    -------
-    dict
-        Contents by key, relative to the array: the bytes that Zarr would write, except for what
-        it would lose: the bits of a NaN, and what the document says in the words of others.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the document does not describe an array.
-    """
-    files = _files_of(array_from_document(document))
-    name = "zarr.json" if "zarr.json" in files else ".zarray"
-    written = json.loads(files[name])
-    lost = _lost(document, written)
-    if lost:
-        files[name] = _as_json({**written, **lost})
-    return files
-
-
-def group_files(document: Mapping[str, Any], zarr_format: Literal[2, 3]) -> dict[str, bytes]:
-    """Return the metadata objects of a group: ``zarr.json``, or ``.zgroup`` and ``.zattrs``.
-
-    Parameters
-    ----------
-    document
-        Metadata of a group, of either format: its attributes, and perhaps keys of other programs,
-        which only its own format can keep.
-    zarr_format
-        Zarr format of the objects.
-    """
-    objects: dict[str, Buffer] = {}
-    attributes = document["attributes"]
-    zarr.create_group(MemoryStore(objects), attributes=attributes, zarr_format=zarr_format)
-    files = {key: value.to_bytes() for key, value in objects.items()}
-    if document["zarr_format"] != zarr_format:
-        return files
-    name = "zarr.json" if zarr_format == 3 else ".zgroup"
-    written = json.loads(files[name])
-    others = {key: document[key] for key in document if key not in (*written, "attributes")}
-    return {**files, name: _as_json({**written, **others})} if others else files
-
-
-def _as_json(document: Document) -> bytes:
-    return json.dumps(document, indent=zarr.config.get("json_indent")).encode()
-
-
-def _lost(document: Mapping[str, Any], written: Document) -> Document:
-    """Return meaningful keys that Zarr leaves out or spells in another way."""
-    if document["zarr_format"] == 2:
-        own = json.loads(json.dumps({**document, "attributes": None}))
-        return {key: own[key] for key in own if own[key] != written.get(key)}
-    fill_value = document["fill_value"]
-    parts = fill_value if isinstance(fill_value, list) else [fill_value]
-    has_bits = any(isinstance(part, str) and part.startswith("0x") for part in parts)
-    return {"fill_value": fill_value} if has_bits else {}

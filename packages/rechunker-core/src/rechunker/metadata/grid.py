@@ -77,5 +77,5 @@ def target_grid(
         location = shards.get("index_location", index["index_location"])
         shards, index = shards["shape"], {**index, "index_location": location}
     if shards is not None:
-        shards = normalize_shards(shards, shape, array.shape, dimension_names(array))
+        shards = normalize_shards(shards, shape, array.shape, dimension_names(array, source))
     return TargetGrid(shape, shards, False, index)

@@ -10,10 +10,11 @@ import zarr
 from rechunker.metadata.attributes import with_attributes
 from rechunker.metadata.chain_formats import chain_v2_of, chain_v3_of
 from rechunker.metadata.codec_chain import chain_of, codecs_of, shard
-from rechunker.metadata.document import Document, document_of, metadata_files, with_chunk_shape
+from rechunker.metadata.document import Document, document_of, with_chunk_shape
 from rechunker.metadata.encoding import encode_v2, encode_v3
 from rechunker.metadata.grid import TargetGrid, target_grid
 from rechunker.metadata.limits import check_source
+from rechunker.metadata.objects import metadata_files
 from rechunker.metadata.options import ArrayOptions
 from rechunker.metadata.round_trip import check_round_trip
 from rechunker.metadata.trial_array import try_codecs
@@ -28,7 +29,10 @@ _ENCODING = _CODECS | _CHUNK_KEYS | {"fill_value"}
 
 
 def target_document(
-    array: zarr.Array[Any], chunks: Sequence[int] | None, options: ArrayOptions
+    array: zarr.Array[Any],
+    chunks: Sequence[int] | None,
+    options: ArrayOptions,
+    source: Document | None = None,
 ) -> Document:
     """Return the metadata of the target of an array.
 
@@ -42,6 +46,8 @@ def target_document(
         Options of the target. Everything else is as in the source: format, dtype and byte order,
         fill value, codecs, dimension names, chunk keys, attributes, and what other programs keep
         in the metadata.
+    source
+        Metadata of the array, if they are known (`document_of`).
 
     Returns
     -------
@@ -62,7 +68,7 @@ def target_document(
     ([1, 8], None)
     """
     check_source(array)
-    source = document_of(array)
+    source = document_of(array) if source is None else source
     build = _document_v2 if (options.zarr_format or source["zarr_format"]) == 2 else _document_v3
     try:
         grid = target_grid(array, source, chunks, options.named)

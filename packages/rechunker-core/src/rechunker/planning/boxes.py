@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -36,12 +37,12 @@ class Box:
     @property
     def shape(self) -> tuple[int, ...]:
         """Number of elements along each axis."""
-        return tuple(hi - lo for lo, hi in zip(self.start, self.stop, strict=True))
+        return tuple(map(operator.sub, self.stop, self.start))
 
     @property
     def size(self) -> int:
         """Number of elements."""
-        return prod(self.shape)
+        return prod(map(operator.sub, self.stop, self.start))
 
     def __and__(self, other: Box) -> Box:
         start = tuple(map(max, self.start, other.start))

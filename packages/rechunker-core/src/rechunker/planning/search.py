@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import lru_cache, reduce
 from math import prod
 
 import numpy as np
@@ -65,6 +65,7 @@ class Solution:
         return tuple(LAYOUTS[int(stage.layout[0])] for stage in self.stages)
 
 
+@lru_cache(maxsize=256)  # many arrays of a group are alike
 def search(problem: Problem, max_mem: int) -> Solution | None:
     """Return the cheapest plan whose tasks hold at most `max_mem` bytes each, or None.
 

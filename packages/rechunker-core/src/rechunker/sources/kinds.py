@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,6 @@ import zarr
 
 from rechunker.sources.base import Hierarchy
 from rechunker.sources.dask import dask_hierarchy, is_dask_array
-from rechunker.sources.xarray import dataset_hierarchy, datatree_hierarchy, kind_of_xarray
 from rechunker.sources.zarr_array import array_hierarchy
 from rechunker.sources.zarr_group import group_hierarchy
 
@@ -43,10 +43,13 @@ def hierarchy_of(
         return group_hierarchy(source, chunks, options, zarr_format)
     if is_dask_array(source):
         return dask_hierarchy(source, chunks, options, zarr_format)
-    if kind_of_xarray(source) == "Dataset":
-        return dataset_hierarchy(source, chunks, options, zarr_format)
-    if kind_of_xarray(source) == "DataTree":
-        return datatree_hierarchy(source, chunks, options, zarr_format)
+    if "xarray" in sys.modules:  # otherwise there are no datasets: these are many modules
+        from rechunker.sources.xarray import dataset_hierarchy, datatree_hierarchy, kind_of_xarray
+
+        if kind_of_xarray(source) == "Dataset":
+            return dataset_hierarchy(source, chunks, options, zarr_format)
+        if kind_of_xarray(source) == "DataTree":
+            return datatree_hierarchy(source, chunks, options, zarr_format)
     raise TypeError(
         f"cannot rechunk {type(source).__module__}.{type(source).__qualname__}: the source must "
         "be a zarr.Array or zarr.Group (open a path with zarr.open), a dask.array.Array, an "

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import zarr
-from zarr.abc.store import Store
-from zarr.storage import StorePath
 
 from rechunker.copying import (
     Lane,
     Lanes,
     RegionReader,
     StoredArray,
-    StoredKeys,
     ZarrReader,
-    find_stored,
     is_variable_length,
 )
 from rechunker.metadata import (
     REFUSALS,
     ArrayOptions,
     Document,
-    Shape,
-    check_codecs_of_source,
     chunk_shapes,
     dimension_names,
-    document_of,
     normalize_chunks,
     parse_options,
     refusal,
@@ -40,63 +32,21 @@ from rechunker.metadata import (
 from rechunker.planning import block
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.element_size import average_bytes, with_margin
-from rechunker.stores import absolute_array, absolute_place, access, node_digest, side_by_side
+from rechunker.sources.looks import Look, Opened, opened, sample
+from rechunker.stores import (
+    absolute_array,
+    absolute_place,
+    access,
+    node_digest,
+)
 
-__all__ = ["Look", "array_hierarchy", "look_at", "request_array", "zarr_source"]
+__all__ = ["array_hierarchy", "request_array", "zarr_source"]
 
-# Number of stored objects to sample for their size, or for the length of their elements.
-_SAMPLED = 3
 # Elements of a chunk that is decoded to see how long they are. Larger ones may not fit in memory,
 # so that their elements are taken for texts of this many bytes.
 _MOST_SAMPLED, _UNKNOWN = 1 << 22, 64
 # Chunks along an axis whose sizes differ: all sizes are held in memory.
 _MOST_IRREGULAR = 1 << 22
-
-
-class Look(NamedTuple):
-    """What the store of an array says about it.
-
-    Parameters
-    ----------
-    digest
-        Digest of its stored metadata.
-    keys
-        Which objects are stored, if that is known.
-    sizes
-        Bytes of a few of them; None for those that are missing.
-    """
-
-    digest: str | None
-    keys: StoredKeys | None
-    sizes: tuple[int | None, ...]
-
-    @classmethod
-    def at(cls, stored: StoredArray) -> Look:
-        """Ask the store of an array."""
-        keys = map(stored.key, _sample(stored.shape, stored.unit) if 0 not in stored.shape else ())
-        sizes = tuple(access.sizes(stored.store, keys))
-        return cls(node_digest(StorePath(stored.store, stored.path)), find_stored(stored), sizes)
-
-
-def look_at(arrays: Mapping[str, zarr.Array[Any]], store: Store) -> dict[str, Look]:
-    """Return what a store says about arrays in it, asked about several at the same time.
-
-    Parameters
-    ----------
-    arrays
-        Zarr arrays by any names.
-    store
-        Their store.
-    """
-    found = {}
-    for name, array in arrays.items():
-        with suppress(*REFUSALS):  # it is refused later on, with a better word
-            document = document_of(array)
-            if chunk_shapes(document).chunks is not None:
-                check_codecs_of_source(document)
-                found[name] = StoredArray.of(absolute_place(array.store_path), document, 1)
-                assert found[name].objects is not None  # parsed here, in the calling thread
-    return dict(zip(found, side_by_side(store, Look.at, found.values()), strict=True))
 
 
 def zarr_source(
@@ -158,14 +108,6 @@ def _stored_ratio(stored: StoredArray, sizes: Iterable[int | None]) -> float:
     return sum(known) / (whole * len(known)) if known else 1.0
 
 
-def _sample(shape: Shape, unit: Shape) -> list[tuple[int, ...]]:
-    """Return the grid indices of a few units, among them the first and the last."""
-    last = [(n - 1) // width for n, width in zip(shape, unit, strict=True)]
-    parts = range(_SAMPLED)
-    indices = (tuple(index * part // (_SAMPLED - 1) for index in last) for part in parts)
-    return list(dict.fromkeys(indices))
-
-
 def _irregular_source(array: zarr.Array[Any]) -> SourceArray:
     grid = tuple(tuple(map(int, sizes)) for sizes in _chunk_sizes(array))
     itemsize = int(array.dtype.itemsize)
@@ -200,7 +142,7 @@ def _element_bytes(array: zarr.Array[Any], document: Document) -> int:
     if prod(chunk_shapes(document).chunks or ()) > _MOST_SAMPLED:
         return with_margin(max(largest, _UNKNOWN))
     with Lanes(1) as lanes:
-        for index in _sample(stored.shape, stored.unit):
+        for index in sample(stored.shape, stored.unit):
             largest = max(largest, _average_in(stored, index, lanes.first))
     return with_margin(largest)
 
@@ -239,7 +181,7 @@ def array_hierarchy(
         If the chunks or the options are not allowed for this array.
     """
     parsed = parse_options(options).in_group(zarr_format)
-    request = request_array("", array, chunks, parsed)
+    request = request_array("", opened(array, "the source"), chunks, parsed)
     return Hierarchy(
         arrays=(request,),
         groups=None,
@@ -251,7 +193,7 @@ def array_hierarchy(
 
 def request_array(
     name: str,
-    array: zarr.Array[Any],
+    source: Opened,
     chunks: Any,
     options: ArrayOptions,
     look: Look | None = None,
@@ -262,7 +204,7 @@ def request_array(
     ----------
     name
         Path of the target array within the target; "" if the target is an array.
-    array
+    source
         Zarr array to read.
     chunks
         Target chunks: one size per axis, or sizes by dimension name; None keeps them.
@@ -278,20 +220,16 @@ def request_array(
     """
     what = f"target_chunks[{name!r}]" if name else "target_chunks"
     whose = f"array {name!r} of the source" if name else "the source"
-    try:
-        source = document_of(array)
-        check_codecs_of_source(source)
-    except REFUSALS as error:
-        raise refusal(f"{whose} cannot be read", error) from error
-    default = chunk_shapes(source).chunks
+    array, found, _ = source
+    default = chunk_shapes(found).chunks
     if default is None and (chunks is None or isinstance(chunks, Mapping)):
         raise ValueError(
             f"{what}={chunks!r}: the chunks of the source differ in size, so none can be kept; "
             "give a tuple with one size per axis"
         )
     target_chunks = normalize_chunks(
-        chunks, array.shape, dimension_names(array), default, what=what
+        chunks, array.shape, dimension_names(array, found), default, what=what
     )
-    document = target_document(array, None if chunks is None else target_chunks, options)
-    read = zarr_source(array, source, whose, look)
+    document = target_document(array, None if chunks is None else target_chunks, options, found)
+    read = zarr_source(array, found, whose, look)
     return ArrayRequest(name, read, document, bool(options.write_empty_chunks))

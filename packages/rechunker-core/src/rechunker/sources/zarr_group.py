@@ -12,15 +12,14 @@ from zarr.storage import MemoryStore, StorePath
 from rechunker.metadata import (
     REFUSALS,
     Document,
-    array_from_document,
-    check_codecs_of_source,
     check_names,
     dimension_names,
     parse_options,
     refusal,
 )
 from rechunker.sources.base import Hierarchy
-from rechunker.sources.zarr_array import look_at, request_array
+from rechunker.sources.looks import look_at, opened_member
+from rechunker.sources.zarr_array import request_array
 from rechunker.stores import Member, absolute_place, find_members
 
 __all__ = ["group_hierarchy"]
@@ -66,12 +65,12 @@ def group_hierarchy(
     for name in chunks:
         where = f"target_options[{name!r}]"
         parsed[name] = parse_options(per_array.get(name), where=where).in_group(target_format)
-    opened = {name: _open_array(name, arrays[name], place) for name in chunks}
-    looks = look_at(opened, place.store)
+    sources = {name: opened_member(name, arrays[name], place) for name in chunks}
+    looks = look_at(sources, place.store)
     return Hierarchy(
         arrays=tuple(
-            request_array(name, array, chunks[name], parsed[name], looks.get(name))
-            for name, array in opened.items()
+            request_array(name, source, chunks[name], parsed[name], looks.get(name))
+            for name, source in sources.items()
         ),
         groups=_groups(members, chunks, group.metadata.zarr_format),
         zarr_format=target_format,
@@ -81,16 +80,6 @@ def group_hierarchy(
         consolidated=group.metadata.consolidated_metadata is not None,
         origins=(place,),
     )
-
-
-def _open_array(name: str, member: Member, place: StorePath) -> zarr.Array[Any]:
-    """Open a member from the metadata that were found."""
-    try:
-        document = member.document
-        check_codecs_of_source(document)
-        return array_from_document(document, place / name)
-    except REFUSALS as error:
-        raise refusal(f"array {name!r} of the source cannot be opened", error) from error
 
 
 def _groups(
@@ -127,7 +116,8 @@ def _check_not_by_dimension(
     numbers = {name: size for name, size in chunks.items() if hasattr(size, "__index__")}
     for other in [name for name in arrays if name not in chunks] if numbers else []:
         try:
-            dims = dimension_names(_open_array(other, arrays[other], place)) or ()
+            source = opened_member(other, arrays[other], place)
+            dims = dimension_names(source.array, source.document) or ()
         except (TypeError, ValueError):
             continue  # nobody asks for it
         for name, size in ((name, numbers[name]) for name in dims if name in numbers):

@@ -33,7 +33,7 @@ from rechunker.stores.nodes import (
 )
 from rechunker.stores.overlap import contains, identity_of, names_of, outermost
 from rechunker.stores.records import Log, Records
-from rechunker.stores.requests import retried, side_by_side, take_retries, until
+from rechunker.stores.requests import is_quick, retried, side_by_side, take_retries, until
 from rechunker.stores.resolve import is_process_local, options_of_urls, resolve_store
 from rechunker.stores.secrets import hide_secrets, secrets_hidden, without_secrets
 from rechunker.stores.wrappers import unwrap
@@ -77,6 +77,7 @@ __all__ = [
     "hide_secrets",
     "identity_of",
     "is_process_local",
+    "is_quick",
     "leftovers",
     "names_of",
     "node_digest",

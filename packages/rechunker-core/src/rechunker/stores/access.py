@@ -65,8 +65,11 @@ _WRITE_THROUGH_OBSTORE = frozenset({"AzureStore", "GCSStore", "HTTPStore", "Loca
 
 def get(store: Store, key: str, byte_range: ByteRequest | None = None) -> Buffer | None:
     """Return the object at `key`, or a range of its bytes; None if there is none."""
-    forget_listings(store)
     prototype = default_buffer_prototype()
+    if type(store) is LocalStore and byte_range is None:
+        found = files.read_file(files.path_of(store, key), Scratch())
+        return None if found is None else prototype.buffer.from_array_like(found)
+    forget_listings(store)
     if type(store) in _DIRECT and isinstance(store, SupportsGetSync):
         return store.get_sync(key, prototype=prototype, byte_range=byte_range)
     return ask(store, lambda: store.get(key, prototype, byte_range))
@@ -202,6 +205,11 @@ def _raise_unless_missing(error: OSError) -> None:
 
 def list_dir(store: Store, prefix: str) -> list[str]:
     """Return the names directly below `prefix`, of objects and of folders."""
+    if type(store) is LocalStore:
+        try:
+            return os.listdir(files.path_of(store, prefix))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
     forget_listings(store)
     return ask(store, lambda: _collect(store.list_dir, prefix, lambda name: True))
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from io import FileIO
-from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -35,22 +34,16 @@ def path_of(store: LocalStore, key: str) -> str:
     return f"{store.root}{os.sep}{key}"
 
 
-@contextmanager
-def _opened(path: str) -> Iterator[int]:
-    descriptor = os.open(path, _READ)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 def read_file(path: str, scratch: Scratch) -> Bytes | None:
     """Return the content of a file; None if there is none, as for a folder."""
     try:
-        with _opened(path) as descriptor:
+        descriptor = os.open(path, _READ)
+        try:
             buffer = scratch.take(os.fstat(descriptor).st_size)
             _fill(descriptor, buffer, path)
             return buffer
+        finally:
+            os.close(descriptor)
     except _MISSING:
         return None
 
@@ -63,7 +56,8 @@ def read_pieces(
     Each is valid only until the next one is requested. `uncached` says whether to go past the
     system's cache if the system can.
     """
-    with _opened(path) as descriptor:
+    descriptor = os.open(path, _READ)
+    try:
         if uncached and set_uncached(descriptor):
             for part in read_parts(descriptor, start, sizes, scratch):
                 if part is None:
@@ -75,6 +69,8 @@ def read_pieces(
             piece = scratch.take(size)
             _fill(descriptor, piece, path)
             yield piece
+    finally:
+        os.close(descriptor)
 
 
 def _fill(descriptor: int, buffer: Bytes, path: str) -> None:
@@ -106,19 +102,8 @@ def write_file(path: str, data: npt.NDArray[np.generic], *, uncached: bool = Fal
     uncached
         Whether to go past the system's cache, if `data` begins at a block and the system can.
     """
-    rest = data.reshape(-1).view(np.uint8).data
-    with _replacing(path) as descriptor:
-        if uncached and not data.ctypes.data % BLOCK and set_uncached(descriptor):
-            rest = rest[write_blocks(descriptor, rest) :]
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-
-
-@contextmanager
-def _replacing(path: str) -> Iterator[int]:
-    """Open a new file, which takes the place of the one at `path` unless there is an error."""
     # Named as a LocalStore does, so that what is left of it is found.
-    partial = f"{path}.{uuid4().hex}.partial"
+    partial = f"{path}.{os.urandom(16).hex()}.partial"
     try:
         descriptor = os.open(partial, _WRITE, 0o666)
     except FileNotFoundError:
@@ -126,7 +111,7 @@ def _replacing(path: str) -> Iterator[int]:
         descriptor = os.open(partial, _WRITE, 0o666)
     try:
         try:
-            yield descriptor
+            _write(descriptor, data, uncached)
         finally:
             os.close(descriptor)
         os.replace(partial, path)
@@ -134,6 +119,14 @@ def _replacing(path: str) -> Iterator[int]:
         with suppress(OSError):
             os.unlink(partial)
         raise
+
+
+def _write(descriptor: int, data: npt.NDArray[np.generic], uncached: bool) -> None:
+    rest = data.reshape(-1).view(np.uint8).data
+    if uncached and not data.ctypes.data % BLOCK and set_uncached(descriptor):
+        rest = rest[write_blocks(descriptor, rest) :]
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def size_of_file(path: str) -> int | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -127,6 +128,7 @@ class Holder:
         return f"since {self.since} by process {self.pid} on {self.host}"
 
 
+@cache
 def boot_id() -> str:
     """Return the id of the present boot of this computer; empty where there is none."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from io import FileIO
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from zarr.buffer import cpu
 from zarr.storage import LocalStore, StorePath
 
-from rechunker.stores import access
+from rechunker.stores import access, files
 from rechunker.stores.holders import boot_id
 
 __all__ = ["RECORD", "Log", "Records", "parse_log"]
@@ -76,8 +77,9 @@ class Log:
 
     def _append_to_file(self, record: bytes, store: LocalStore) -> None:
         if self._file is None:
-            path = store.root / self._folder.path / self._name()
-            path.parent.mkdir(parents=True, exist_ok=True)
+            folder = files.path_of(store, self._folder.path)
+            os.makedirs(folder, exist_ok=True)
+            path = f"{folder}{os.sep}{self._name()}"
             self._file = open(path, "xb", buffering=0)  # noqa: SIM115 - closed by `close`
             record = _title() + record
         self._file.write(record)

@@ -18,7 +18,17 @@ from typing import Any, Generic, TypeVar
 from zarr.abc.store import Store
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
-__all__ = ["again", "ask", "is_passing", "retried", "run", "side_by_side", "take_retries", "until"]
+__all__ = [
+    "again",
+    "ask",
+    "is_passing",
+    "is_quick",
+    "retried",
+    "run",
+    "side_by_side",
+    "take_retries",
+    "until",
+]
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -140,6 +150,11 @@ def _status(error: BaseException) -> int | None:
     return next((found for found in chain(answers, others) if isinstance(found, int)), None)
 
 
+def is_quick(store: Store) -> bool:
+    """Return whether a store is in memory, or on a disk of this machine: nobody waits for it."""
+    return type(store) in _LOCAL
+
+
 class _Patience:
     """How often a request has been repeated, and how long to wait before the next time."""
 
@@ -147,7 +162,7 @@ class _Patience:
         self._waiting = waiting
         self._retries = 0
         self._began = time.monotonic()
-        self._most = 0 if type(store) in _LOCAL else RETRIES
+        self._most = 0 if is_quick(store) else RETRIES
 
     def pauses_after(self, error: Exception) -> Iterator[float]:
         """Yield the seconds to wait before the next attempt, in parts.
@@ -215,10 +230,22 @@ def side_by_side(store: Store, function: Callable[[S], T], items: Iterable[S]) -
     items
         Its arguments.
     """
-    if type(store) in _LOCAL:
+    if is_quick(store):
         return [function(item) for item in items]
+    is_stopped, has_failed = _thread.is_stopped, threading.Event()
+
+    def call(item: S) -> tuple[T, int]:
+        with until(lambda: has_failed.is_set() or is_stopped()):
+            return function(item), take_retries()
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(function, items))
+        try:
+            done = list(pool.map(call, items))
+        except BaseException:
+            has_failed.set()
+            raise
+    _thread.retries += sum(retries for _, retries in done)
+    return [result for result, _ in done]
 
 
 def retried(store: Store, function: Callable[[], T]) -> T:

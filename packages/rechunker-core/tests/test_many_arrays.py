@@ -1,0 +1,117 @@
+"""Groups of many arrays: what is alike is done once, and requests are made side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+import pytest
+import zarr
+from zarr.abc.store import Store
+from zarr.storage import MemoryStore, WrapperStore
+
+from rechunker import rechunk
+from rechunker.metadata import document
+from rechunker.planning import search
+from rechunker.stores import METADATA
+
+T = TypeVar("T")
+NAMES = [f"group/array{i:02}" for i in range(48)]
+CHUNKS = dict.fromkeys(NAMES, (10, 2))
+
+
+class SlowStore(WrapperStore[Store]):
+    """Counts requests and the most of them that are in flight; each takes a moment."""
+
+    def __init__(self, store: Store | None = None) -> None:
+        super().__init__(store or MemoryStore())
+        self.forget()
+
+    def with_read_only(self, read_only: bool = False) -> Any:
+        return self
+
+    def forget(self) -> None:
+        self.count: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self.now: Counter[str] = Counter()
+        self.began: list[str] = []
+        self.ended: list[str] = []
+
+    async def _wait(self, kind: str, call: Awaitable[T]) -> T:
+        self.count[kind] += 1
+        self.now[kind] += 1
+        self.most[kind] = max(self.most[kind], self.now[kind])
+        await asyncio.sleep(0.003)
+        try:
+            return await call
+        finally:
+            self.now[kind] -= 1
+
+    async def get(self, key: str, *args: Any, **kwargs: Any) -> Any:
+        return await self._wait("get", self._store.get(key, *args, **kwargs))
+
+    async def getsize(self, key: str) -> int:
+        return await self._wait("size", self._store.getsize(key))
+
+    async def set(self, key: str, value: Any) -> None:
+        is_metadata = key.rpartition("/")[2] in METADATA
+        if is_metadata:
+            self.began.append(key)
+        await self._wait("publish" if is_metadata else "set", self._store.set(key, value))
+        if is_metadata:
+            self.ended.append(key)
+
+
+@pytest.fixture(params=[2, 3])
+def source(request: pytest.FixtureRequest) -> SlowStore:
+    store = SlowStore()
+    root = zarr.create_group(store._store, zarr_format=request.param)
+    root.create_group("group", attributes={"group": 1})
+    for number, name in enumerate(NAMES):
+        array = root.create_array(
+            name, shape=(10, 4), chunks=(2, 4), dtype="i4", attributes={"number": number}
+        )
+        array[...] = number
+    return store
+
+
+def test_what_is_alike_is_done_once(source: SlowStore) -> None:
+    document._parsed.cache_clear()
+    search.search.cache_clear()
+    rechunk(zarr.open_group(source), CHUNKS, "1MB", {}, executor="python")
+    # Source, target, one chunk of each; and each number of requests in flight.
+    assert document._parsed.cache_info().misses <= 4
+    assert search.search.cache_info().misses <= 5
+
+
+def test_planning_asks_side_by_side_and_once(source: SlowStore) -> None:
+    group = zarr.open_group(source, mode="r")
+    source.forget()
+    rechunk(group, CHUNKS, "1MB", {}, executor="python")
+    # In format 2 its three objects, and the two of them that its digest is made from.
+    each = 1 if group.metadata.zarr_format == 3 else 5
+    assert source.count["get"] <= each * len(NAMES) + 24  # those of groups
+    assert source.count["size"] == 3 * len(NAMES)
+    assert source.most["get"] >= 8
+    assert source.most["size"] >= 8
+
+
+def test_metadata_are_published_side_by_side_children_first(source: SlowStore) -> None:
+    target = SlowStore()
+    rechunked = rechunk(zarr.open_group(source), CHUNKS, "1MB", target, executor="python")
+    target.forget()
+    rechunked.execute()
+    assert target.most["publish"] >= 8
+    nodes = [key for key in target.began if not key.endswith(".zattrs")]
+    arrays = {key for key in nodes if "array" in key}
+    assert len(arrays) == len(NAMES)
+    for parent in (key for key in nodes if "array" not in key):
+        before = set(target.ended[: target.ended.index(parent)])
+        assert arrays <= before
+    assert target.ended[-1] in {"zarr.json", ".zgroup"}
+    written = zarr.open_group(target._store, mode="r")
+    for number, name in enumerate(NAMES):
+        assert written[name].attrs["number"] == number
+    assert written["group"].attrs["group"] == 1
