@@ -218,7 +218,7 @@ def test_a_rechunked_array_has_the_shards_that_zarr_writes(write_empty: bool) ->
     plan = rechunk(source, (3, 2), "9kB", found, target_options=options, executor="python")
     target = plan.execute(verify=True)
     expected: Objects = {}
-    config = {"write_empty_chunks": write_empty}
+    config: Any = {"write_empty_chunks": write_empty}
     document = document_of(target)
     made = zarr.Array.from_dict(StorePath(MemoryStore(expected)), document).with_config(config)
     made[...] = values
