@@ -160,3 +160,21 @@ def test_a_chunk_takes_few_calls_into_the_system(
     for number in range(10):
         assert access.fetch(store, f"c/0/{number}", Scratch()) is not None
     assert calls == {"open": 10, "fstat": 10, "readv": 10, "close": 10}
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ENOTEMPTY])
+def test_a_folder_is_deleted_while_others_work_in_it(number: int, tmp_path: Path) -> None:
+    errors = [OSError(number, os.strerror(number))]
+
+    class Busy(LocalStore):
+        async def delete_dir(self, prefix: str) -> None:
+            if errors:
+                raise errors.pop()
+            await super().delete_dir(prefix)
+
+    put(LocalStore(tmp_path), "c/0", b"1")
+    access.delete_dir(Busy(tmp_path), "c")
+    assert not (tmp_path / "c").exists()
+    errors.append(PermissionError(errno.EACCES, "no"))
+    with pytest.raises(PermissionError):
+        access.delete_dir(Busy(tmp_path), "c")

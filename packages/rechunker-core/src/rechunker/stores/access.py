@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
@@ -259,16 +260,17 @@ def delete_dir(store: Store, prefix: str) -> None:
 
 
 def _despite_others(store: Store, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine again as long as it fails because others delete files at the same time.
+    """Run a coroutine again as long as it fails because others work in the folder as well.
 
     A LocalStore lists and deletes a folder file by file, and stops at one that has vanished (zarr
-    3.1.6 to 3.4.2, with Python before 3.13).
+    3.1.6 to 3.4.2, with Python before 3.13), and if there is a new one in the end.
     """
     while True:
         try:
             return ask(store, call)
-        except FileNotFoundError:
-            if not isinstance(unwrap(store), LocalStore):
+        except OSError as error:
+            passes = isinstance(error, FileNotFoundError) or error.errno == errno.ENOTEMPTY
+            if not passes or not isinstance(unwrap(store), LocalStore):
                 raise
 
 
