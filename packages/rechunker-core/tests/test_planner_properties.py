@@ -15,6 +15,7 @@ from plan_model import Model, predicted, spans
 from plan_strategies import Case, cases, footprints
 
 from rechunker.planning import CostModel, Footprint, MemoryLimitError, RechunkPlan
+from rechunker.planning.search import search
 
 pytestmark = pytest.mark.slow
 
@@ -81,7 +82,9 @@ def test_more_memory_never_costs_more(case: Case) -> None:
 def test_leaving_out_numbers_of_hops_changes_no_plan(case: Case, factor: float) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CostModel, "lower_bound", lambda *_: 0.0)
+        search.cache_clear()
         thorough = planned(case, factor)
+    search.cache_clear()
     assert planned(case, factor) == thorough
 
 

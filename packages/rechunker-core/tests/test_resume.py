@@ -240,7 +240,7 @@ def test_a_computer_with_other_cores_goes_on_with_the_plan_of_the_first(
 ) -> None:
     def plan(workers: int, threads: int) -> Rechunked[Any]:
         executor = PythonExecutor(threads)
-        executor.workers = workers
+        executor.workers, executor.overhead = workers, workers / 10**6
         return rechunk(
             source, (40, 4), "13kB", tmp_path / "t", temp_store=tmp_path / "x", executor=executor
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -22,6 +23,7 @@ from rechunker.jobs import array_plan
 from rechunker.planning import OBJECT_STORE, Footprint, plan_rechunk, predictions
 from rechunker.planning import parts as planned_parts
 from rechunker.planning.parts import count_objects
+from rechunker.planning.search import search
 
 
 def files(folder: Path) -> list[Path]:
@@ -43,10 +45,13 @@ def planned(source: Any, folder: Path, max_mem: int, **options: Any) -> Any:
 
 
 @pytest.fixture
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let small boxes be stored in parts, and several requests be in flight with little memory."""
     monkeypatch.setattr(planned_parts, "_PART_BYTES", 1)
     monkeypatch.setattr(array_plan, "THREAD_MARGIN", 0)
+    search.cache_clear()
+    yield
+    search.cache_clear()
 
 
 def test_arrays_are_copied_exactly_in_parts(tmp_path: Path, small_parts: None) -> None:

@@ -10,6 +10,7 @@ pytest.register_assert_rewrite(
     "rechunker.testing.arrays",
     "rechunker.testing.killed",
     "rechunker.testing.resuming",
+    "rechunker.testing.workers",
 )
 
 from rechunker.testing.ending import EndingTests  # noqa: E402

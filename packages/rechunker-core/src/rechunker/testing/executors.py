@@ -6,11 +6,12 @@ from rechunker.testing.arrays import ArrayTests
 from rechunker.testing.contract import ContractTests
 from rechunker.testing.ending import EndingTests
 from rechunker.testing.resuming import ResumingTests
+from rechunker.testing.workers import WorkersTests
 
 __all__ = ["ExecutorTests"]
 
 
-class ExecutorTests(ContractTests, EndingTests, ResumingTests, ArrayTests):
+class ExecutorTests(ContractTests, EndingTests, ResumingTests, WorkersTests, ArrayTests):
     """Test suite for an executor: subclass it and set `executor`.
 
     Attributes
