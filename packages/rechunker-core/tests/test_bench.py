@@ -56,8 +56,7 @@ def test_a_shrunken_workload_is_small_and_still_holds_more_than_its_memory() -> 
 def test_shards_of_a_shrunken_workload_hold_as_many_chunks() -> None:
     for divisor in (1, 3, 8, 100):
         small = WORKLOADS["from-shards"].shrunk(divisor)
-        pairs = zip(small.source_unit, small.source, strict=True)
-        assert [divmod(*pair) for pair in pairs] == [(16, 0), (8, 0), (8, 0)]
+        assert small.source_unit == tuple(np.multiply(small.source, (16, 8, 8)))
 
 
 def test_a_workload_is_handed_over_as_text() -> None:
@@ -242,7 +241,9 @@ def test_a_run_is_ended_at_its_limits() -> None:
 
 
 def test_each_peer_says_what_it_needs() -> None:
-    needed = {path.stem: environments.requirements(path) for path in table.PEERS.glob("*.py")}
+    needed = {
+        path.stem: environments.requirements(path) for path in environments.PEERS.glob("*.py")
+    }
     assert needed["ancestor"][0] == "rechunker==0.5.4"
     assert len(needed) == 6
     assert all(needed.values())
@@ -258,10 +259,10 @@ def test_a_peer_is_installed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             if "environment-cubed-" in part and not part.endswith("python"):
                 Path(part).mkdir(parents=True)
 
-    monkeypatch.setattr(environments.subprocess, "run", run)
-    monkeypatch.setattr(environments.shutil, "which", lambda _: "uv")
+    monkeypatch.setattr("subprocess.run", run)
+    monkeypatch.setattr("shutil.which", lambda _: "uv")
     for _ in range(2):
-        python = environments.environment(table.PEERS / "cubed.py", tmp_path)
+        python = environments.environment(environments.PEERS / "cubed.py", tmp_path)
         assert python.parent.parent.parent == tmp_path
     assert [command[1] for command in commands] == ["venv", "pip"]
     assert commands[1][-2:] == ["cubed", "zarr>=3.1"]
