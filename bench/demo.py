@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         source = Path(folder) / "source.zarr"
         write_source(workload, source)
         paths = (source, Path(folder, "target.zarr"), Path(folder, "temp.zarr"))
-        outcome = rechunk_apart(workload, small, *paths)
+        outcome = rechunk_apart(workload, *paths)
     print(report(workload, outcome))
     failures = complaints(workload, outcome)
     ok = "The target equals the source, and memory stayed within max_mem."

@@ -11,9 +11,9 @@ from pathlib import Path
 import zarr
 
 import rechunker
-from compare import differences
+from compare import differences, differences_of_stored
 from usage import Usage, measured
-from workloads import WORKLOADS, Workload
+from workloads import Workload
 
 __all__ = ["Outcome", "rechunk", "rechunk_apart"]
 
@@ -51,6 +51,7 @@ def rechunk(workload: Workload, source: Path, target: Path, temp: Path) -> Outco
         target_chunks=workload.target,
         max_mem=workload.max_mem,
         target_store=str(target),
+        target_options={"shards": workload.target_shards},
         temp_store=str(temp),
         executor="python",
     )
@@ -58,24 +59,30 @@ def rechunk(workload: Workload, source: Path, target: Path, temp: Path) -> Outco
         result = rechunked.execute()
     assert isinstance(result, zarr.Array)
     (plan,) = rechunked.copy_plan.values()
+    traffic = rechunked.traffic
+    assert traffic is not None
+    # What need not be asked for, or written, is planned for all the same.
+    left_out = {"gets": traffic.missing, "puts": traffic.empty}
     figures = {
         name: (
             sum(getattr(stage, name) for stage in plan.stages),
-            getattr(rechunked.traffic, name),
+            getattr(traffic, name) + left_out.get(name, 0),
         )
         for name in FIGURES
+        if not (workload.stored and name == "bytes_written")
     }
-    return Outcome(usage, figures, differences(array, result), str(plan))
+    compare = differences_of_stored if workload.stored else differences
+    return Outcome(usage, figures, compare(array, result), str(plan))
 
 
-def rechunk_apart(workload: Workload, small: int, *paths: Path) -> Outcome:
+def rechunk_apart(workload: Workload, *paths: Path) -> Outcome:
     """Run `rechunk` in a new process, so that earlier allocations do not affect its peak memory."""
-    command = [sys.executable, __file__, workload.name, str(small), *map(str, paths)]
+    command = [sys.executable, __file__, workload.to_json(), *map(str, paths)]
     printed = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     figures = {name: (predicted, done) for name, (predicted, done) in printed["figures"].items()}
     return Outcome(Usage(**printed["usage"]), figures, printed["different"], printed["plan"])
 
 
 if __name__ == "__main__":
-    name, small, *paths = sys.argv[1:]
-    print(json.dumps(asdict(rechunk(WORKLOADS[name].shrunk(int(small)), *map(Path, paths)))))
+    text, *paths = sys.argv[1:]
+    print(json.dumps(asdict(rechunk(Workload.from_json(text), *map(Path, paths)))))

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from plan_bounds import Widths, consolidated, evaluate, lower_bound
+from plan_bounds import Widths, consolidated, evaluate
 
+from bounds import lower_bound
 from rechunker.planning import LOCAL, OBJECT_STORE, RechunkPlan, plan_rechunk
 
 PRESETS = {"local": LOCAL, "object_store": OBJECT_STORE}

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plan_bounds import consolidated, evaluate, lower_bound
+from plan_bounds import consolidated, evaluate
 from plan_model import Model, predicted, spans
 from plan_strategies import Case, cases, footprints
 
+from bounds import lower_bound
 from rechunker.planning import CostModel, Footprint, MemoryLimitError, RechunkPlan
 from rechunker.planning.search import search
 

@@ -1,0 +1,34 @@
+"""Programs that print tables: of growing arrays, and of plans of very large ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import growth
+import plans
+from workloads import WORKLOADS
+
+pytestmark = pytest.mark.slow
+DOCUMENT = Path(__file__).parents[3] / "docs" / "performance.md"
+
+
+def test_an_array_grows_along_its_first_axis_with_series_as_long() -> None:
+    grown = [growth.grown(WORKLOADS["W2"], size) for size in growth.SIZES]
+    assert [work.shape[0] for work in grown] == [312, 1250, 5000]
+    assert all(work.target == (work.shape[0], 25, 25) for work in grown)
+    assert all(0.99 * n < work.nbytes <= n for work, n in zip(grown, growth.SIZES, strict=True))
+
+
+def test_growth_is_shown_per_byte(tmp_path: Path) -> None:
+    small = replace(WORKLOADS["W2"].shrunk(20), max_mem=2_000_000)
+    *_, line = growth.measure([small], 1, tmp_path, tmp_path)
+    cells = [cell.strip() for cell in line.split("|")[1:-1]]
+    assert cells[:4] == ["200 kB", "2 MB", "0", "1.00"]
+
+
+@pytest.mark.parametrize("case", [("10 TB", "4GB", 100), ("1 PB", "16GB", 10_000)])
+def test_the_document_shows_the_plans_of_today(case: tuple[str, str, int]) -> None:
+    assert plans.line(*case) in DOCUMENT.read_text("utf-8").splitlines()
