@@ -127,14 +127,7 @@ class ZarrReader(Reader):
             array.confirm_missing(index, lane)
             return iter([((0,) * len(array.unit), array.blank_unit)])
         lane.count(stored_read=encoded.size)
-        return array.codec.decode(encoded, lane.decoded, self._part(index, box))
-
-    def _part(self, index: tuple[int, ...], box: Box) -> Box | None:
-        """Return the part of a unit that is needed, as it is numbered in it; None for all."""
-        if self.array.codec.whole:
-            return None
-        unit = block(self.array.shape, self.array.unit, index)
-        return (unit & box).from_origin(unit.start)
+        return array.codec.decode(encoded, lane.decoded, array.needed(index, box))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from rechunker.copying.codecs import ChunkCodec, chunk_codec
 from rechunker.copying.lanes import Lane
 from rechunker.copying.stored_keys import StoredKeys
 from rechunker.metadata.document import Document, Shape, array_from_document, chunk_shapes
-from rechunker.planning import Box, counts
+from rechunker.planning import Box, block, counts
 from rechunker.stores import access, check_unchanged
 
 __all__ = ["StoredArray"]
@@ -118,6 +118,17 @@ class StoredArray:
         """Return the decoded bytes of the object at `index`, without what lies beyond the end."""
         axes = zip(self.shape, self.unit, index, strict=True)
         return prod([min(width, n - i * width) for n, width, i in axes]) * self.itemsize
+
+    def needed(self, index: tuple[int, ...], box: Box | None = None) -> Box | None:
+        """Return the part of the object at `index` that lies in the array, and in a box.
+
+        It is numbered from the first element of the object on; None if the codec knows only whole
+        objects.
+        """
+        if self.codec.whole:
+            return None
+        unit = block(self.shape, self.unit, index)
+        return (unit if box is None else unit & box).from_origin(unit.start)
 
     def key(self, index: tuple[int, ...]) -> str:
         """Return the store key of the object at `index` of the grid."""

@@ -78,9 +78,13 @@ class TempObjects:
         """Return whether an object is written, and read, past the system's cache."""
         return layout.box.size * self.dtype.itemsize >= _UNCACHED_CELL * layout.count
 
+    def number_of_parts(self, layout: CellLayout) -> int:
+        """Return the number of objects that a box is stored in."""
+        return min(self.parts, layout.count)
+
     def bounds(self, layout: CellLayout) -> list[int]:
         """Return the positions of the first cells of all parts, and the number of all cells."""
-        number = min(self.parts, layout.count)
+        number = self.number_of_parts(layout)
         return [part * layout.count // number for part in range(number + 1)]
 
     def key(self, task: int, part: int) -> str:

@@ -63,7 +63,7 @@ class TempWriter:
         return self.layout(box)
 
     def keys(self, task: int, box: Box) -> Iterator[str]:
-        number = min(self.objects.parts, self.layout(box).count)
+        number = self.objects.number_of_parts(self.layout(box))
         yield from (self.objects.key(task, part) for part in range(number))
 
     def write(self, task: int, cells: Cells, lanes: Lanes, held: Held | None = None) -> None:

@@ -82,10 +82,7 @@ class TransferWork:
 
     def _copy_object(self, index: tuple[int, ...], lane: Lane) -> None:
         source, target = self.source, self.target
-        nbytes, part = source.nbytes(index), None
-        if not source.codec.whole:
-            unit = block(source.shape, source.unit, index)
-            part = unit.from_origin(unit.start)
+        nbytes, part = source.nbytes(index), source.needed(index)
         is_missing = source.is_known_missing(index)
         lane.count(bytes_read=nbytes, **({"missing": 1} if is_missing else {"gets": 1}))
         key = source.key(index)

@@ -18,7 +18,7 @@ from rechunker.copying.fill_values import holds_only
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.scatter import CellLayout
 from rechunker.copying.stored_array import StoredArray
-from rechunker.planning import Box, block, blocks_meeting
+from rechunker.planning import Box, blocks_meeting
 from rechunker.stores import access
 
 __all__ = ["Writer", "ZarrWriter"]
@@ -145,7 +145,8 @@ class ZarrWriter:
         if self._is_left_out(chunk):
             array.discard(index, lane)
             return
-        extent = None if array.codec.whole else block(array.shape, self.grid, index).shape
+        part = array.needed(index)
+        extent = None if part is None else part.shape
         encoded = array.codec.encode(
             chunk, lane.written, extent=extent, write_empty=self.write_empty
         )

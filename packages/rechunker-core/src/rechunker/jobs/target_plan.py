@@ -62,7 +62,7 @@ def plan_target(
     if into_group and hierarchy.groups is not None:
         roots = tuple(request.name for request in hierarchy.arrays)
     replaced = dict(_replaced(hierarchy, place, roots))
-    sizes = [request.source.nbytes for request in hierarchy.arrays]
+    total = sum(request.source.nbytes for request in hierarchy.arrays)
     jobs = tuple(
         plan_job(
             request,
@@ -70,9 +70,9 @@ def plan_target(
             temp=temp[request.name] if temp else None,
             max_mem=max_mem,
             # The arrays are copied side by side.
-            parallelism=parallelism.share(nbytes, sum(sizes)),
+            parallelism=parallelism.share(request.source.nbytes, total),
         )
-        for request, nbytes in zip(hierarchy.arrays, sizes, strict=True)
+        for request in hierarchy.arrays
     )
     jobs = tuple(_in_one_folder(jobs))
     return TargetJob(place, hierarchy, jobs, replaced, roots, uuid4().hex, max_mem, parallelism)

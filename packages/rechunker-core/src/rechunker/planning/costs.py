@@ -60,8 +60,7 @@ class CostModel:
         if min(rates) < 0 or self.workers < 1:
             raise ValueError(
                 "request, byte, task, serial, stored and temp must be 0 or more and workers 1 or "
-                "more, "
-                f"got {self}"
+                f"more, got {self}"
             )
 
     def seconds(self, tasks: Amount, requests: Amount, stored_bytes: Amount) -> Amount:

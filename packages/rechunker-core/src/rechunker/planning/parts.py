@@ -65,8 +65,6 @@ def count_objects(shape: Sequence[int], boxes: Grid, grid: Sequence[int], parts:
         Number of objects of a box, unless it has fewer cells.
     """
     axes = list(zip(shape, boxes, grid, strict=True))
-    if parts == 1:
-        return prod(axis_count(n, axis) for n, axis, _ in axes)
     if max((axis_count(n, axis) for n, axis, _ in axes), default=0) > _MOST_BLOCKS:
         return None
     histograms = (Counter(blocks_met(n, axis, width)) for n, axis, width in axes)

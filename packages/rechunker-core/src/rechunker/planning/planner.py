@@ -165,6 +165,8 @@ def _stage_plan(grid: Grid, stage: StagePrediction, layout: Layout) -> StagePlan
 
 def _in_parts(shape: Sequence[int], stage: StagePlan, following: StagePlan) -> StagePlan:
     """Return a stage with the exact number of objects that its tasks write: some have few cells."""
+    if stage.parts == 1:
+        return stage
     grid = regular_grid(following.grid)
     assert grid is not None  # only the first stage follows the blocks of an irregular source
     puts = count_objects(shape, stage.grid, grid, stage.parts)

@@ -117,14 +117,16 @@ def _read_blocks(
     """Read the blocks around some bytes of a file into memory, and return these bytes."""
     first = start // BLOCK * BLOCK
     needed, rounded = start + size - first, -(-(start + size) // BLOCK) * BLOCK - first
-    done = 0
+    done, is_refused = 0, False
     while done < needed:
         try:
             count = os.preadv(descriptor, [memory[done:rounded].data], first + done)
         except OSError as error:
-            if error.errno != errno.EINVAL or set_uncached(descriptor, False):
+            if error.errno != errno.EINVAL or is_refused:
                 raise
-            count = os.preadv(descriptor, [memory[done:rounded].data], first + done)
+            set_uncached(descriptor, False)
+            is_refused = True
+            continue
         if not count:
             return None
         done += count
