@@ -67,7 +67,8 @@ def _adaptive_threads(client: Any) -> int:
         return 0
     new = (getattr(client.cluster, "new_spec", None) or {}).get("options", {})
     each = max([*client.nthreads().values(), new.get("nthreads") or 1])
-    return int(most) * each
+    threads: int = int(most) * each
+    return threads
 
 
 def worker_limits(scheduler: Any = None) -> list[tuple[int, int]]:
