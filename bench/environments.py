@@ -12,7 +12,7 @@ import tomllib
 import venv
 from pathlib import Path
 
-__all__ = ["PEERS", "environment", "requirements"]
+__all__ = ["PEERS", "environment", "requirements", "version"]
 
 PEERS = Path(__file__).parent / "peers"
 # https://packaging.python.org/en/latest/specifications/inline-script-metadata/
@@ -47,6 +47,14 @@ def environment(program: Path, cache: Path) -> Path:
         _install(folder, python, needed)
         complete.touch()
     return python
+
+
+def version(program: Path, python: Path) -> str:
+    """Return name and version of the first package that a program needs."""
+    name = re.split(r"[^\w-]", requirements(program)[0])[0]
+    ask = f"from importlib.metadata import version; print(version({name!r}))"
+    said = subprocess.run([python, "-c", ask], check=True, stdout=subprocess.PIPE, text=True)
+    return f"{name} {said.stdout.strip()}"
 
 
 def _install(folder: Path, python: Path, needed: list[str]) -> None:

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +41,16 @@ class Job:
     temp: str
 
 
-def run(rechunk: Callable[[Job], Usage], package: str) -> None:
+def run(rechunk: Callable[[Job], Usage]) -> None:
     """Do the job on the command line, and print as JSON what it took, or why it was not done.
 
     Parameters
     ----------
     rechunk
         Does a job, and returns the time and memory that the rechunking itself takes.
-    package
-        Name of the package that is measured, for its version.
     """
     text, *folders = sys.argv[1:]
-    outcome: dict[str, Any] = {"version": f"{package} {version(package)}"}
+    outcome: dict[str, Any] = {}
     try:
         outcome["usage"] = asdict(rechunk(Job(Workload.from_json(text), *folders)))
     except CannotError as reason:

@@ -6,7 +6,7 @@ This is arithmetic, which takes seconds. What is printed is a table in Markdown.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
@@ -21,6 +21,7 @@ from rechunker.planning import (
     plan_rechunk,
 )
 from rechunker.sizes import format_bytes
+from table import markdown, row
 
 __all__ = ["main"]
 
@@ -29,10 +30,10 @@ MEMORIES = ("1GB", "4GB", "16GB")
 WORKERS = (1, 100, 10_000)
 IN_FLIGHT = (16, 8, 4, 2, 1)  # requests of a task at the same time
 SERIAL = 2e-3  # seconds that an engine takes for a task
-HEAD = (
+HEAD = [
     *("array", "`max_mem`", "workers", "in flight", "stages", "tasks", "reads", "writes"),
     *("temporary", "time", "time / bound"),
-)
+]
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ ARRAYS = {
 
 def main() -> int:
     """Print the table."""
-    print(row(HEAD), row(["---"] * len(HEAD)), sep="\n")
+    print(*markdown(HEAD), sep="\n")
     for case in product(ARRAYS, MEMORIES, WORKERS):
         print(line(*case), flush=True)
     return 0
@@ -111,11 +112,6 @@ def _plans(
             yield plan_rechunk(*geometry, cost=cost, footprint=needed), cost
         except MemoryLimitError:  # fewer requests need less
             continue
-
-
-def row(cells: Sequence[str]) -> str:
-    """Return a line of a table."""
-    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -19,7 +19,7 @@ import zarr
 
 from climate import write_source
 from compare import differences
-from environments import PEERS, environment
+from environments import PEERS, environment, version
 from rechunker.sizes import format_bytes
 from runs import Limits, Run, run_limit, run_program, run_project
 from usage import Usage
@@ -68,11 +68,11 @@ def main(arguments: list[str] | None = None) -> int:
             workload = WORKLOADS[name].shrunk(options.small)
             bench = Bench(workload, cache, options.small, Path(scratch), limits)
             table.append(bench.measure(options.rounds, pythons))
-    versions = {run.printed.get("version") for rounds in table for run in runs_of(rounds)}
     print(*project_table(table), sep="\n")
     if options.peers:
         print("", *peer_table(table, options.peers), sep="\n")
-        print("", ", ".join(sorted(filter(None, versions))), sep="\n")
+        versions = {version(PEERS / f"{name}.py", python) for name, python in pythons.items()}
+        print("", ", ".join(sorted(versions)), sep="\n")
     return 0
 
 
@@ -158,11 +158,6 @@ class Bench:
         for folder in (target, temp):
             shutil.rmtree(folder, ignore_errors=True)
         return run
-
-
-def runs_of(rounds: Rounds) -> Iterable[Run]:
-    """Return all runs of peers."""
-    return (run for runs in rounds.peers.values() for run in runs)
 
 
 def project_table(table: list[Rounds]) -> list[str]:

@@ -42,4 +42,4 @@ def rechunk(job: Job) -> Usage:
 
 
 if __name__ == "__main__":
-    run(rechunk, "rechunker")
+    run(rechunk)

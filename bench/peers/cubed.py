@@ -32,4 +32,4 @@ def rechunk(job: Job) -> Usage:
 
 
 if __name__ == "__main__":
-    run(rechunk, "cubed")
+    run(rechunk)

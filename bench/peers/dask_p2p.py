@@ -40,4 +40,4 @@ def _load(name: str) -> None:
 
 
 if __name__ == "__main__":
-    run(rechunk, "distributed")
+    run(rechunk)

@@ -24,4 +24,4 @@ def rechunk(job: Job) -> Usage:
 
 
 if __name__ == "__main__":
-    run(rechunk, "dask")
+    run(rechunk)

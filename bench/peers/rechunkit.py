@@ -31,4 +31,4 @@ def rechunk(job: Job) -> Usage:
 
 
 if __name__ == "__main__":
-    run(rechunk, "rechunkit")
+    run(rechunk)

@@ -36,4 +36,4 @@ def _open(folder: str, context: Any) -> Any:
 
 
 if __name__ == "__main__":
-    run(rechunk, "tensorstore")
+    run(rechunk)

@@ -219,13 +219,15 @@ def test_the_table_shows_every_workload_and_peers_that_fail(
     monkeypatch.setattr(table, "NAMES", ["peer"])
     monkeypatch.setattr(table, "PEERS", tmp_path)
     monkeypatch.setattr(table, "environment", lambda *_: Path(sys.executable))
+    monkeypatch.setattr(table, "version", lambda *_: "a peer 1.0")
     arguments = ["--small", str(SMALL), "--rounds", "1", "--cache", str(tmp_path)]
     assert table.main([*arguments, "--names", "W1", "sparse"]) == 0
-    own, peers, _ = capsys.readouterr().out.split("\n\n")
+    own, peers, versions = capsys.readouterr().out.split("\n\n")
     assert [line.split("|")[1].split()[0] for line in own.splitlines()[2:]] == [
         "**W1**",
         "**sparse**",
     ]
+    assert versions == "a peer 1.0\n"
     assert peers.splitlines()[0] == "| CPU / time / peak | rechunker | peer |"
     assert peers.splitlines()[2].endswith("| fails: KeyError: 'a fault' |")
 
@@ -247,6 +249,12 @@ def test_each_peer_says_what_it_needs() -> None:
     assert needed["ancestor"][0] == "rechunker==0.5.4"
     assert len(needed) == 6
     assert all(needed.values())
+
+
+def test_the_version_of_a_peer_is_asked_for(tmp_path: Path) -> None:
+    program = tmp_path / "peer.py"
+    program.write_text('# /// script\n# dependencies = ["zarr[remote]>=3"]\n# ///\n')
+    assert environments.version(program, Path(sys.executable)) == f"zarr {zarr.__version__}"
 
 
 def test_a_peer_is_installed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
