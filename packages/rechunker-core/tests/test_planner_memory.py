@@ -41,6 +41,15 @@ def test_concurrent_transfers_are_all_counted() -> None:
     assert (stage.layout, stage.memory) == (Layout.PACKED, 40 + 3 * 1000)
 
 
+def test_no_more_units_are_in_flight_than_meet_a_box() -> None:
+    stage = only_stage(40, 20, 20, 9000, concurrency=9, read=100)
+    assert (stage.layout, stage.memory) == (Layout.PACKED, 40 + 2 * 300)
+    stage = only_stage(40, 20, 5, 9000, concurrency=9)
+    assert (stage.layout, stage.memory) == (Layout.PACKED, 40 + 8 * 300)
+    stage = only_stage(40, (25, 15), 40, 9000, concurrency=9)
+    assert (stage.layout, stage.memory) == (Layout.PACKED, 40 + 2 * 1000)
+
+
 def test_padded_box_saves_copies_where_units_are_cut() -> None:
     stage = only_stage(45, 5, 20, 5000, read=10, pad=400)
     assert (stage.layout, stage.memory) == (Layout.PADDED, 60 + 300)
@@ -118,6 +127,14 @@ def test_what_encoders_leave_is_held_while_reading() -> None:
     stage = only_stage(45, 5, 20, 9000, read=310, pad=400, kept=7)
     assert (stage.layout, stage.memory) == (Layout.PADDED, 60 + 317)
     stage = only_stage(40, 40, 40, 9000, kept=7)
+    assert (stage.layout, stage.memory) == (Layout.VIEW, 1007)
+
+
+def test_what_is_given_back_is_not_held() -> None:
+    # 250 bytes read and written are those of 4 units; the box is one more.
+    stage = only_stage(120, 5, 40, 9000, concurrency=9, kept=7, trim=250)
+    assert (stage.layout, stage.memory) == (Layout.PACKED, 40 + 8 * 1000 + 5 * 7)
+    stage = only_stage(40, 40, 40, 9000, concurrency=9, kept=7, trim=0)
     assert (stage.layout, stage.memory) == (Layout.VIEW, 1007)
 
 

@@ -21,7 +21,8 @@ from zarr.storage import LocalStore, MemoryStore, WrapperStore
 
 from rechunker import CopyError, rechunk
 from rechunker.executors.python import PythonExecutor
-from rechunker.stores import access, requests, take_retries, until
+from rechunker.stopping import until
+from rechunker.stores import access, requests, take_retries
 from rechunker.stores.requests import RETRIES, is_passing, retried
 
 

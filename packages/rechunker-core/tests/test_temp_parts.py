@@ -19,7 +19,7 @@ from zarr.storage import ObjectStore, WrapperStore
 
 import rechunker
 from rechunker.executors.python import PythonExecutor
-from rechunker.jobs import array_plan
+from rechunker.jobs import margins
 from rechunker.planning import OBJECT_STORE, Footprint, plan_rechunk, predictions
 from rechunker.planning import parts as planned_parts
 from rechunker.planning.parts import count_objects
@@ -48,7 +48,7 @@ def planned(source: Any, folder: Path, max_mem: int, **options: Any) -> Any:
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let small boxes be stored in parts, and several requests be in flight with little memory."""
     monkeypatch.setattr(planned_parts, "_PART_BYTES", 1)
-    monkeypatch.setattr(array_plan, "THREAD_MARGIN", 0)
+    monkeypatch.setattr(margins, "THREAD_MARGIN", 0)
     search.cache_clear()
     yield
     search.cache_clear()

@@ -35,6 +35,11 @@ class Stage:
         Peak memory of one task in bytes.
     nbytes
         Decoded bytes that all tasks together read and write.
+    sharing
+        Number of such tasks that one worker may run at the same time: together they hold no more
+        than `max_mem`, and have no more requests in flight than one large task. Of tasks of several
+        stages, the sum of ``1 / sharing`` may be 1. It is more than 1 only where stores answer
+        slowly and tasks are small; an executor need not make use of it.
 
     Examples
     --------
@@ -48,6 +53,7 @@ class Stage:
     work: Callable[[range], Iterable[Traffic]]
     memory: int = 0
     nbytes: int = 0
+    sharing: int = 1
 
     def __len__(self) -> int:
         return self.tasks

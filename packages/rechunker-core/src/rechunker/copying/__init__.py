@@ -17,7 +17,7 @@ from rechunker.copying.codecs import (
 from rechunker.copying.copy import CopyWork
 from rechunker.copying.errors import CopyError
 from rechunker.copying.heap import trim_heap
-from rechunker.copying.lanes import Lane, Lanes
+from rechunker.copying.lanes import TRIM_AFTER, Lane, Lanes
 from rechunker.copying.listing import check_keys, find_stored
 from rechunker.copying.reading import Reader, RegionReader, ZarrReader
 from rechunker.copying.recorded import RecordedStage, settle
@@ -35,6 +35,7 @@ from rechunker.copying.zarr_settings import changed_settings
 __all__ = [
     "CHECKSUM_BYTES",
     "LARGEST_KEPT",
+    "TRIM_AFTER",
     "CellCodec",
     "ChunkCodec",
     "CompressedCells",

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -17,14 +18,15 @@ from rechunker.copying.heap import trim_heap
 from rechunker.copying.sums import sum_of
 from rechunker.planning import Box
 from rechunker.scratch import Scratch
-from rechunker.stores import take_retries, until
+from rechunker.stopping import stopping, until
+from rechunker.stores import take_retries
 from rechunker.types import Traffic
 
-__all__ = ["Lane", "Lanes", "Once"]
+__all__ = ["TRIM_AFTER", "Lane", "Lanes", "Once"]
 
 # Bytes read and written after which freed memory goes back to the system. Getting it from there
 # again takes time, which tasks of a few bytes would notice.
-_TRIM_AFTER = 1 << 23
+TRIM_AFTER = 1 << 23
 
 T = TypeVar("T")
 
@@ -120,13 +122,22 @@ class Lanes:
 
     def each(self, items: Iterable[T], work: Callable[[T, Lane], None]) -> None:
         """Call ``work(item, lane)`` for every item; raise the first error when all have stopped."""
-        pending = _Pending(items)
-        if self._pool is None:
+        rest = iter(items)
+        first = list(islice(rest, len(self._lanes)))
+        pending = _Pending(chain(first, rest), stopping())
+        if self._pool is None or len(first) < 2:
             self._drain(pending, work, self._lanes[0])
-            return
+        else:
+            self._side_by_side(pending, work, self._lanes[: len(first)])
+        pending.check()
+
+    def _side_by_side(
+        self, pending: _Pending[T], work: Callable[[T, Lane], None], lanes: Sequence[Lane]
+    ) -> None:
+        assert self._pool is not None
         running = []
         try:
-            for lane in self._lanes:
+            for lane in lanes:
                 running.append(self._pool.submit(self._run, pending, work, lane))
             errors = [error for done in running if (error := done.exception())]
         finally:
@@ -158,7 +169,7 @@ class Lanes:
         What the C library keeps for each thread would add up with it.
         """
         moved = sum(lane.moved for lane in self._lanes)
-        if moved - self._trimmed >= _TRIM_AFTER:
+        if moved - self._trimmed >= TRIM_AFTER:
             self._trimmed = moved
             trim_heap()
 
@@ -175,18 +186,30 @@ class Lanes:
 
 
 class _Pending(Generic[T]):
-    """Items that several threads take one by one, until none is left or one of them fails."""
+    """Items that several threads take one by one, until none is left or one of them fails.
 
-    def __init__(self, items: Iterable[T]) -> None:
+    Parameters
+    ----------
+    items
+        The items.
+    is_ended
+        Returns whether the task is to stop.
+    """
+
+    def __init__(self, items: Iterable[T], is_ended: Callable[[], bool]) -> None:
         self._items = iter(items)
+        self._is_ended = is_ended
         self._lock = threading.Lock()
-        self._stopped = False
+        self._stopped = self._is_cut = False
 
     def next(self) -> tuple[T] | None:
         with self._lock:
             if self._stopped:
                 return None
             for item in self._items:
+                if self._is_ended():
+                    self._is_cut = True
+                    return None
                 return (item,)
             return None
 
@@ -194,4 +217,9 @@ class _Pending(Generic[T]):
         self._stopped = True
 
     def is_stopped(self) -> bool:
-        return self._stopped
+        return self._stopped or self._is_ended()
+
+    def check(self) -> None:
+        """Raise an error if items were left out, so that nobody takes the rest for all of them."""
+        if self._is_cut:
+            raise RuntimeError("the task was stopped")

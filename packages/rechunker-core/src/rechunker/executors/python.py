@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from typing import Any
@@ -14,19 +14,22 @@ from rechunker.running import (
     check_numbers,
     refuse_keywords,
     reporter,
+    run_shared,
 )
-from rechunker.types import CopySpec, Executor, Traffic, rounds
+from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 
 __all__ = ["PythonExecutor"]
 
 Plan = Callable[..., Traffic]
+Tasks = Generator[Traffic, None, None]
 
 
 class PythonExecutor(Executor[Plan]):
-    """Run tasks one after another in this process.
+    """Run tasks in this process, one after another.
 
     The single running task may use all of `max_mem`, so boxes are as large as possible. Several
-    threads read, decode, encode and write its chunks; codecs and copies release the GIL.
+    threads read, decode, encode and write its chunks; codecs and copies release the GIL. Where
+    stores answer slowly, small tasks run at the same time, and together take what one task may.
 
     Parameters
     ----------
@@ -70,9 +73,9 @@ class PythonExecutor(Executor[Plan]):
             with reporter(progress, stages) as report:
 
                 def done() -> Generator[Traffic, None, None]:
-                    for stage in chain.from_iterable(stages):
+                    for tasks in chain.from_iterable(_each(part, chosen) for part in stages):
                         # Closed, so that an error in `report` ends the threads of a task as well.
-                        with closing(chosen.iterate(stage, range(len(stage)))) as tasks:
+                        with closing(tasks):
                             for traffic in tasks:
                                 report(traffic)
                                 yield traffic
@@ -121,3 +124,13 @@ class PythonExecutor(Executor[Plan]):
         """
         refuse_keywords("python", kwargs, ("progress", "retries"))
         return plan(progress=progress, retries=retries)
+
+
+def _each(stages: Sequence[Stage], runner: BatchRunner) -> Iterator[Tasks]:
+    """Yield the tasks of a round that may run one after another, and those that share a worker."""
+    for stage in stages:
+        if stage.sharing == 1:
+            yield runner.iterate(stage, range(len(stage)))
+    shared = [stage for stage in stages if stage.sharing > 1]
+    if shared:
+        yield run_shared(shared, runner)

@@ -11,8 +11,16 @@ from typing import Any, NamedTuple
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, ObjectStore
 
-from rechunker.copying import CHECKSUM_BYTES, LARGEST_KEPT, ChunkCodec, StoredArray, spill
+from rechunker.copying import (
+    CHECKSUM_BYTES,
+    LARGEST_KEPT,
+    TRIM_AFTER,
+    ChunkCodec,
+    StoredArray,
+    spill,
+)
 from rechunker.jobs.job import ArrayJob, TempPlace
+from rechunker.jobs.margins import margin
 from rechunker.metadata import check_codec_limits
 from rechunker.planning import (
     LOCAL,
@@ -35,10 +43,6 @@ __all__ = ["Parallelism", "plan_job"]
 FASTEST_CODEC = 0.3
 # A request to an object store is mostly waiting, which needs no core.
 REMOTE_REQUESTS = 16
-# Bytes that a process takes besides the data of its task: stacks, modules, freed memory.
-PROCESS_MARGIN = 16 * 10**6
-# Bytes that a thread takes besides the data in its hands: its stack, and the start of a heap.
-THREAD_MARGIN = 300_000
 # Encoded cells have an index, whether compression makes them smaller or not.
 ENCODED_TEMP = 0.99
 # Without a temp store, reading everything twice is still cheaper than setting one up.
@@ -136,7 +140,7 @@ def plan_job(
             f"{where}an array of shape {plan.shape} takes {tasks} tasks, more than Python can "
             "count in a range; choose larger target_chunks, or raise max_mem"
         )
-    return ArrayJob(request, target, plan, temp if plan.hops else None)
+    return ArrayJob(request, target, plan, temp if plan.hops else None, search.kept)
 
 
 def _prices(stores: list[Store | None]) -> CostModel:
@@ -165,6 +169,7 @@ def _footprint(source: SourceArray, target: StoredArray, temp: TempPlace | None)
         cell=temp.codec.decoding_factor if temp and temp.codec else 1.0,
         encode=temp.codec.encoding_factor if temp and temp.codec else 0.0,
         kept=target.codec.write_bytes if chunk < LARGEST_KEPT else 0,
+        trim=TRIM_AFTER,
     )
 
 
@@ -234,7 +239,7 @@ class _Search:
         If there is none, return one for a single thread, with as much of the margin as possible.
         """
         numbers = [self.threads >> bit for bit in range(self.threads.bit_length())]
-        margins = {number: self._margin(max_mem, number) for number in numbers}
+        margins = {number: margin(max_mem, number, self.kept) for number in numbers}
         trials = [(self, {n: max_mem - margin for n, margin in margins.items()})]
         trials += [(self, {1: max_mem - margins[1] * part // 4}) for part in (3, 2, 1)]
         trials += [(replace(self, footprint=replace(self.footprint, kept=0)), {1: max_mem})]
@@ -244,12 +249,6 @@ class _Search:
             except MemoryLimitError as caught:
                 error = caught
         raise error
-
-    def _margin(self, max_mem: int, threads: int) -> int:
-        """Return the bytes to leave to the process, or to its threads if they need more."""
-        each = self.kept + min(THREAD_MARGIN, max_mem // 64)
-        most = max_mem // 2 if threads == 1 else max_mem  # a single thread gets on with less
-        return min(most, max(min(PROCESS_MARGIN, max_mem // 16), threads * each))
 
     def _cheapest(self, limits: Mapping[int, int]) -> RechunkPlan:
         """Return the cheapest plan, given a memory limit for each number of requests in flight."""

@@ -29,6 +29,7 @@ from rechunker.copying import (
     encoded_alike,
     sum_stage,
 )
+from rechunker.jobs.margins import tasks_at_once
 from rechunker.planning import Layout, RechunkPlan, StagePlan, regular_grid
 from rechunker.sources import ArrayRequest
 from rechunker.stores import StageJournal, identity_of, is_quick
@@ -83,12 +84,15 @@ class ArrayJob:
         What will be done.
     temp
         Where temporary objects go; None if the plan needs none.
+    kept
+        Bytes that belong to each thread of a task, whatever it has in its hands.
     """
 
     request: ArrayRequest
     target: StoredArray
     plan: RechunkPlan
     temp: TempPlace | None
+    kept: int = 0
 
     @property
     def name(self) -> str:
@@ -179,7 +183,11 @@ class ArrayJob:
             name = self._stage_name(j)
             nbytes = stage.bytes_read + stage.bytes_written
             work = self._work(j, name, journals, settings, verify)
-            yield Stage(name, stage.tasks, work, stage.memory, nbytes)
+            stores = [end.store for end in self._ends(j, journals)]
+            # Where nobody waits for a store, a single task keeps all cores busy.
+            is_slow = any(store is not None and not is_quick(store) for store in stores)
+            sharing = tasks_at_once(self.plan, stage, self.kept) if is_slow else 1
+            yield Stage(name, stage.tasks, work, stage.memory, nbytes, sharing)
 
     def _work(
         self,
@@ -190,7 +198,7 @@ class ArrayJob:
         verify: bool,
     ) -> CopyWork | TransferWork:
         plan, stage, sums = self.plan, self.plan.stages[j], verify and j == 0
-        reader, writer = self._reader(j, journals), self._writer(j, journals)
+        reader, writer = self._ends(j, journals)
         threads = _threads(plan, stage, reader.store, writer.store)
         transferred = self._transferred
         if transferred is not None:
@@ -209,6 +217,9 @@ class ArrayJob:
             journals(j),
             sums,
         )
+
+    def _ends(self, j: int, journals: Journals) -> tuple[Reader, Writer]:
+        return self._reader(j, journals), self._writer(j, journals)
 
     def _reader(self, j: int, journals: Journals) -> Reader:
         if j == 0:

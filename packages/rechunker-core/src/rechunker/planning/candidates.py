@@ -54,7 +54,7 @@ class CandidateOptions(NamedTuple):
 class AxisTable:
     """Counts and sizes along one axis, one column per candidate.
 
-    The figures of a whole plan are products over the axes. `tasks`, `reads`, `box`, `cell`
+    The figures of a whole plan are products over the axes. `tasks`, `reads`, `met`, `box`, `cell`
     and `pieces` have one row per stage; `padded` and `fetched` have a single row.
 
     Parameters
@@ -65,6 +65,8 @@ class AxisTable:
         Number of boxes.
     reads
         Number of reads: source units in stage 0, cells of the previous stage's boxes after that.
+    met
+        Largest number of reads of one box.
     box
         Elements in the largest box.
     cell
@@ -80,6 +82,7 @@ class AxisTable:
     chains: tuple[Chain, ...]
     tasks: npt.NDArray[Any]
     reads: npt.NDArray[Any]
+    met: npt.NDArray[Any]
     box: npt.NDArray[Any]
     cell: npt.NDArray[Any]
     pieces: npt.NDArray[Any]
@@ -131,6 +134,7 @@ def tabulate(
         chains=tuple(chains),
         tasks=rows(lambda j, chain: axis_count(n, chain[j])),
         reads=rows(lambda j, chain: cell_count(n, chain[j - 1] if j else source, chain[j])),
+        met=rows(lambda j, chain: most_met(n, chain[j], chain[j - 1] if j else source)),
         box=rows(lambda j, chain: axis_widest(n, chain[j])),
         cell=rows(lambda j, chain: cell_widest(n, chain[j - 1], chain[j]) if j else 0),
         pieces=rows(lambda j, chain: most_met(n, *chain[j : j + 2]) if chain[j + 1 :] else 1),

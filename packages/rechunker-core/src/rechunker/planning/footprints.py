@@ -56,12 +56,16 @@ class Footprint:
     spill
         Memory held besides the box while a temporary object is written, as a fraction of the box.
     concurrency
-        Number of reads, or of writes, that one task has in flight at the same time, 1 or more.
+        Number of reads, or of writes, that one task has in flight at the same time, 1 or more. A
+        box that meets fewer units has fewer.
     checksum
         Bytes of the checksum that is stored with each cell of a temporary object.
     kept
         Bytes that an encoder freed and that the C library keeps for its thread: they are held
         while the next box is read.
+    trim
+        Decoded bytes read and written after which a task gives back what was freed; None if it does
+        not.
     cell
         Memory held while a cell is read, as a multiple of the cell, 1 or more.
     encode
@@ -89,19 +93,20 @@ class Footprint:
     concurrency: int = 1
     checksum: int = 0
     kept: int = 0
+    trim: int | None = None
     cell: float = 1.0
     encode: float = 0.0
     parts: int = 1
 
     def __post_init__(self) -> None:
-        sizes = (self.read, self.unit or 0, self.write, self.pad, self.checksum)
+        sizes = (self.read, self.unit or 0, self.write, self.pad, self.checksum, self.trim or 0)
         if (
             min(*sizes, self.spill, self.kept, self.encode) < 0
             or min(self.concurrency, self.cell, self.parts) < 1
         ):
             raise ValueError(
-                "read, unit, write, pad, checksum, spill, kept and encode must be 0 or more and "
-                f"concurrency, cell and parts 1 or more, got {self}"
+                "read, unit, write, pad, checksum, spill, kept, trim and encode must be 0 or more "
+                f"and concurrency, cell and parts 1 or more, got {self}"
             )
 
     @classmethod
@@ -133,6 +138,10 @@ class StageSizes(NamedTuple):
         Bytes of the largest cell between this stage and the next; 0 in the last stage.
     pieces
         Largest number of cells that a box is written as.
+    met
+        Largest number of source units, or cells, that a box is read from.
+    units
+        Largest number of target units in a box of the last stage.
     single_read
         Whether every task reads exactly one unit or cell.
     first, last
@@ -148,6 +157,8 @@ class StageSizes(NamedTuple):
     cell: Numbers
     next_cell: Numbers | int
     pieces: Numbers
+    met: Numbers
+    units: Numbers
     single_read: npt.NDArray[np.bool_]
     first: bool
     last: bool
@@ -176,17 +187,40 @@ def smallest_layout(
 def _packed(sizes: StageSizes, fetch: Numbers, footprint: Footprint) -> Numbers:
     if sizes.last:
         store = footprint.write + (footprint.pad if sizes.partial_edges else 0)
-        extra: Numbers = footprint.concurrency * np.maximum(fetch + footprint.kept, store)
+        extra = _in_flight(sizes, fetch, store, footprint)
     else:
-        extra = np.maximum(footprint.concurrency * fetch, _spill_bytes(sizes, footprint))
+        extra = np.maximum(_fetched(sizes, fetch, footprint), _spill_bytes(sizes, footprint))
     return _stored_box(sizes, footprint) + extra
 
 
 def _padded(sizes: StageSizes, fetch: Numbers, footprint: Footprint) -> Numbers | None:
     if not (sizes.last and sizes.partial_edges):
         return None
-    extra: Numbers = footprint.concurrency * np.maximum(fetch + footprint.kept, footprint.write)
-    return sizes.padded_box + extra
+    return sizes.padded_box + _in_flight(sizes, fetch, footprint.write, footprint)
+
+
+def _in_flight(sizes: StageSizes, fetch: Numbers, store: int, footprint: Footprint) -> Numbers:
+    """Return the bytes of all reads, or of all writes, in flight in the last stage."""
+    read = _fetched(sizes, fetch, footprint) + _kept(sizes, footprint)
+    written: Numbers = np.minimum(footprint.concurrency, sizes.units) * store
+    held: Numbers = np.maximum(read, written)
+    return held
+
+
+def _kept(sizes: StageSizes, footprint: Footprint) -> Numbers | int:
+    """Return the bytes that encoders of the boxes before have freed, and that are still held."""
+    if not footprint.kept or footprint.trim is None:
+        return footprint.concurrency * footprint.kept
+    # Each unit that was written has been read as well.
+    since = -(-footprint.trim // max(1, 2 * footprint.pad))
+    held: Numbers = np.minimum(footprint.concurrency, sizes.units + since) * footprint.kept
+    return held
+
+
+def _fetched(sizes: StageSizes, fetch: Numbers, footprint: Footprint) -> Numbers:
+    """Return the bytes of all reads in flight."""
+    held: Numbers = np.minimum(footprint.concurrency, sizes.met) * fetch
+    return held
 
 
 def _view(sizes: StageSizes, fetch: Numbers, footprint: Footprint) -> Numbers | None:
@@ -197,8 +231,10 @@ def _view(sizes: StageSizes, fetch: Numbers, footprint: Footprint) -> Numbers | 
     if sizes.last:
         # Only an equal source unit can be encoded without a copy; a cell is not a target unit.
         copy = 0 if sizes.first and sizes.same_units else footprint.pad
-        store: Numbers | int = footprint.concurrency * (footprint.write + copy)
-        fetch = fetch + footprint.concurrency * footprint.kept
+        store: Numbers | int = np.minimum(footprint.concurrency, sizes.units) * (
+            footprint.write + copy
+        )
+        fetch = fetch + _kept(sizes, footprint)
     else:
         store = _stored_box(sizes, footprint) + _spill_bytes(sizes, footprint)
     return np.where(sizes.single_read, np.maximum(fetch, unit + store), np.inf)

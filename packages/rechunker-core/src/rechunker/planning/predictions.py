@@ -121,6 +121,8 @@ def _predict_stage(problem: Problem, combinations: Combinations, stage: int) -> 
             cell=problem.itemsize * combinations.product("cell", stage),
             next_cell=0 if last else problem.itemsize * combinations.product("cell", stage + 1),
             pieces=pieces,
+            met=combinations.product("met", stage),
+            units=combinations.product("padded") // prod(unit for _, _, unit in problem.axes),
             single_read=(reads == tasks).astype(np.bool_),
             first=stage == 0,
             last=last,

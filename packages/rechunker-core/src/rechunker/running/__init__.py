@@ -8,6 +8,7 @@ from rechunker.running.cores import available_cores
 from rechunker.running.executions import Execution, StoppedError
 from rechunker.running.progress import Progress, reporter
 from rechunker.running.retries import BatchRunner
+from rechunker.running.sharing import run_shared
 
 __all__ = [
     "BATCHES_PER_WORKER",
@@ -21,4 +22,5 @@ __all__ = [
     "least_seconds",
     "refuse_keywords",
     "reporter",
+    "run_shared",
 ]

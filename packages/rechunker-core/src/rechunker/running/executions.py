@@ -81,9 +81,14 @@ class Execution:
         """Whether batches of the execution run in this process."""
         return self.key in _running
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the execution was stopped in this process."""
+        return self.key in _stopped
+
     def check(self) -> None:
         """Raise a `StoppedError` if the execution was stopped in this process."""
-        if self.key in _stopped:
+        if self.is_stopped:
             raise StoppedError("this execution of the plan has ended")
 
     def pause(self, seconds: float) -> None:

@@ -33,7 +33,7 @@ from rechunker.stores.nodes import (
 )
 from rechunker.stores.overlap import contains, identity_of, names_of, outermost
 from rechunker.stores.records import Log, Records
-from rechunker.stores.requests import is_quick, retried, side_by_side, take_retries, until
+from rechunker.stores.requests import is_quick, retried, side_by_side, take_retries
 from rechunker.stores.resolve import is_process_local, options_of_urls, resolve_store
 from rechunker.stores.secrets import hide_secrets, secrets_hidden, without_secrets
 from rechunker.stores.wrappers import unwrap
@@ -91,7 +91,6 @@ __all__ = [
     "side_by_side",
     "take_retries",
     "temp_folder_name",
-    "until",
     "unwrap",
     "without_secrets",
 ]

@@ -10,13 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from zarr.abc.store import Store
 from zarr.storage import LocalStore, MemoryStore, ZipStore
+
+from rechunker.stopping import stopping, until
 
 __all__ = [
     "again",
@@ -27,7 +28,6 @@ __all__ = [
     "run",
     "side_by_side",
     "take_retries",
-    "until",
 ]
 
 S = TypeVar("S")
@@ -79,11 +79,10 @@ log = logging.getLogger("rechunker.stores")
 
 
 class _OfThread(threading.local):
-    """What a thread knows: its retries since they were last taken, and whether it is to stop."""
+    """The retries of a thread since they were last taken."""
 
     def __init__(self) -> None:
         self.retries = 0
-        self.is_stopped: Callable[[], bool] = lambda: False
 
 
 class _Waiting:
@@ -109,16 +108,6 @@ def take_retries() -> int:
     """Return the number of requests that this thread has repeated since the last call."""
     retries, _thread.retries = _thread.retries, 0
     return retries
-
-
-@contextmanager
-def until(is_stopped: Callable[[], bool]) -> Iterator[None]:
-    """Let this thread not try a request again, within a context, once a function returns true."""
-    before, _thread.is_stopped = _thread.is_stopped, is_stopped
-    try:
-        yield
-    finally:
-        _thread.is_stopped = before
 
 
 def is_passing(error: BaseException) -> bool:
@@ -232,7 +221,7 @@ def side_by_side(store: Store, function: Callable[[S], T], items: Iterable[S]) -
     """
     if is_quick(store):
         return [function(item) for item in items]
-    is_stopped, has_failed = _thread.is_stopped, threading.Event()
+    is_stopped, has_failed = stopping(), threading.Event()
 
     def call(item: S) -> tuple[T, int]:
         with until(lambda: has_failed.is_set() or is_stopped()):
@@ -250,7 +239,7 @@ def side_by_side(store: Store, function: Callable[[S], T], items: Iterable[S]) -
 
 def retried(store: Store, function: Callable[[], T]) -> T:
     """Call a function that makes requests by itself, and repeat it after errors that may pass."""
-    waiting = _Waiting(_thread.is_stopped)
+    waiting = _Waiting(stopping())
     patience = _Patience(store, waiting)
     try:
         while True:
@@ -272,7 +261,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """
     from zarr.core.sync import sync
 
-    job, waiting = _Job(coroutine), _Waiting(_thread.is_stopped)
+    job, waiting = _Job(coroutine), _Waiting(stopping())
     token = _waiting.set(waiting)
     try:
         return sync(job.run())
