@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import growth
+import latency
 import plans
 from workloads import WORKLOADS
 
@@ -32,3 +33,17 @@ def test_growth_is_shown_per_byte(tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", [("10 TB", "4GB", 100), ("1 PB", "16GB", 10_000)])
 def test_the_document_shows_the_plans_of_today(case: tuple[str, str, int]) -> None:
     assert plans.line(*case) in DOCUMENT.read_text("utf-8").splitlines()
+
+
+@pytest.mark.parametrize("arrays", [None, 3])
+def test_latency_is_that_of_a_store_that_answers_slowly(arrays: int | None) -> None:
+    case = latency.Case("small", arrays, (40, 20), (4, 20), (40, 2), 10**8)
+    (_, took, planned), (_, ran, run) = latency.measure(case)
+    chunks = 20 * (arrays or 1)
+    assert planned.requests < run.requests
+    assert chunks < run.requests < chunks + 40 + 10 * (arrays or 1)
+    assert run.nbytes > 0
+    assert 2 <= run.most <= 32
+    # No run takes less time than its requests and bytes, with all of them in flight.
+    assert ran > run.least() * latency.IN_FLIGHT / run.most
+    assert took > 0.03
