@@ -6,9 +6,21 @@ from typing import NoReturn
 
 __all__: list[str] = []
 
+_FORMER = (
+    "ExcessiveIOWarning",
+    "MAX_STAGES",
+    "calculate_shared_chunks",
+    "calculate_single_stage_io_ops",
+    "calculate_stage_chunks",
+    "consolidate_chunks",
+    "multistage_rechunking_plan",
+    "prod",
+    "rechunking_plan",
+)
+
 
 def __getattr__(name: str) -> NoReturn:
-    if name.startswith("_"):
+    if name not in _FORMER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     # An AttributeError would become an ImportError without this message.
     raise ImportError(
