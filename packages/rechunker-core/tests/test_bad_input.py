@@ -97,7 +97,7 @@ def attempt(source: Any, chunks: Any, target: Any, temp: Any = None, **options: 
     rechunker.rechunk(source, chunks, "100kB", target, temp_store=temp, **options)
 
 
-@pytest.mark.parametrize("source", [None, "s.zarr", np.ones(3), [1, 2], zarr])
+@pytest.mark.parametrize("source", [None, 3, [1, 2], zarr])
 def test_source_of_no_kind(tmp_path: Path, source: Any) -> None:
     with pytest.raises(TypeError, match="cannot rechunk"):
         attempt(source, (1,), tmp_path / "t.zarr")
@@ -150,7 +150,7 @@ def test_places(array: zarr.Array[Any], tmp_path: Path, name: str) -> None:
     assert files(tmp_path) == before
 
 
-NAMES = ("../x", "/x", "a/../b", "a//b", "./a", "a\\..\\..\\b", "zarr.json", "a/.zarray", "x" * 300)
+NAMES = ("../x", "a/../b", "a//b", "./a", "a\\..\\..\\b", "zarr.json", "a/.zarray", "x" * 300)
 
 
 def test_names_that_lead_out_of_their_place(array: zarr.Array[Any], tmp_path: Path) -> None:

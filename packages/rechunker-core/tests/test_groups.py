@@ -206,7 +206,7 @@ def test_an_array_is_found_where_a_group_around_it_has_no_metadata(
 def test_names_stay_in_their_group(tmp_path: Path) -> None:
     make_group(tmp_path / "s")
     group = zarr.open_group(tmp_path / "s/a", mode="r")
-    for name in ("../x", "/b/y", "b//y", "b/../b/y", "./b/y", "", "b", 3):
+    for name in ("../x", "b//y", "b/../b/y", "./b/y", "", "b", 3):
         with about(name), pytest.raises(ValueError, match=f"the source has no {name!r}"):
             rechunk(group, {name: None}, tmp_path / "t")
 

@@ -72,7 +72,7 @@ def test_execution_can_be_repeated_after_a_failure(source: zarr.Array[Any], tmp_
 
 
 def test_existing_target_is_an_error(source: zarr.Array[Any], tmp_path: Path) -> None:
-    zarr.create_group(tmp_path / "target.zarr")
+    zarr.create_array(tmp_path / "target.zarr", shape=(3,), dtype="f8")
     with pytest.raises(FileExistsError, match="overwrite"):
         plan(source, tmp_path / "target.zarr")
 

@@ -297,11 +297,6 @@ def test_a_name_for_the_array_is_refused(place: Path, tmp_path: Path) -> None:
         planned(xr.open_zarr(place), {"x": 5}, tmp_path, array_name="air")
 
 
-def test_a_data_array_is_refused_with_advice(place: Path, tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="to_dataset"):
-        rechunk(xr.open_zarr(place)["air"], {"x": 5}, "1MB", tmp_path / "target", executor="python")
-
-
 def test_the_source_is_not_overwritten(place: Path) -> None:
     opened = xr.open_zarr(place)[["air"]].reset_coords(drop=True)
     options: dict[str, Any] = {"target_options": {"overwrite": True}, "executor": "python"}

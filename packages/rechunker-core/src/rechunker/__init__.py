@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -71,3 +73,26 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _warn_of_former() -> None:
+    """Warn if the distribution `rechunker`, up to version 0.5, is installed in this very folder.
+
+    Some of its modules are still there, and uninstalling it later would delete ours.
+    """
+    try:
+        former = distribution("rechunker")
+        theirs = former.locate_file("rechunker/__init__.py")
+        if not os.path.samefile(str(theirs), __file__):
+            return
+    except (PackageNotFoundError, OSError):
+        return
+    warnings.warn(
+        f"rechunker {former.version} is installed in the same folder as rechunker-core, and each "
+        "of them breaks the other: run pip uninstall rechunker rechunker-core, then install "
+        "rechunker-core again",
+        stacklevel=3,
+    )
+
+
+_warn_of_former()

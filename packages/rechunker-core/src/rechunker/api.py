@@ -11,15 +11,18 @@ from rechunker.jobs import (
     Parallelism,
     Run,
     TargetJob,
-    check_array_name,
     check_places,
+    format_around,
+    format_of_group,
+    is_reachable,
+    name_in_group,
     plan_target,
     temp_places,
 )
 from rechunker.plugins import get_executor
 from rechunker.rechunked import Intermediate, Rechunked
 from rechunker.sizes import parse_bytes
-from rechunker.sources import hierarchy_of
+from rechunker.sources import hierarchy_of, open_source
 from rechunker.stores import options_of_urls, resolve_store, secrets_hidden
 from rechunker.types import Executor
 
@@ -90,7 +93,9 @@ def rechunk(
     Parameters
     ----------
     source
-        A `zarr.Array`, `zarr.Group`, `dask.array.Array`, `xarray.Dataset` or `xarray.DataTree`.
+        A `zarr.Array`, `zarr.Group`, `dask.array.Array`, `numpy.ndarray`, `xarray.Dataset`,
+        `xarray.DataArray` or `xarray.DataTree`; or a path, a URL, a store or a mapping that holds a
+        Zarr array or group.
     target_chunks
         Chunk shapes of the target in elements; -1 means the whole axis.
 
@@ -100,37 +105,42 @@ def rechunk(
           keep the chunks.
         - DataTree: a dict of sizes by dimension name, a dict by node path of what a dataset takes,
           or a dict of chunks by variable path; None to keep the chunks.
+        - DataArray: one size per axis, or what a dataset takes.
     max_mem
         Memory limit per task in bytes, including chunks being read, decoded, encoded or written:
         an integer or a string such as ``"500MB"`` or ``"1GiB"``.
     target_store
         Where to write the target: a path, a URL, a mutable mapping, a Zarr store or a
-        `zarr.Group`.
+        `zarr.Group`. To a group that is there, arrays are added, and everything else in it stays.
     target_options
         Options of the target that differ from the source.
 
         - Array: keyword arguments of `zarr.create_array` such as `compressors`, `filters`,
           `serializer`, `shards`, `fill_value`, `order` or `zarr_format`; and `overwrite`, True to
           replace an existing target.
-        - Group: a dict of such options by array path; also `overwrite` for the whole target.
+        - Group: a dict of such options by array path; also `overwrite` for the whole target, True
+          to delete everything at a path or in a store first. A `zarr.Group` stays, and loses only
+          the arrays that are written.
         - Dataset: a dict of encodings by variable name, as in `xarray.Dataset.to_zarr`, that update
           the encodings of the source; also `overwrite` and `zarr_format` for the whole target.
         - DataTree: a dict by node path of dicts of encodings; also `overwrite` and `zarr_format`.
     temp_store
         Where to write temporary objects if the plan needs any: a path, a URL, a mutable mapping or
-        a Zarr store. They are deleted at the end of the execution.
+        a Zarr store. They are deleted at the end of the execution; the folder stays, and may be
+        deleted then.
     temp_options
         Options of the temporary objects, in the form of `target_options`. Only the compressor is
         used; ignored for datasets. By default the compressor in `target_options`.
     executor
         Name of an executor or an `Executor` instance. By default ``"dask"`` if rechunker-dask is
-        installed, otherwise ``"python"``.
+        installed and its tasks can reach all stores, otherwise ``"python"``.
     array_name
-        Name of the target array in `target_store`. Required if the source is an array and
-        `target_store` is a `zarr.Group`, not allowed otherwise.
+        Name of the target array in `target_store`. Required if the source is an array and there is
+        a group at `target_store`, not allowed otherwise; ignored if `temp_store` alone is a
+        `zarr.Group`.
     storage_options
-        Arguments with which fsspec or obstore opens `target_store` and `temp_store` where they are
-        URLs, such as credentials. Anything else brings its own.
+        Arguments with which fsspec or obstore opens `source`, `target_store` and `temp_store` where
+        they are URLs, such as credentials. Anything else brings its own.
 
     Returns
     -------
@@ -142,7 +152,12 @@ def rechunk(
     MemoryLimitError
         If no plan fits in `max_mem`; the message says how much would be enough.
     FileExistsError
-        If there is already an array or group at the target, and `overwrite` is not set.
+        If there is already an array at the target, and `overwrite` is not set, or a group where an
+        array is to go.
+    FileNotFoundError
+        If the source is a place at which there is no array and no group.
+    TargetInUseError
+        If there is a group at the target, and another run writes to it as its own target.
     ValueError
         If chunks, options or a size are invalid, stores overlap or cannot be reached by the tasks
         of the executor, a temporary store is needed but missing, or the executor is not installed.
@@ -168,20 +183,25 @@ def rechunk(
     with secrets_hidden():
         memory = parse_bytes(max_mem)
         engine = get_executor(executor)
-        options = options_of_urls(storage_options, target_store=target_store, temp_store=temp_store)
-        group = target_store if isinstance(target_store, zarr.Group) else None
+        options = options_of_urls(
+            storage_options, source=source, target_store=target_store, temp_store=temp_store
+        )
+        source = open_source(source, options["source"])
         place = resolve_store(target_store, storage_options=options["target_store"])
         temp_place = None
         if temp_store is not None:
             temp_place = resolve_store(temp_store, storage_options=options["temp_store"])
-        zarr_format = group.metadata.zarr_format if group is not None else None
+        group_format = format_of_group(target_store, place, target_options, array_name)
+        zarr_format = group_format or format_around(place)
         hierarchy = hierarchy_of(source, target_chunks, target_options, zarr_format)
-        check_array_name(hierarchy, group, array_name)
-        if array_name is not None:
-            place = place / array_name
+        name = name_in_group(hierarchy, place, group_format, array_name, temp_store)
+        if name is not None:
+            place = place / name
+        if executor is None and not is_reachable(engine, hierarchy, place, temp_place):
+            engine = get_executor("python")
         temp = temp_places(hierarchy, temp_place, temp_options, target_options)
         check_places(hierarchy, place, temp_place, engine)
-        into_group = group is not None and array_name is None
+        into_group = group_format is not None
 
         def planned(parallelism: Parallelism) -> TargetJob:
             return plan_target(hierarchy, place, temp, memory, parallelism, into_group=into_group)

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from rechunker.traffic import Traffic
 
@@ -260,3 +260,18 @@ class Executor(ABC, Generic[Plan]):
 
 
 CopySpecExecutor = Executor
+
+# What Rechunker 0.5 had here for its executors.
+_FORMER = ("ArrayProxy", "MultiStagePipeline", "ParallelPipelines", "Pipeline", "PipelineExecutor")
+
+
+def __getattr__(name: str) -> NoReturn:
+    if name not in _FORMER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # An AttributeError would become an ImportError without this message.
+    raise ImportError(
+        f"{__name__}.{name} is gone since Rechunker 1.0: an executor gets copy specs "
+        f"({__name__}.CopySpec), whose stages are functions of an integer; see "
+        "docs/writing-an-executor.md",
+        name=f"{__name__}.{name}",
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from rechunker.jobs.array_plan import Parallelism
-from rechunker.jobs.checks import check_array_name, check_places
+from rechunker.jobs.checks import check_places, is_reachable
 from rechunker.jobs.equality import VerificationError
+from rechunker.jobs.group_of_target import format_around, format_of_group, name_in_group
 from rechunker.jobs.resuming import ResumeError
 from rechunker.jobs.run import Run
 from rechunker.jobs.target_job import TargetJob
@@ -17,8 +18,11 @@ __all__ = [
     "Run",
     "TargetJob",
     "VerificationError",
-    "check_array_name",
     "check_places",
+    "format_around",
+    "format_of_group",
+    "is_reachable",
+    "name_in_group",
     "plan_target",
     "temp_places",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import zarr
 from zarr.storage import StorePath, ZipStore
 
 from rechunker.sources import Hierarchy
@@ -22,47 +21,7 @@ from rechunker.stores import (
 )
 from rechunker.types import Executor
 
-__all__ = ["check_array_name", "check_places"]
-
-
-def check_array_name(
-    hierarchy: Hierarchy, group: zarr.Group | None, array_name: str | None
-) -> None:
-    """Check that `array_name` is given if it is needed, and only then.
-
-    Parameters
-    ----------
-    hierarchy
-        Arrays and groups of the target.
-    group
-        The `target_store`, if it is a group.
-    array_name
-        Name of the target array in that group.
-
-    Raises
-    ------
-    ValueError
-        If the name is missing or superfluous.
-    TypeError
-        If it is not a string.
-    """
-    is_group = hierarchy.groups is not None
-    if is_group or group is None:
-        if array_name is not None:
-            why = (
-                "the arrays of the source have names of their own"
-                if is_group
-                else "target_store is no group"
-            )
-            raise ValueError(f"array_name={array_name!r} is not needed: {why}; leave it out")
-    elif not array_name:
-        raise ValueError(
-            f"target_store is a group, {group}: give array_name, the name of the array in it"
-        )
-    elif not isinstance(array_name, str):
-        raise TypeError(f"array_name must be a string, got {array_name!r}")
-    else:
-        _check_name(array_name, "array_name")
+__all__ = ["check_name", "check_path", "check_places", "is_reachable"]
 
 
 def check_places(
@@ -113,22 +72,50 @@ def _check_names(hierarchy: Hierarchy, place: StorePath, temp: StorePath | None)
     """Check that no name leads out of its place, or is too long for the disk."""
     for word, where in (("target_store", place), ("temp_store", temp)):
         if where is not None:
-            _check_path(where, word)
+            check_path(where, word)
     for name in {*(request.name for request in hierarchy.arrays), *(hierarchy.groups or {})}:
         if name:
-            _check_name(name, "the source: the name")
-            _check_path(place / name, f"{name!r} in target_store")
+            check_name(name, "the source: the name")
+            check_path(place / name, f"{name!r} in target_store")
 
 
-def _check_path(place: StorePath, what: str) -> None:
+def check_path(place: StorePath, what: str) -> None:
+    """Check that a place lies within its store, and that its names are not too long for a disk.
+
+    Parameters
+    ----------
+    place
+        Place in a store.
+    what
+        What error messages call it.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
     path = disk_path(place)
     if place.path:
-        _check_name(place.path, f"{what}: the path")
+        check_name(place.path, f"{what}: the path")
     if path is not None:
         check_name_on_disk(path, what)
 
 
-def _check_name(name: str, what: str) -> None:
+def check_name(name: str, what: str) -> None:
+    """Check that a path does not lead out of its group, and names no object of Zarr or of a run.
+
+    Parameters
+    ----------
+    name
+        Path of an array or a group.
+    what
+        What error messages call it.
+
+    Raises
+    ------
+    ValueError
+        If it does.
+    """
     parts = name.replace("\\", "/").split("/")  # Zarr takes both for separators
     if {"", ".", ".."} & {*parts}:
         raise ValueError(
@@ -167,6 +154,24 @@ def _check_origin(origin: StorePath, place: StorePath, temp: StorePath | None) -
         raise ValueError(
             f"temp_store {temp} is the source {origin} or lies in it; choose another temp_store"
         )
+
+
+def is_reachable(executor: Executor[Any], hierarchy: Hierarchy, *places: StorePath | None) -> bool:
+    """Return whether the tasks of an executor can reach the sources and some places.
+
+    Parameters
+    ----------
+    executor
+        What may run the plan.
+    hierarchy
+        Arrays and groups of the target, with the places of the sources.
+    *places
+        Places of the target and of temporary objects; None for those that there are not.
+    """
+    if executor.shares_memory:
+        return True
+    all_places = [place for place in (*places, *hierarchy.origins) if place is not None]
+    return not any(is_process_local(place.store) for place in all_places)
 
 
 def _check_reachable(executor: Executor[Any], name: str, place: StorePath | None) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any, TypeAlias
 
 import zarr
-from zarr.storage import StorePath
+from zarr.storage import LocalStore, StorePath
 
 from rechunker.metadata import Document, group_files, metadata_files
 from rechunker.sources import Hierarchy
-from rechunker.stores import find_node, read_member, side_by_side
+from rechunker.stores import find_node, read_member, side_by_side, unwrap
 
-__all__ = ["Documents", "Published"]
+__all__ = ["Documents", "Published", "parents"]
 
 Documents: TypeAlias = tuple[tuple[str, bytes], ...]
 """Keys and contents of objects that may be written in any order."""
@@ -71,7 +71,7 @@ class Published:
         made = dict(zip(groups, files, strict=True))
         for _, paths in groupby(sorted(made, key=_depth, reverse=True), _depth):
             yield [(self.place / path, made[path]) for path in paths]
-        for parent in _parents(self.place):
+        for parent in parents(self.place):
             if find_node(parent) is None:
                 document: Document = {"zarr_format": zarr_format, "attributes": {}}
                 yield [(parent, group_files(document, zarr_format))]
@@ -90,17 +90,17 @@ class Published:
     def _is_replaced(self, place: StorePath) -> bool:
         return place in [self.place / root for root in self.replaced]
 
-    def consolidated(self) -> Iterator[str]:
-        """Yield the paths of groups whose consolidated metadata must be written or updated."""
+    def consolidated(self) -> Iterator[StorePath]:
+        """Yield the places of groups whose consolidated metadata must be written or updated."""
         there = [] if self._is_replaced(self.place) else [self.place]
         if self.hierarchy.consolidated:
-            yield self.place.path
+            yield self.place
             there = []
-        for place in (*there, *_parents(self.place)):
+        for place in (*there, *parents(self.place), *_groups_around(self.place)):
             if _is_group(place):
                 group = zarr.open_group(place, mode="r")
                 if group.metadata.consolidated_metadata is not None:
-                    yield place.path
+                    yield place
 
 
 def _is_group(place: StorePath) -> bool:
@@ -112,7 +112,21 @@ def _depth(path: str) -> int:
     return path.count("/") + bool(path)
 
 
-def _parents(place: StorePath) -> list[StorePath]:
-    """Return the places of all groups around a node, the innermost first."""
+def parents(place: StorePath) -> list[StorePath]:
+    """Return the places of all groups around a node in its store, the innermost first.
+
+    Parameters
+    ----------
+    place
+        Place of the node.
+    """
     parts = [part for part in place.path.split("/") if part]
     return [StorePath(place.store, "/".join(parts[:n])) for n in reversed(range(len(parts)))]
+
+
+def _groups_around(place: StorePath) -> Iterator[StorePath]:
+    """Yield the groups in the folders around that of a store on disk, the innermost first."""
+    store = unwrap(place.store)
+    folders = store.root.absolute().parents if isinstance(store, LocalStore) else ()
+    around = (StorePath(LocalStore(folder)) for folder in folders)
+    yield from takewhile(_is_group, around)

@@ -29,6 +29,7 @@ from rechunker.stores import (
     TargetInUseError,
     access,
     check_unchanged,
+    make_folder,
     retried,
     side_by_side,
 )
@@ -194,9 +195,12 @@ class Finish:
     documents
         Keys and contents, in rounds: children before parents.
     consolidate
-        Paths of the groups whose metadata are consolidated.
+        Places of the groups whose metadata are consolidated, the innermost first.
     temp
         Folder to delete; None if there is none.
+    temp_store
+        Where temporary objects may go, whether there are any or not: callers remove it at the end,
+        and it is an error to remove a folder that is not there. None if there is no temp store.
     journal
         Journal of the run; None if the target can hold none.
     checks
@@ -207,8 +211,9 @@ class Finish:
     roots: tuple[Root, ...]
     sources: Sources
     documents: tuple[Documents, ...]
-    consolidate: tuple[str, ...] = ()
+    consolidate: tuple[StorePath, ...] = ()
     temp: StorePath | None = None
+    temp_store: StorePath | None = None
     journal: Journal | None = None
     checks: tuple[Check, ...] = ()
 
@@ -235,14 +240,15 @@ class Finish:
             self.journal.set_copied()
         for documents in self.documents:
             side_by_side(self.store, self._put, documents)
-        for path in self.consolidate:
+        for place in self.consolidate:
             with quiet():
-                place = StorePath(self.store, path)
-                retried(self.store, partial(zarr.consolidate_metadata, place))
+                retried(place.store, partial(zarr.consolidate_metadata, place))
         for root in self.roots:
             root.renew()
         if self.temp is not None:
             access.delete_dir(self.temp.store, self.temp.path)
+        if self.temp_store is not None:
+            make_folder(self.temp_store)
         if self.journal is not None:
             self.journal.delete()
         for claim in claims:

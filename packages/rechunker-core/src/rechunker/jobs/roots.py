@@ -16,6 +16,7 @@ from rechunker.stores import (
     CLAIM,
     JOURNAL,
     METADATA,
+    NODES_V2,
     Claim,
     Holder,
     Journal,
@@ -28,7 +29,7 @@ from rechunker.stores import (
     without_secrets,
 )
 
-__all__ = ["Root"]
+__all__ = ["Root", "is_below", "is_node"]
 
 # Names of chunks, or of the folders that hold them, and what a LocalStore leaves of a write that
 # was killed.
@@ -51,6 +52,8 @@ class Root:
         Metadata of what was there when the plan was made; None if there was nothing.
     digest
         Digest of the metadata that this plan writes (`rechunker.stores.digest_of`).
+    own
+        Keys of the metadata of all arrays and groups that it writes there, without attributes.
     overwrite
         Whether what is there may be deleted.
     claim
@@ -61,6 +64,7 @@ class Root:
     arrays: tuple[StorePath, ...]
     planned: bytes | None
     digest: str
+    own: frozenset[str]
     overwrite: bool
     claim: Claim | None
 
@@ -79,14 +83,14 @@ class Root:
         TargetInUseError
             If another run writes there.
         """
+        if self.claim is not None and self.claim.holder() is None and self.is_published():
+            return None  # this task is run again, after the last one has given the target free
         if not is_copied:
             self._check()
         if self.claim is None:
             if find_node(self.place) is not None:
                 access.delete_dir(self.place.store, self.place.path)  # raises, and says why
             return None
-        if self.claim.holder() is None and self.is_published():
-            return None  # this task is run again, after the last one has given the target free
         holder = self.claim.take(overwrite=self.overwrite)
         return None if holder.cleared else holder
 
@@ -94,13 +98,21 @@ class Root:
         node = find_node(self.place)
         if self.overwrite or (node is not None and node.metadata == self.planned):
             return
-        if self.is_published():
+        nodes = self.nodes()
+        if self.is_published() and (not nodes or self.own == frozenset(filter(is_node, nodes))):
             return  # this plan is executed once more
-        if node is not None or self.nodes():
+        shown = without_secrets(self.place)
+        if node is not None:
             raise FileExistsError(
-                f"there is {node or 'an array or a group'} in {without_secrets(self.place)} that "
-                "was not there when rechunk() was called; choose another target_store, or give "
-                "target_options={'overwrite': True}"
+                f"there is {node} in {shown} that was not there when rechunk() was called, or that "
+                "holds more than this plan has written; call rechunk() again, or choose another "
+                "target_store"
+            )
+        if nodes:
+            raise FileExistsError(
+                f"there is an array or a group in {shown}, which itself is no group, so that it "
+                "would be deleted; choose another target_store, or call zarr.create_group() there "
+                "to have the target added to the group"
             )
 
     @property
@@ -225,6 +237,16 @@ def _order(key: str) -> tuple[int, int]:
 
 def _is_partial(key: str) -> bool:
     return _PARTIAL.search(key) is not None
+
+
+def is_below(key: str, place: StorePath) -> bool:
+    """Return whether a key is that of an object at a place, or below it."""
+    return key.startswith(_below(place))
+
+
+def is_node(key: str) -> bool:
+    """Return whether an object makes an array or a group of what is around it."""
+    return _name(key) in ("zarr.json", *NODES_V2)
 
 
 def _is_metadata(key: str) -> bool:

@@ -20,7 +20,7 @@ from rechunker.jobs.job import ArrayJob, Journals
 from rechunker.jobs.published import Documents, Published
 from rechunker.jobs.publishing import Finish, Sources, Start
 from rechunker.jobs.resuming import Resumption
-from rechunker.jobs.roots import Root
+from rechunker.jobs.roots import Root, is_below, is_node
 from rechunker.metadata import array_from_document, quiet
 from rechunker.sources import Hierarchy
 from rechunker.stores import (
@@ -60,6 +60,8 @@ class TargetJob:
         Memory limit per task in bytes.
     parallelism
         What the plan was made for.
+    temp
+        Where temporary objects may go; None if there is no temp store.
     """
 
     place: StorePath
@@ -70,6 +72,7 @@ class TargetJob:
     run: str
     max_mem: int
     parallelism: Parallelism
+    temp: StorePath | None = None
 
     def specs(self, *, verify: bool = False) -> Iterator[CopySpec]:
         """Yield one copy spec per array, and last the one that starts and finishes the whole.
@@ -176,14 +179,16 @@ class TargetJob:
         for root in self.roots:
             place = self.place / root
             names = ("zarr.json", ".zarray", ".zgroup")
-            (metadata,) = (documents[k] for n in names if (k := (place / n).path) in documents)
+            (key,) = (key for name in names if (key := (place / name).path) in documents)
+            below = documents if root == "" else (key,)  # nothing is below an array
             yield Root(
                 place=place,
                 arrays=tuple(
                     self.place / job.name for job in self.jobs if self._root_of(job.name) == root
                 ),
                 planned=self.replaced.get(root),
-                digest=digest_of(metadata),
+                digest=digest_of(documents[key]),
+                own=frozenset(key for key in below if is_node(key) and is_below(key, place)),
                 overwrite=self._may_replace(root),
                 claim=self.claim(root),
             )
@@ -215,6 +220,7 @@ class TargetJob:
             documents,
             tuple(published.consolidated()),
             temp and temp[1],
+            self.temp,
             self.journal,
         )
 

@@ -10,19 +10,13 @@ from zarr.storage import StorePath
 
 from rechunker.copying import StoredArray
 from rechunker.jobs.array_plan import Parallelism, plan_job
+from rechunker.jobs.group_of_target import is_unfinished
 from rechunker.jobs.job import ArrayJob, TempPlace
 from rechunker.jobs.target_job import TargetJob
 from rechunker.sources import Hierarchy
-from rechunker.stores import COPIED, Journal, find_node, side_by_side, temp_folder_name
+from rechunker.stores import Node, find_node, side_by_side, temp_folder_name, without_secrets
 
 __all__ = ["plan_target"]
-
-
-def _is_unfinished(place: StorePath) -> bool:
-    """Return whether a run has died while it published what is at a place."""
-    if not place.store.supports_listing or not place.store.supports_deletes:
-        return False
-    return bool((Journal(place).facts() or {}).get(COPIED))
 
 
 def plan_target(
@@ -75,7 +69,9 @@ def plan_target(
         for request in hierarchy.arrays
     )
     jobs = tuple(_in_one_folder(jobs))
-    return TargetJob(place, hierarchy, jobs, replaced, roots, uuid4().hex, max_mem, parallelism)
+    temp_store = next((it.path for it in (temp or {}).values()), None)
+    run = uuid4().hex
+    return TargetJob(place, hierarchy, jobs, replaced, roots, run, max_mem, parallelism, temp_store)
 
 
 def _in_one_folder(jobs: Sequence[ArrayJob]) -> Iterator[ArrayJob]:
@@ -95,10 +91,18 @@ def _replaced(
         if node is None:
             continue
         if not {"", root} & hierarchy.overwrite:
-            if _is_unfinished(place / roots[0]):
+            if is_unfinished(place / roots[0]):
                 continue
-            raise FileExistsError(
-                f"there is {node} at {there} already; choose another target_store, or give "
-                "target_options={'overwrite': True} to have execute() replace it"
-            )
+            raise FileExistsError(_in_the_way(node, there, root))
         yield root, node.metadata
+
+
+def _in_the_way(node: Node, place: StorePath, root: str) -> str:
+    """Return what to do about a node that nobody has said may be replaced."""
+    found = f"there is {node} at {without_secrets(place)} already"
+    if node.kind == "group":  # whatever else is in it would be deleted with it
+        return f"{found}; choose another target_store or name, or move that group away"
+    option = "target_options={'overwrite': True}"
+    if root:
+        option = f"'overwrite': True in the target_options of {root!r}"
+    return f"{found}; choose another target_store, or give {option} to have execute() replace it"

@@ -27,7 +27,7 @@ from rechunker.metadata import (
     parse_options,
     quiet,
 )
-from rechunker.sources import ArrayRequest, Hierarchy
+from rechunker.sources import ArrayRequest, Hierarchy, by_path
 
 __all__ = ["temp_places"]
 
@@ -61,6 +61,8 @@ def temp_places(
         strict, options = False, None
     if path is None:
         return None
+    if hierarchy.groups is not None:
+        options = by_path(options, "temp_options" if strict else "target_options")
     places = {}
     for request in hierarchy.arrays:
         own = (options or {}).get(request.name) if hierarchy.groups is not None else options

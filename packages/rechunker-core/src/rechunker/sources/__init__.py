@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.dask import DaskReader, check_block
-from rechunker.sources.kinds import hierarchy_of
+from rechunker.sources.kinds import hierarchy_of, open_source
 from rechunker.sources.numpy_array import numpy_source
+from rechunker.sources.paths import by_path
 
 __all__ = [
     "ArrayRequest",
     "DaskReader",
     "Hierarchy",
     "SourceArray",
+    "by_path",
     "check_block",
     "hierarchy_of",
     "numpy_source",
+    "open_source",
 ]

@@ -1,9 +1,9 @@
-"""NumPy arrays as sources: the variables of a dataset that are in memory."""
+"""NumPy arrays as sources: given as they are, or the variables of a dataset that are in memory."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,11 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rechunker.copying import Lane, Piece, Reader, is_variable_length
+from rechunker.metadata import chunk_shapes, normalize_chunks, parse_options, target_document
 from rechunker.planning import Box, Grid, block
-from rechunker.sources.base import SourceArray
+from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
+from rechunker.sources.default_array import array_in_memory
 from rechunker.sources.element_size import average_bytes, with_margin
+from rechunker.stores import absolute_origins
 
-__all__ = ["NumpyReader", "numpy_source"]
+__all__ = ["NumpyReader", "numpy_hierarchy", "numpy_source"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,4 +90,52 @@ def numpy_source(values: npt.NDArray[Any], unit: tuple[int, ...]) -> SourceArray
         grid=unit,
         read_bytes=0,
         unit_bytes=None,  # tasks copy into a buffer, so units at the edge have room for padding
+    )
+
+
+def numpy_hierarchy(
+    values: npt.NDArray[Any], chunks: Any, options: Mapping[str, Any] | None, zarr_format: Any
+) -> Hierarchy:
+    """Return the hierarchy of an array in memory: a single array.
+
+    Parameters
+    ----------
+    values
+        Array to read, which travels with the plan.
+    chunks
+        Target chunks: one size per axis, or sizes by name in ``dimension_names``; None for a single
+        chunk.
+    options
+        Keywords of `zarr.create_array`.
+    zarr_format
+        Zarr format of the group that will hold the target; None if there is no such group.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the array is masked, or the chunks or the options are not allowed for it.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(
+            "the source is a masked array, and Zarr stores no masks; fill it with its filled(...)"
+        )
+    parsed = parse_options(options).in_group(zarr_format)
+    names = parsed.named.get("dimension_names")
+    target_chunks = normalize_chunks(chunks, values.shape, names, values.shape)
+    template = array_in_memory(values, target_chunks, parsed)
+    document = target_document(template, target_chunks, parsed)
+    unit = chunk_shapes(document).stored
+    return Hierarchy(
+        arrays=(
+            ArrayRequest(
+                "",
+                numpy_source(np.asarray(values), unit),
+                document,
+                bool(parsed.write_empty_chunks),
+            ),
+        ),
+        groups=None,
+        zarr_format=document["zarr_format"],
+        overwrite=frozenset([""] if parsed.overwrite else []),
+        origins=absolute_origins([values]),
     )

@@ -19,6 +19,7 @@ from rechunker.metadata import (
 )
 from rechunker.sources.base import Hierarchy
 from rechunker.sources.looks import look_at, opened_member
+from rechunker.sources.paths import by_path
 from rechunker.sources.zarr_array import request_array
 from rechunker.stores import Member, absolute_place, find_members
 
@@ -46,6 +47,7 @@ def group_hierarchy(
     TypeError, ValueError
         If `chunks` or `options` is not a dict by path of an array, or an entry is not allowed.
     """
+    chunks, options = by_path(chunks, "target_chunks"), by_path(options, "target_options")
     place = absolute_place(group.store_path)
     members = find_members(
         place, group.metadata.zarr_format, chunks if isinstance(chunks, Mapping) else ()

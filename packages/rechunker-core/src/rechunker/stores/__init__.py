@@ -10,7 +10,7 @@ from rechunker.stores.absolute import (
     absolute_place,
 )
 from rechunker.stores.claims import CLAIM, Claim, ClaimWatch, TargetInUseError
-from rechunker.stores.disk import check_name_on_disk, check_writable, disk_path
+from rechunker.stores.disk import check_name_on_disk, check_writable, disk_path, make_folder
 from rechunker.stores.holders import Holder, Known, boot_id
 from rechunker.stores.journal import COPIED, JOURNAL, NO_EPOCH, Journal, StageJournal, StageRecords
 from rechunker.stores.leftovers import (
@@ -24,6 +24,7 @@ from rechunker.stores.marks import Mark
 from rechunker.stores.members import Member, find_members, read_member
 from rechunker.stores.nodes import (
     METADATA,
+    NODES_V2,
     Node,
     check_unchanged,
     digest_of,
@@ -44,6 +45,7 @@ __all__ = [
     "DIGEST_FOLDER",
     "JOURNAL",
     "METADATA",
+    "NODES_V2",
     "NO_EPOCH",
     "Claim",
     "ClaimWatch",
@@ -79,6 +81,7 @@ __all__ = [
     "is_process_local",
     "is_quick",
     "leftovers",
+    "make_folder",
     "names_of",
     "node_digest",
     "options_of_urls",

@@ -12,7 +12,14 @@ from zarr.storage import FsspecStore, LocalStore, ObjectStore, StorePath, ZipSto
 from rechunker.stores.filesystems import innermost, protocols
 from rechunker.stores.wrappers import unwrap
 
-__all__ = ["check_name_on_disk", "check_writable", "disk_path", "is_within", "physical_parts"]
+__all__ = [
+    "check_name_on_disk",
+    "check_writable",
+    "disk_path",
+    "is_within",
+    "make_folder",
+    "physical_parts",
+]
 
 _MOUNTS = Path("/proc/self/mountinfo")  # Linux: proc_pid_mountinfo(5)
 
@@ -36,6 +43,19 @@ def disk_path(place: StorePath) -> Path | None:
     elif isinstance(store, ObjectStore) and type(store.store).__name__ == "LocalStore":
         root = getattr(store.store, "prefix", None) or "/"
     return None if root is None else Path(root).joinpath(*place.path.split("/"))
+
+
+def make_folder(place: StorePath) -> None:
+    """Make the folder of a place, if it lies on disk and is no archive.
+
+    Parameters
+    ----------
+    place
+        Place in a store of any kind.
+    """
+    path = disk_path(place)
+    if path is not None and not isinstance(unwrap(place.store), ZipStore):
+        path.mkdir(parents=True, exist_ok=True)
 
 
 def physical_parts(path: Path) -> tuple[str, ...]:

@@ -7,22 +7,12 @@ from typing import Any
 
 import numpy as np
 import zarr
-from zarr.storage import StorePath
 
-from rechunker.sources import SourceArray, hierarchy_of, numpy_source
-from rechunker.stores import (
-    find_members,
-    find_node,
-    is_process_local,
-    resolve_store,
-    without_secrets,
-)
+from rechunker.sources import SourceArray, hierarchy_of, numpy_source, open_source
+from rechunker.stores import find_members, is_process_local
 from rechunker.types import Executor
 
 __all__ = ["check_reachable", "side_of"]
-
-# Names of the kinds of values that are not places.
-_OPENED = (zarr.Array, zarr.Group)
 
 
 def side_of(
@@ -45,27 +35,13 @@ def side_of(
     """
     if isinstance(values, np.ndarray):
         return {"": numpy_source(values, tuple(max(1, n) for n in values.shape))}
-    opened = values
-    if not _has_values(values):
-        opened = _open(resolve_store(values, storage_options=storage_options))
+    opened = open_source(values, storage_options)
     chunks = None
     if isinstance(opened, zarr.Group):
         members = find_members(opened.store_path, opened.metadata.zarr_format, ())
         chunks = dict.fromkeys(name for name, member in members.items() if member.kind == "array")
     hierarchy = hierarchy_of(opened, chunks, None, None)
     return {request.name: request.source for request in hierarchy.arrays}
-
-
-def _has_values(values: Any) -> bool:
-    module = type(values).__module__.partition(".")[0]
-    return isinstance(values, _OPENED) or module in ("dask", "xarray")
-
-
-def _open(place: StorePath) -> zarr.Array[Any] | zarr.Group:
-    if find_node(place) is None:
-        shown = without_secrets(place)
-        raise FileNotFoundError(f"there is no Zarr array or group at {shown}")
-    return zarr.open(place, mode="r")
 
 
 def check_reachable(side: Mapping[str, SourceArray], executor: Executor[Any]) -> None:

@@ -9,25 +9,13 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-import numpy as np
-import zarr
-from zarr.storage import MemoryStore
-
 from rechunker.copying import is_variable_length
-from rechunker.metadata import (
-    REFUSALS,
-    ArrayOptions,
-    codec_name,
-    normalize_chunks,
-    parse_options,
-    quiet,
-    refusal,
-    target_document,
-)
+from rechunker.metadata import normalize_chunks, parse_options, target_document
 from rechunker.planning import axis_widest, regular_grid, simplify_axis
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.dask.private import block_sizes, foreign_block_type, opened_by
 from rechunker.sources.dask.reader import DaskReader
+from rechunker.sources.default_array import array_in_memory
 from rechunker.sources.element_size import average_bytes, with_margin
 from rechunker.stores import absolute_origins
 
@@ -168,7 +156,7 @@ def dask_hierarchy(
         )
     names = parsed.named.get("dimension_names")
     target_chunks = normalize_chunks(chunks, array.shape, names, default)
-    document = target_document(_template(array, target_chunks, parsed), target_chunks, parsed)
+    document = target_document(array_in_memory(array, target_chunks, parsed), target_chunks, parsed)
     request = ArrayRequest("", source, document, bool(parsed.write_empty_chunks))
     return Hierarchy(
         arrays=(request,),
@@ -177,34 +165,3 @@ def dask_hierarchy(
         overwrite=frozenset([""] if parsed.overwrite else []),
         origins=absolute_origins(opened_by(array).values()),
     )
-
-
-def _template(array: Any, chunks: tuple[int, ...], options: ArrayOptions) -> zarr.Array[Any]:
-    """Return an empty Zarr array of this shape and dtype; everything else is Zarr's default."""
-    dtype = str if _is_text(array.dtype, options) else array.dtype
-    if np.dtype(dtype).kind == "O" and dtype is not str:
-        raise TypeError(
-            f"Zarr cannot tell what the elements of {array} are, as its dtype is object; for "
-            "strings, use array.astype(numpy.dtypes.StringDType()) or "
-            "target_options={'filters': numcodecs.VLenUTF8()}; otherwise use another dtype"
-        )
-    try:
-        with quiet():
-            return zarr.create_array(
-                MemoryStore(),
-                shape=array.shape,
-                chunks=chunks,
-                dtype=dtype,
-                zarr_format=options.zarr_format,
-            )
-    except REFUSALS as error:
-        raise refusal(f"Zarr cannot store elements of dtype {array.dtype}", error) from error
-
-
-def _is_text(dtype: np.dtype[Any], options: ArrayOptions) -> bool:
-    """Return whether objects are strings according to the codecs in the options."""
-    values = [options.named.get(name) for name in ("filters", "serializer")]
-    codecs = [
-        c for value in values for c in (value if isinstance(value, list | tuple) else [value])
-    ]
-    return dtype.kind == "O" and any(codec_name(codec) == "vlen-utf8" for codec in codecs)

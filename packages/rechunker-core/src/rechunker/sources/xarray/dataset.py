@@ -23,6 +23,7 @@ from rechunker.planning import simplify_axis
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.dask import dask_source, is_dask_array
 from rechunker.sources.numpy_array import numpy_source
+from rechunker.sources.xarray.checks import check_dataset
 from rechunker.sources.xarray.encoded_dataset import EncodedDataset, EncodedVariable, encode_dataset
 from rechunker.sources.xarray.encoding_keys import (
     DECODING_KEYS,
@@ -196,7 +197,7 @@ def request_dataset(
     TypeError, ValueError
         If the chunks or the options are not allowed for this dataset, or Xarray cannot write it.
     """
-    _check_dataset(dataset)
+    check_dataset(dataset)
     read = checked_arrays(dataset)
     if not isinstance(options, Mapping):
         raise TypeError(
@@ -225,21 +226,6 @@ def request_dataset(
     arrays = tuple(variables.request(str(name)) for name in dataset.variables)
     group = {"zarr_format": zarr_format, "attributes": dict(encoded.attributes)}
     return DatasetRequest(arrays, group, variables.origins())
-
-
-def _check_dataset(dataset: xarray.Dataset) -> None:
-    for name, index in dataset.indexes.items():
-        if index.nlevels > 1:
-            raise ValueError(
-                f"coordinate {name!r} is a MultiIndex, which Zarr cannot store; use "
-                f"dataset.reset_index({name!r}), or compress its levels with cf_xarray"
-            )
-    for name in dataset.variables:
-        if not isinstance(name, str) or name in ("", ".", "..") or "/" in name:
-            raise ValueError(
-                f"{name!r} cannot be the name of a Zarr array, which must be a string without "
-                "'/' and not empty, '.' or '..'; rename the variable"
-            )
 
 
 @dataclass(frozen=True)

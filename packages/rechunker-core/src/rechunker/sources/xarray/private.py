@@ -19,7 +19,7 @@ from rechunker.sources.dask import is_dask_array, opened_by, opened_unchanged
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["arrays_read", "encode_variables", "is_lazy", "stored_array"]
+__all__ = ["arrays_read", "encode_variables", "is_lazy", "is_virtual", "stored_array"]
 
 # Wrappers around an array that Xarray opens and decodes; they keep all elements in their order.
 _WRAPPERS = frozenset(
@@ -46,6 +46,19 @@ def is_lazy(variable: xarray.Variable) -> bool:
         Any variable.
     """
     return variable.chunks is None and not getattr(variable, "_in_memory", True)
+
+
+def is_virtual(variable: xarray.Variable) -> bool:
+    """Return whether a variable has no values, but only says which parts of files hold them.
+
+    VirtualiZarr makes such variables (`virtualizarr.manifests.ManifestArray`, 1.0 to 2.7).
+
+    Parameters
+    ----------
+    variable
+        Any variable.
+    """
+    return type(getattr(variable, "_data", None)).__module__.startswith("virtualizarr.")
 
 
 def stored_array(variable: xarray.Variable) -> zarr.Array[Any] | None:

@@ -1,0 +1,239 @@
+"""Calls as public projects make them: their arguments and objects, our own data and names."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numcodecs
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+from cases import about
+
+import rechunker
+from rechunker import Rechunked, api, rechunk
+
+fsspec: Any = import_module("fsspec")  # it has no types
+
+CALLS: dict[str, Callable[[Path], Any]] = {}
+SHAPE, MEMORY = (48, 12, 10), "200kB"
+
+
+def call(function: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    """Add a call to those that are tested."""
+    CALLS[function.__name__] = function
+    return function
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a dataset in maps, chunked along time."""
+    times = np.datetime64("2001-01-01", "ns") + np.arange(48) * np.timedelta64(1, "D")
+    maps = np.random.default_rng(0).random(SHAPE, "f4")
+    dataset = xr.Dataset(
+        {name: (("time", "lat", "lon"), maps + n) for n, name in enumerate(("tas", "pr"))},
+        {"time": times, "lat": np.arange(12.0), "lon": np.arange(10.0)},
+        {"title": "maps"},
+    )
+    encoding = {name: {"chunks": (4, 12, 10)} for name in ("tas", "pr")}
+    dataset.to_zarr(tmp_path / "maps.zarr", zarr_format=2, encoding=encoding)
+    return tmp_path
+
+
+def check(folder: Path, target: Any) -> None:
+    """Check that a target opens as the dataset, with the new chunks."""
+    found, wanted = xr.open_zarr(target), xr.open_zarr(folder / "maps.zarr")
+    xr.testing.assert_identical(found, wanted[list(found.data_vars)])
+    assert found["tas"].encoding["chunks"] == (48, 3, 5)
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+def test_calls_work(folder: Path) -> None:
+    """With the default executor, as in these calls."""
+    for name, function in CALLS.items():
+        with about(name):
+            function(folder)
+        for path in folder.iterdir():
+            if path.name != "maps.zarr":
+                shutil.rmtree(path)
+
+
+@call
+def climate_scenarios(folder: Path) -> None:
+    """By variable, with coordinates mapped to None; paths as text; the temp store is removed."""
+    ds = xr.open_zarr(folder / "maps.zarr")
+    for variable in ds.variables.values():
+        variable.encoding.pop("chunks", None)
+    by_dim = {"time": 48, "lat": 3, "lon": 5}
+    chunks: dict[str, Any] = {v: {d: by_dim[d] for d in ds[v].dims} for v in ds.data_vars}
+    chunks.update(time=None, lat=None, lon=None)
+    out, temp = folder / "out.zarr", folder / "temp.zarr"
+    plan = rechunk(ds, chunks, MEMORY, str(out), temp_store=str(temp))
+    plan.execute()
+    zarr.consolidate_metadata(out)
+    shutil.rmtree(temp)
+    check(folder, out)
+
+
+@call
+def netcdf_service(folder: Path) -> None:
+    """A group that was opened consolidated, mappers of fsspec, tuples by name with a slash."""
+    group = zarr.open_consolidated(str(folder / "maps.zarr"))
+    stores = [fsspec.get_mapper(str(folder / name)) for name in ("out.zarr", "temp.zarr")]
+    chunks = {"/tas": (48, 3, 5), "/pr": (48, 3, 5), "/time": (48,), "/lat": (12,), "/lon": (10,)}
+    rechunk(group, chunks, MEMORY, stores[0], temp_store=stores[1]).execute()
+    zarr.consolidate_metadata(zarr.storage.LocalStore(folder / "out.zarr"))
+    stores[1].clear()
+    check(folder, folder / "out.zarr")
+
+
+@call
+def downscaling(folder: Path) -> None:
+    """Keywords alone, tuples of one size for coordinates and a dict for variables."""
+    group = zarr.open_consolidated(folder / "maps.zarr")
+    sizes = {"time": 48, "lat": 3, "lon": 5}
+    chunks: dict[str, Any] = {name: (size,) for name, size in sizes.items()}
+    for name in xr.open_zarr(folder / "maps.zarr").data_vars:
+        chunks[str(name)] = sizes
+    target, temp = (fsspec.get_mapper(str(folder / name)) for name in ("out.zarr", "temp.zarr"))
+    plan = rechunker.rechunk(
+        source=group, target_chunks=chunks, max_mem=MEMORY, target_store=target, temp_store=temp
+    )
+    plan.execute()
+    temp.clear()
+    check(folder, folder / "out.zarr")
+
+
+@call
+def model_output(folder: Path) -> None:
+    """A dataset by name of its dimensions; a temp store in a folder of the system; api.rechunk."""
+    ds = xr.open_zarr(folder / "maps.zarr")
+    plan = api.rechunk(
+        ds,
+        target_chunks={"time": 48, "lat": 3, "lon": 5},
+        max_mem=2e5,
+        target_store=str(folder / "out.zarr"),
+        temp_store=str(folder / "deep" / "temp.zarr"),
+    )
+    assert isinstance(plan, Rechunked)
+    plan.execute()
+    check(folder, folder / "out.zarr")
+
+
+@call
+def microscopy(folder: Path) -> None:
+    """A Zarr array made by Dask, to a store with a temp store, both removed first if they exist."""
+    video = da.random.default_rng(0).random(SHAPE, chunks=(4, 12, 10))
+    video.to_zarr(str(folder / "video.zarr"))
+    for name in ("out.zarr", "temp.zarr"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    source = zarr.open(str(folder / "video.zarr"))
+    plan = rechunk(
+        source,
+        target_chunks=(48, 3, 5),
+        target_store=str(folder / "out.zarr"),
+        max_mem=MEMORY,
+        temp_store=str(folder / "temp.zarr"),
+    )
+    target = plan.execute()
+    assert da.from_zarr(target).chunksize == (48, 3, 5)
+    np.testing.assert_array_equal(zarr.open(str(folder / "out.zarr"))[...], source[...])
+    shutil.rmtree(folder / "temp.zarr")
+
+
+@call
+def genetics(folder: Path) -> None:
+    """Encodings with compressors by variable; -1 for dimensions; a dataset in memory."""
+    ds = xr.open_zarr(folder / "maps.zarr").load()
+    options = {str(v): {"compressor": numcodecs.Blosc("zstd", clevel=7)} for v in ds.data_vars}
+    chunks = {str(v): {"time": -1, "lat": 3, "lon": 5} for v in ds.data_vars}
+    rechunk(
+        ds,
+        max_mem=MEMORY,
+        target_chunks=chunks,
+        target_store=str(folder / "out.zarr"),
+        target_options=options,
+        temp_store=str(folder / "temp.zarr"),
+        executor="python",
+    ).execute()
+    check(folder, folder / "out.zarr")
+
+
+@call
+def hydrology(folder: Path) -> None:
+    """An array out of a dataset's group; a mapper as target, then coordinates beside it."""
+    group = zarr.open_group(folder / "maps.zarr", mode="r")
+    out = fsspec.get_mapper(str(folder / "out.zarr"))
+    for name in ("tas", "pr"):
+        chunks = {name: {"time": 48, "lat": 3, "lon": 5}, "time": None, "lat": None, "lon": None}
+        if name == "pr":
+            chunks = {name: (48, 3, 5)}
+        temp = folder / f"temp-{name}.zarr"
+        rechunk(group, chunks, MEMORY, out, temp_store=temp).execute()
+        shutil.rmtree(temp)
+    zarr.consolidate_metadata(zarr.storage.LocalStore(folder / "out.zarr"))
+    check(folder, folder / "out.zarr")
+
+
+@call
+def climate_indices(folder: Path) -> None:
+    """A context that leaves nothing; a dataset of Dask arrays, whole along time."""
+    ds = xr.open_zarr(folder / "maps.zarr").chunk(time=4)
+    chunks: dict[str, Any] = {v: {"time": 48, "lat": 3, "lon": 5} for v in ("tas", "pr")}
+    for name in ("time", "lat", "lon"):
+        chunks[name] = None
+    fs = fsspec.filesystem("file")
+    rechunk(
+        source=ds,
+        target_chunks=chunks,
+        max_mem="1MB",
+        target_store=str(folder / "out.zarr"),
+        temp_store=str(folder / "temp.zarr"),
+    ).execute()
+    check(folder, folder / "out.zarr")
+    for name in ("temp.zarr", "out.zarr"):
+        fs.rm(str(folder / name), recursive=True)
+
+
+@call
+def satellites(folder: Path) -> None:
+    """Executed twice, as in a notebook; the plan is printed; a DataArray, by name."""
+    array = xr.open_zarr(folder / "maps.zarr")["tas"]
+    chunks = {"tas": {"time": 48, "lat": 3, "lon": 5}, "time": None, "lat": None, "lon": None}
+    plan = rechunk(array, chunks, "300GB", folder / "out.zarr", temp_store=folder / "temp.zarr")
+    assert "Target" in str(plan)
+    assert "Source" in plan._repr_html_()
+    plan.execute()
+    plan.execute()
+    assert xr.open_dataarray(folder / "out.zarr", engine="zarr").identical(array)
+
+
+@call
+def reanalysis(folder: Path) -> None:
+    """All positional; a path as source; retries for the engine; the array in a group."""
+    source = zarr.open_group(str(folder / "maps.zarr"))["tas"]
+    group = zarr.open_group(str(folder / "out.zarr"), mode="w")
+    temp = zarr.open_group(str(folder / "temp.zarr"), mode="w")
+    options, temp_options = {"compressors": None}, {"compressor": None}
+    plan = rechunk(
+        source, (48, 3, 5), 20_000, group, options, temp, temp_options, "python", array_name="tas"
+    )
+    assert plan.execute(retries=10).name == "/tas"
+    np.testing.assert_array_equal(group["tas"][...], source[...])  # type: ignore[index]
+
+
+@call
+def one_size_for_all(folder: Path) -> None:
+    """A dict that names the variables that are wanted; the others are left out of a group."""
+    group = zarr.open_consolidated(str(folder / "maps.zarr"))
+    sizes = {"time": 48, "lat": 3, "lon": 5}
+    wanted = dict.fromkeys(("tas", "pr"), sizes)
+    rechunk(group, wanted, MEMORY, str(folder / "out.zarr"), None, folder / "temp.zarr").execute()
+    out = zarr.open_consolidated(folder / "out.zarr")
+    assert sorted(out.array_keys()) == ["pr", "tas"]
