@@ -10,10 +10,9 @@ import zarr
 from rechunker.jobs import (
     Parallelism,
     Run,
-    TargetJob,
+    TargetPlanner,
     check_array_name,
     check_places,
-    plan_target,
     temp_places,
 )
 from rechunker.plugins import get_executor
@@ -183,10 +182,8 @@ def rechunk(
         check_places(hierarchy, place, temp_place, engine)
         into_group = group is not None and array_name is None
 
-        def planned(parallelism: Parallelism) -> TargetJob:
-            return plan_target(hierarchy, place, temp, memory, parallelism, into_group=into_group)
-
-        run = Run(planned(Parallelism.of(engine)), planned)
+        planner = TargetPlanner(hierarchy, place, temp, memory, into_group)
+        run = Run(planner(Parallelism.of(engine)), planner)
         hops = {name: plan.hops for name, plan in run.copy_plan.items() if plan.hops}
         between = Intermediate(temp_place, hops) if temp_place and hops else None
         plan = engine.prepare_plan(run.specs())

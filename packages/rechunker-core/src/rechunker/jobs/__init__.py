@@ -5,20 +5,24 @@ from __future__ import annotations
 from rechunker.jobs.array_plan import Parallelism
 from rechunker.jobs.checks import check_array_name, check_places
 from rechunker.jobs.equality import VerificationError
+from rechunker.jobs.job import LAYOUT_VERSION, ArrayJob
 from rechunker.jobs.resuming import ResumeError
 from rechunker.jobs.run import Run
 from rechunker.jobs.target_job import TargetJob
-from rechunker.jobs.target_plan import plan_target
-from rechunker.jobs.temp_options import temp_places
+from rechunker.jobs.target_plan import TargetPlanner
+from rechunker.jobs.temp_options import temp_place, temp_places
 
 __all__ = [
+    "LAYOUT_VERSION",
+    "ArrayJob",
     "Parallelism",
     "ResumeError",
     "Run",
     "TargetJob",
+    "TargetPlanner",
     "VerificationError",
     "check_array_name",
     "check_places",
-    "plan_target",
+    "temp_place",
     "temp_places",
 ]

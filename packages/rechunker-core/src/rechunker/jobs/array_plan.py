@@ -12,7 +12,7 @@ from zarr.abc.store import Store
 from zarr.storage import FsspecStore, ObjectStore
 
 from rechunker.copying import CHECKSUM_BYTES, LARGEST_KEPT, ChunkCodec, StoredArray, spill
-from rechunker.jobs.job import ArrayJob, TempPlace
+from rechunker.jobs.job import ArrayJob, TempPlace, fingerprint_of
 from rechunker.metadata import check_codec_limits
 from rechunker.planning import (
     LOCAL,
@@ -136,7 +136,8 @@ def plan_job(
             f"{where}an array of shape {plan.shape} takes {tasks} tasks, more than Python can "
             "count in a range; choose larger target_chunks, or raise max_mem"
         )
-    return ArrayJob(request, target, plan, temp if plan.hops else None)
+    temp = temp if plan.hops else None
+    return ArrayJob(request, target, plan, temp, fingerprint_of(request, target, plan, temp))
 
 
 def _prices(stores: list[Store | None]) -> CostModel:

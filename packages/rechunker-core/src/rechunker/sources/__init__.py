@@ -6,6 +6,7 @@ from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.dask import DaskReader, check_block
 from rechunker.sources.kinds import hierarchy_of
 from rechunker.sources.numpy_array import numpy_source
+from rechunker.sources.saved import source_from_json, source_to_json
 
 __all__ = [
     "ArrayRequest",
@@ -15,4 +16,6 @@ __all__ = [
     "check_block",
     "hierarchy_of",
     "numpy_source",
+    "source_from_json",
+    "source_to_json",
 ]
