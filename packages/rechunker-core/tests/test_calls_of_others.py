@@ -114,10 +114,11 @@ def downscaling(folder: Path) -> None:
 def model_output(folder: Path) -> None:
     """A dataset by name of its dimensions; a temp store in a folder of the system; api.rechunk."""
     ds = xr.open_zarr(folder / "maps.zarr")
+    memory: Any = 2e5
     plan = api.rechunk(
         ds,
         target_chunks={"time": 48, "lat": 3, "lon": 5},
-        max_mem=2e5,
+        max_mem=memory,
         target_store=str(folder / "out.zarr"),
         temp_store=str(folder / "deep" / "temp.zarr"),
     )
@@ -133,7 +134,7 @@ def microscopy(folder: Path) -> None:
     video.to_zarr(str(folder / "video.zarr"))
     for name in ("out.zarr", "temp.zarr"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    source = zarr.open(str(folder / "video.zarr"))
+    source: Any = zarr.open(str(folder / "video.zarr"))
     plan = rechunk(
         source,
         target_chunks=(48, 3, 5),
@@ -143,7 +144,7 @@ def microscopy(folder: Path) -> None:
     )
     target = plan.execute()
     assert da.from_zarr(target).chunksize == (48, 3, 5)
-    np.testing.assert_array_equal(zarr.open(str(folder / "out.zarr"))[...], source[...])
+    np.testing.assert_array_equal(zarr.open_array(folder / "out.zarr")[...], source[...])
     shutil.rmtree(folder / "temp.zarr")
 
 
@@ -171,7 +172,12 @@ def hydrology(folder: Path) -> None:
     group = zarr.open_group(folder / "maps.zarr", mode="r")
     out = fsspec.get_mapper(str(folder / "out.zarr"))
     for name in ("tas", "pr"):
-        chunks = {name: {"time": 48, "lat": 3, "lon": 5}, "time": None, "lat": None, "lon": None}
+        chunks: Any = {
+            name: {"time": 48, "lat": 3, "lon": 5},
+            "time": None,
+            "lat": None,
+            "lon": None,
+        }
         if name == "pr":
             chunks = {name: (48, 3, 5)}
         temp = folder / f"temp-{name}.zarr"

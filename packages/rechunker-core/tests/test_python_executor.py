@@ -114,7 +114,7 @@ def test_rounds_are_kept_apart() -> None:
 
 def test_an_error_names_stage_task_chunk_and_key(source: zarr.Array[Any], tmp_path: Path) -> None:
     (tmp_path / "s" / "c" / "3" / "0").write_bytes(b"nonsense")
-    where = r"array: read, task \d+, chunk \(3, 0\) at file://.*/s/c/3/0: ValueError: "
+    where = r"memory: read, task \d+, chunk \(3, 0\) at file://.*/s/c/3/0: ValueError: "
     with pytest.raises(CopyError, match=where):
         plan(source, {}).execute()
 

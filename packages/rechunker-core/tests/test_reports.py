@@ -51,7 +51,7 @@ def interrupt(done: int, total: int, nbytes: int) -> None:
 def test_stages_are_executed_as_predicted(tmp_path: Path) -> None:
     plan = planned(source_at(tmp_path))
     report = report_of(plan)
-    assert [stage.name for stage in report.stages] == ["array: read", "array: write"]
+    assert [stage.name for stage in report.stages] == ["memory: read", "memory: write"]
     for stage, predicted in zip(report.stages, plan.copy_plan[""].stages, strict=True):
         assert stage.predicted == predicted
         assert stage.executed is not None
@@ -79,7 +79,7 @@ def test_digests_are_those_of_the_function(tmp_path: Path) -> None:
     assert report_of(planned(source)).digests == {}
     report = report_of(planned(source), verify=True)
     assert report.digests == rechunker.digest(source).arrays
-    assert [stage.name for stage in report.stages][-1] == "array: verify"
+    assert [stage.name for stage in report.stages][-1] == "memory: verify"
     assert report.stages[-1].predicted is None
     assert f"digest of the array: {report.digests['']}" in str(report)
 
@@ -115,7 +115,7 @@ def test_the_text_is_a_table(tmp_path: Path) -> None:
     assert lines[1].split() == [
         *("stage", "tasks", "gets", "puts", "read", "written", "known", "retries", "CPU")
     ]
-    assert lines[2].split()[:6] == ["array:", "read", "predicted", "10", "10", "10"]
+    assert lines[2].split()[:6] == ["memory:", "read", "predicted", "10", "10", "10"]
     assert lines[3].split()[:4] == ["executed", "10", "10", "10"]
     assert any("peak memory of a process: " in line for line in lines)
     assert lines[-1].startswith("python 3.")
@@ -150,7 +150,7 @@ def test_retries_of_tasks_are_counted(tmp_path: Path) -> None:
     def fails(stage: Stage) -> Stage:
         def work(tasks: range) -> Iterator[Traffic]:
             for task in tasks:
-                if stage.name == "array: read" and task == 3 and len(failed) < 2:
+                if stage.name == "memory: read" and task == 3 and len(failed) < 2:
                     failed.append(task)
                     raise OSError("no")
                 yield from stage.work(range(task, task + 1))

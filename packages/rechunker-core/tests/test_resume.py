@@ -388,7 +388,9 @@ def test_what_an_older_run_writes_down_late_is_not_taken_for_this_ones(
     stop_after(plan, 15)
     (log,) = (tmp_path / "t" / JOURNAL / "done").glob("*/*/1")
     stop_after(plan, 2)
-    late = Log(StorePath(LocalStore(tmp_path / "t"), str(log.relative_to(tmp_path / "t"))), 0)
+    late = Log(
+        StorePath(LocalStore(tmp_path / "t"), str(log.relative_to(tmp_path / "t"))), range(1)
+    )
     for task in range(COLUMNS):
         late.append(task, 1, 100)
     late.close()
@@ -572,7 +574,7 @@ def test_a_log_of_a_store_that_cannot_append_is_written_seldom() -> None:
             await super().set(key, value)
 
     store = Watched()
-    log = Log(StorePath(store, "logs"), 0)
+    log = Log(StorePath(store, "logs"), range(1))
     for task in range(2500):
         log.append(task, 1, 10)
     log.close()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import zarr
 from crashing import Server, make_source
-from s3 import WAYS, keys, moto, s3_store
+from s3 import WAYS, keys, moto, s3_store, storage_options
 from zarr.abc.store import Store
 
 import rechunker
@@ -72,6 +72,26 @@ def test_a_run_that_has_stopped_goes_on(way: str, temp: str, endpoint: str, tmp_
     assert again.traffic.known == 12
     assert rechunker.verify(source, s3_store(way, endpoint, f"{name}/t"))
     assert not [key for key in keys(endpoint, name) if "rechunker" in key or "/x/" in key]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_plan_from_a_file_holds_no_credentials(way: str, endpoint: str, tmp_path: Path) -> None:
+    make_source("array", tmp_path / "source")
+    source = zarr.open_array(tmp_path / "source", mode="r")
+    places = [s3_store(way, endpoint, f"saved-{way}/{name}") for name in ("t", "x")]
+    plan = rechunker.rechunk(source, (40, 3), "6kB", places[0], {}, places[1], executor="python")
+    file = plan.save(tmp_path / "plan.json")
+    options = storage_options(way, endpoint)
+    secrets = {name: options[name] for name in options if "key" in name or "secret" in name}
+    assert not [secret for secret in secrets.values() if secret in file.read_text()]
+    saved = rechunker.load(file, storage_options=secrets)
+    saved.start()
+    for number in range(len(saved.rounds)):
+        other = rechunker.load(file, storage_options=secrets)  # as another process would
+        for index in range(3):
+            other.run(number, saved.share(number, index, 3))
+    np.testing.assert_array_equal(saved.publish()[...], source[...])
+    assert not [key for key in keys(endpoint, f"saved-{way}") if "rechunker" in key or "/x/" in key]
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -164,12 +164,13 @@ def test_an_interrupt_ends_shared_tasks_within_a_second(source: SlowStore) -> No
     def interrupt(*done: int) -> None:
         raise KeyboardInterrupt
 
-    began = time.monotonic()
+    before, began = set(threading.enumerate()), time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         rechunked.execute(progress=interrupt)
     assert begun.is_set()
     assert time.monotonic() - began < 20
-    running = [thread.name for thread in threading.enumerate() if "ThreadPool" in thread.name]
+    new = set(threading.enumerate()) - before
+    running = [thread.name for thread in new if thread.name.startswith("ThreadPool")]
     source.forget()
     time.sleep(0.3)
     assert not source.count

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from rechunker.planning import MemoryLimitError, RechunkPlan, plan_rechunk
     from rechunker.rechunked import Rechunked
     from rechunker.report import Report, StageReport
+    from rechunker.saving import BarrierError, Round, SavedPlan, load
     from rechunker.stores import Leftover, TargetInUseError, clean, leftovers
     from rechunker.verifying import Difference, Digest, Verification, digest, verify
 
     __version__: str
 
 __all__ = [
+    "BarrierError",
     "CopyError",
     "Difference",
     "Digest",
@@ -31,6 +33,8 @@ __all__ = [
     "Rechunked",
     "Report",
     "ResumeError",
+    "Round",
+    "SavedPlan",
     "StageReport",
     "TargetInUseError",
     "Verification",
@@ -39,6 +43,7 @@ __all__ = [
     "clean",
     "digest",
     "leftovers",
+    "load",
     "plan_rechunk",
     "rechunk",
     "verify",
@@ -52,6 +57,7 @@ _HOMES = {
     "planning": ("MemoryLimitError", "RechunkPlan", "plan_rechunk"),
     "rechunked": ("Rechunked",),
     "report": ("Report", "StageReport"),
+    "saving": ("BarrierError", "Round", "SavedPlan", "load"),
     "stores": ("Leftover", "TargetInUseError", "clean", "leftovers"),
     "verifying": ("Difference", "Digest", "Verification", "digest", "verify"),
 }

@@ -10,13 +10,12 @@ import zarr
 from rechunker.jobs import (
     Parallelism,
     Run,
-    TargetJob,
+    TargetPlanner,
     check_places,
     format_around,
     format_of_group,
     is_reachable,
     name_in_group,
-    plan_target,
     temp_places,
 )
 from rechunker.plugins import get_executor
@@ -203,10 +202,8 @@ def rechunk(
         check_places(hierarchy, place, temp_place, engine)
         into_group = group_format is not None
 
-        def planned(parallelism: Parallelism) -> TargetJob:
-            return plan_target(hierarchy, place, temp, memory, parallelism, into_group=into_group)
-
-        run = Run(planned(Parallelism.of(engine)), planned)
+        planner = TargetPlanner(hierarchy, place, temp, memory, into_group)
+        run = Run(planner(Parallelism.of(engine)), planner)
         hops = {name: plan.hops for name, plan in run.copy_plan.items() if plan.hops}
         between = Intermediate(temp_place, hops) if temp_place and hops else None
         plan = engine.prepare_plan(run.specs())

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from zarr.storage import StorePath
 
 from rechunker.planning import RechunkPlan, StagePlan
 from rechunker.report import Report
+from rechunker.running import check_numbers
 from rechunker.stores import secrets_hidden, without_secrets
 from rechunker.types import CopySpec, Executor, Traffic
 
@@ -42,6 +46,13 @@ class Run(Protocol[Target_co]):
     def held(self, *, resume: bool) -> AbstractContextManager[None]: ...
     def open(self) -> Target_co: ...
     def continued(self, *, verify: bool) -> Run[Target_co]: ...
+    def planned_for(self, workers: int | None, threads: int | None) -> Any: ...
+    def give_free(self) -> None: ...
+    def check_reachable(self) -> None: ...
+
+
+# Seconds between two looks at an execution that was cancelled.
+_PAUSE = 0.2
 
 
 @dataclass(frozen=True)
@@ -111,7 +122,7 @@ class Rechunked(Generic[Target]):
         run: Run[Target] | None = None,
     ) -> None:
         self.executor = executor
-        self.plan = plan
+        self._plan = plan
         self.source = source
         self.intermediate = intermediate
         self.target = target
@@ -119,6 +130,47 @@ class Rechunked(Generic[Target]):
         self.report: Report | None = None
         self.copy_plan = dict(run.copy_plan) if run is not None else {}
         self._run = run
+
+    @property
+    def plan(self) -> Any:
+        """The plan in the executor's own form."""
+        if self._plan is None and self._run is not None:  # this is a copy in another process
+            with secrets_hidden():
+                self._plan = self.executor.prepare_plan(self._run.specs())
+        return self.executor.renewed_plan(self._plan)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._run is None:
+            return self.__dict__
+        with secrets_hidden():
+            self._run.check_reachable()
+        return {**self.__dict__, "_plan": None}  # the other process makes a plan of its own
+
+    async def execute_async(self, **kwargs: Any) -> Target:
+        """Do the same as `execute`, while the event loop goes on with other things.
+
+        If it is cancelled, the tasks that run are waited for, and no other one begins.
+
+        Parameters
+        ----------
+        **kwargs
+            Arguments of `execute`.
+
+        Returns
+        -------
+        zarr.Array or zarr.Group
+            The target, opened.
+        """
+        execution = asyncio.ensure_future(asyncio.to_thread(self.execute, **kwargs))
+        try:
+            return await asyncio.shield(execution)
+        except asyncio.CancelledError:
+            while not execution.done():
+                if self._run is not None:
+                    await asyncio.to_thread(self._run.give_free)
+                await asyncio.wait([execution], timeout=_PAUSE)
+            execution.exception()  # it is known to have been cancelled
+            raise
 
     def execute(self, *, resume: bool = False, verify: bool = False, **kwargs: Any) -> Target:
         """Run the plan and return the target. After a failure, it may be called again.
@@ -182,6 +234,53 @@ class Rechunked(Generic[Target]):
             digests={} if run is None else run.digests(sums),
         )
         return self.target
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        verify: bool = False,
+        workers: int | None = None,
+        threads: int | None = None,
+    ) -> Path:
+        """Save the plan in a file, so that any process on any computer can run tasks of it.
+
+        `rechunker.load` opens it. The file is JSON: places, plan and metadata, no code and no
+        credentials. Nothing else is written.
+
+        Parameters
+        ----------
+        path
+            File to write, which must not exist.
+        verify
+            As for `execute`.
+        workers
+            Number of tasks that are expected to run at a time, in all processes together. By
+            default the `workers` of the executor.
+        threads
+            Maximum number of reads or writes that one task has in flight. By default the `threads`
+            of the executor.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+
+        Raises
+        ------
+        ValueError
+            If a place lives in the memory of this process, a source is computed by Dask, or the
+            target cannot list and delete objects.
+        FileExistsError
+            If there is such a file.
+        """
+        from rechunker.saving import save  # few save, and it takes many modules
+
+        check_numbers(workers=workers, threads=threads)
+        if self._run is None:
+            raise ValueError("this plan has no target, so it cannot be saved; use rechunk()")
+        with secrets_hidden():
+            return save(self._run.planned_for(workers, threads), path, verify=verify)
 
     def __repr__(self) -> str:
         lines = (f"* {name:<12}: {shown}" for name, shown in self._rows())

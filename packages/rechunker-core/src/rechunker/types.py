@@ -112,14 +112,18 @@ class CopySpec:
     Parameters
     ----------
     name
-        Path of the array within the source, for logs and displays.
+        Path of the array within the source, or the name of a target that is an array; for logs and
+        displays. Empty for what comes before and after all arrays.
     stages
         The stages in order. A stage may start only when the previous stages *of all copy specs of
         the plan* are done; see `rounds`.
+    title
+        What the whole plan is called, such as "maps.zarr to series.zarr"; for logs and displays.
     """
 
     name: str
     stages: tuple[Stage, ...]
+    title: str = ""
 
 
 def rounds(specs: Iterable[CopySpec]) -> list[tuple[Stage, ...]]:
@@ -231,6 +235,19 @@ class Executor(ABC, Generic[Plan]):
             An object of the executor's choice: a function, a graph, a flow. It becomes
             `rechunker.Rechunked.plan`.
         """
+
+    def renewed_plan(self, plan: Plan) -> Plan:
+        """Return a plan for its user, who may give it to the engine by the engine's own means.
+
+        An engine that knows plans by their keys, and answers with what it has done before, needs
+        new keys each time.
+
+        Parameters
+        ----------
+        plan
+            The plan that `prepare_plan` returned, which is the default.
+        """
+        return plan
 
     @abstractmethod
     def execute_plan(self, plan: Plan, **kwargs: Any) -> Any:

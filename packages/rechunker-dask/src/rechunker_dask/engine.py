@@ -13,7 +13,7 @@ from dask.system import CPU_COUNT
 
 from rechunker.running import Execution
 
-__all__ = ["count_workers", "ended", "is_local", "worker_limits"]
+__all__ = ["check_thread", "count_workers", "ended", "is_client", "is_local", "worker_limits"]
 
 SYNCHRONOUS = ("sync", "synchronous", "single-threaded")
 LOCAL = ("threads", "threading", *SYNCHRONOUS)
@@ -53,9 +53,19 @@ def count_workers(scheduler: Any = None) -> int:
     chosen = _chosen(scheduler)
     if isinstance(chosen, str) and chosen.lower() in SYNCHRONOUS:
         return 1
-    client = _client(chosen)
-    threads = max(sum(client.nthreads().values()), _adaptive_threads(client)) if client else 0
+    client = _any_client(chosen)
+    threads = 0
+    if client is not None:
+        threads = max(_threads_of(client), _adaptive_threads(client))
     return threads or dask.config.get("num_workers", None) or CPU_COUNT
+
+
+def _threads_of(client: Any) -> int:
+    """Return how many threads the cluster of a client has now."""
+    # In its own event loop, a client knows only what the scheduler has told it before.
+    if client.asynchronous:
+        return int(client.scheduler_info().get("total_threads") or 0)
+    return sum(client.nthreads().values())
 
 
 def _adaptive_threads(client: Any) -> int:
@@ -66,7 +76,8 @@ def _adaptive_threads(client: Any) -> int:
     if adaptive is None or most == inf:
         return 0
     new = (getattr(client.cluster, "new_spec", None) or {}).get("options", {})
-    each = max([*client.nthreads().values(), new.get("nthreads") or 1])
+    now = [] if client.asynchronous else client.nthreads().values()
+    each = max([*now, new.get("nthreads") or 1])
     threads: int = int(most) * each
     return threads
 
@@ -117,12 +128,53 @@ def ended(execution: Execution, scheduler: Any = None) -> Iterator[None]:
         raise
 
 
+def is_client(scheduler: Any) -> bool:
+    """Return whether a scheduler is a client of a cluster, or the method `get` of one.
+
+    Parameters
+    ----------
+    scheduler
+        Anything that `dask.compute` takes as `scheduler`.
+    """
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return False
+    return isinstance(getattr(scheduler, "__self__", scheduler), distributed.Client)
+
+
+def check_thread(scheduler: Any = None) -> None:
+    """Check that this thread can wait for the client that will compute a graph.
+
+    Parameters
+    ----------
+    scheduler
+        Anything that `dask.compute` takes as `scheduler`; None for Dask's current default.
+
+    Raises
+    ------
+    RuntimeError
+        If the client belongs to the event loop that runs in this thread.
+    """
+    client = _any_client(_chosen(scheduler))
+    if client is not None and client.asynchronous:
+        raise RuntimeError(
+            "the Dask client is asynchronous, and waiting would stop the event loop that it needs; "
+            "call await rechunked.execute_async()"
+        )
+
+
 def _chosen(scheduler: Any) -> Any:
     return scheduler if scheduler is not None else dask.config.get("scheduler", None)
 
 
 def _client(scheduler: Any) -> Any:
     """Return the client that will compute a graph; None if there is none, or it is asynchronous."""
+    client = _any_client(scheduler)
+    return None if client is None or client.asynchronous else client
+
+
+def _any_client(scheduler: Any) -> Any:
+    """Return the client that will compute a graph; None if there is none."""
     distributed = sys.modules.get("distributed")  # nobody has made a client without importing it
     if distributed is None:
         return None
@@ -132,6 +184,4 @@ def _client(scheduler: Any) -> Any:
             client = distributed.get_client()
         except ValueError:
             return None
-    if not isinstance(client, distributed.Client) or client.asynchronous:
-        return None
-    return client
+    return client if isinstance(client, distributed.Client) else None

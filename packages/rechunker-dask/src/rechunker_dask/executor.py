@@ -13,13 +13,23 @@ from dask.delayed import Delayed
 from rechunker.running import BatchRunner, Execution, check_numbers
 from rechunker.sizes import format_bytes
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
-from rechunker_dask.engine import count_workers, ended, is_local, worker_limits
+from rechunker_dask.engine import (
+    check_thread,
+    count_workers,
+    ended,
+    is_client,
+    is_local,
+    worker_limits,
+)
 from rechunker_dask.graph import build, renew
 
 __all__ = ["DaskExecutor", "WorkerMemoryWarning"]
 
 # dask.distributed pauses a worker that uses more than this share of its memory limit.
 PAUSE = 0.8
+# Bytes that a worker process takes before it does anything: Python, Dask, NumPy and Zarr. Measured
+# with Dask 2026.8.
+PROCESS = 170 * 10**6
 
 
 class WorkerMemoryWarning(UserWarning):
@@ -83,6 +93,12 @@ class DaskExecutor(Executor[Delayed]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(scheduler={self.scheduler!r}, retries={self.retries})"
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A client cannot be sent: the process that gets the executor uses the client that it has.
+        if is_client(self.scheduler):
+            return {**self.__dict__, "scheduler": "distributed"}
+        return self.__dict__
+
     @property
     def workers(self) -> int:
         """Number of tasks that are expected to run at a time."""
@@ -111,6 +127,18 @@ class DaskExecutor(Executor[Delayed]):
         runner = BatchRunner(self.retries, os.getpid() if self.shares_memory else None)
         return build(stages, runner, self.workers, self.overhead)
 
+    def renewed_plan(self, plan: Delayed) -> Delayed:
+        """Return the plan with new keys.
+
+        A cluster that still holds the result of an old key, or the error, would run nothing.
+
+        Parameters
+        ----------
+        plan
+            Delayed object that `prepare_plan` returned.
+        """
+        return renew(plan)
+
     def execute_plan(self, plan: Delayed, *, retries: int | None = None, **kwargs: Any) -> Traffic:
         """Compute a plan and return the traffic of all its tasks.
 
@@ -131,6 +159,8 @@ class DaskExecutor(Executor[Delayed]):
             If `progress` is given: Dask has progress bars of its own.
         ValueError
             If `retries` is negative.
+        RuntimeError
+            If the client is asynchronous and its event loop runs in this thread.
         Exception
             The error of a task that failed after all its retries.
         """
@@ -140,6 +170,7 @@ class DaskExecutor(Executor[Delayed]):
                 "dask.diagnostics.ProgressBar around execute(), or "
                 "distributed.progress(client.compute(rechunked.plan))"
             )
+        check_thread(kwargs.get("scheduler") or self.scheduler)
         execution = Execution()
         # New keys: a cluster still knows the keys of tasks that failed, and would fail at once.
         plan = renew(plan, execution, retries)
@@ -155,12 +186,14 @@ def _check_memory(stages: Sequence[Sequence[Stage]], limits: Sequence[tuple[int,
     """Warn if a worker is likely to be paused because its tasks take too much memory."""
     largest = max((stage.memory for together in stages for stage in together), default=0)
     for threads, limit in limits:
-        if limit and threads * largest > PAUSE * limit:
+        room = int(PAUSE * limit) - PROCESS
+        if limit and threads * largest > room:
+            advice = f"reduce max_mem to {format_bytes(room // threads)}, or " if room > 0 else ""
             warnings.warn(
                 f"a task holds up to {format_bytes(largest)} and a Dask worker with {threads} "
                 f"threads and a memory limit of {format_bytes(limit)} runs {threads} tasks at a "
-                f"time: reduce max_mem to {format_bytes(int(PAUSE * limit / threads))}, or start "
-                "workers with fewer threads",
+                f"time, besides the {format_bytes(PROCESS)} of the process itself: {advice}start "
+                "workers with fewer threads or more memory",
                 WorkerMemoryWarning,
                 stacklevel=4,
             )

@@ -135,15 +135,15 @@ def _label(stage: Stage) -> str:
     return stage.name.replace("-", "_")
 
 
-def renew(plan: Delayed, execution: Execution, retries: int | None = None) -> Delayed:
-    """Return a copy of a plan for one execution, with new keys.
+def renew(plan: Delayed, execution: Execution | None = None, retries: int | None = None) -> Delayed:
+    """Return a copy of a plan with new keys.
 
     Parameters
     ----------
     plan
         Delayed object that `build` returned.
     execution
-        The execution that its batches belong to.
+        The execution that its batches belong to; None if they belong to none.
     retries
         Number of times to retry a failed task; by default that of the plan.
     """

@@ -55,7 +55,7 @@ class _Batch:
 
     def __init__(self, journal: StageJournal | None, tasks: range):
         self._watch = ClaimWatch(journal.claim if journal else None)
-        self._first = tasks[0] if tasks else 0
+        self._tasks = tasks
         self._known: npt.NDArray[np.bool_] | None = None
         self._log: Log | None = None
         holder = self._watch.check()
@@ -63,8 +63,8 @@ class _Batch:
             return
         epoch, known = (holder.epoch, holder.known) if holder else (NO_EPOCH, "nothing")
         records = journal.records(epoch)
-        if records is not None:
-            self._log = Log(records.place, self._first)
+        if records is not None and tasks:
+            self._log = Log(records.place, tasks)
         if known == "all":
             self._known = np.ones(len(tasks), bool)
         elif records is not None and known == "some":
@@ -88,7 +88,7 @@ class _Batch:
     def is_known(self, task: int) -> bool:
         """Return whether a task was done before the run was resumed; check the claim."""
         self._watch.check()
-        return self._known is not None and bool(self._known[task - self._first])
+        return self._known is not None and bool(self._known[task - self._tasks[0]])
 
     def note(self, task: int, traffic: Traffic, total: int = 0) -> None:
         """Note that a task is done, what it has stored, and the sum of what it has read."""

@@ -58,6 +58,25 @@ class RecordedStage:
 
         return records.read(self.tasks, stand)
 
+    def look(self, records: StageRecords, tasks: range) -> npt.NDArray[np.bool_]:
+        """Return which tasks of a range are done, while others of the stage may be under way.
+
+        Parameters
+        ----------
+        records
+            Records of the epoch.
+        tasks
+            Task numbers, one after the other.
+        """
+        writer = self.writer
+
+        def stand(found: Records, is_other_boot: bool) -> npt.NDArray[np.bool_]:
+            return np.ones(len(found), bool) if writer is None else self._stand(found, writer)
+
+        done = records.look(tasks, stand)
+        done[[task - tasks.start for task in records.lost() if task in tasks]] = False
+        return done
+
     def _stand(self, records: Records, writer: Writer) -> npt.NDArray[np.bool_]:
         """Return which tasks have as many objects, with as many bytes, as they have stored."""
         parts = [records[i : i + _AT_ONCE] for i in range(0, len(records), _AT_ONCE)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -20,8 +21,43 @@ from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 
 __all__ = ["PythonExecutor"]
 
-Plan = Callable[..., Traffic]
-Tasks = Generator[Traffic, None, None]
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan that runs all stages, one after another, when it is called.
+
+    Parameters
+    ----------
+    rounds
+        Rounds in order, each a sequence of stages.
+    runner
+        Runs the tasks, and retries those that fail.
+    """
+
+    rounds: Sequence[Sequence[Stage]]
+    runner: BatchRunner
+
+    def __call__(self, progress: Progress = None, retries: int | None = None) -> Traffic:
+        """Run the plan and return the traffic of all its tasks.
+
+        Parameters
+        ----------
+        progress, retries
+            As for `PythonExecutor.execute_plan`.
+        """
+        chosen = self.runner if retries is None else BatchRunner(retries)
+        with reporter(progress, self.rounds) as report:
+
+            def done() -> Generator[Traffic, None, None]:
+                for tasks in chain.from_iterable(_each(part, chosen) for part in self.rounds):
+                    # Closed, so that an error in `report` ends the threads of a task as well.
+                    with closing(tasks):
+                        for traffic in tasks:
+                            report(traffic)
+                            yield traffic
+
+            with closing(done()) as parts:
+                return Traffic.total(parts)
 
 
 class PythonExecutor(Executor[Plan]):
@@ -66,24 +102,7 @@ class PythonExecutor(Executor[Plan]):
         Its parameters `progress` and `retries` are those of `execute_plan`, and it returns the
         total traffic.
         """
-        stages, runner = rounds(specs), self._runner
-
-        def plan(progress: Progress = None, retries: int | None = None) -> Traffic:
-            chosen = runner if retries is None else BatchRunner(retries)
-            with reporter(progress, stages) as report:
-
-                def done() -> Generator[Traffic, None, None]:
-                    for tasks in chain.from_iterable(_each(part, chosen) for part in stages):
-                        # Closed, so that an error in `report` ends the threads of a task as well.
-                        with closing(tasks):
-                            for traffic in tasks:
-                                report(traffic)
-                                yield traffic
-
-                with closing(done()) as parts:
-                    return Traffic.total(parts)
-
-        return plan
+        return Plan(rounds(specs), self._runner)
 
     def execute_plan(
         self,
@@ -126,7 +145,7 @@ class PythonExecutor(Executor[Plan]):
         return plan(progress=progress, retries=retries)
 
 
-def _each(stages: Sequence[Stage], runner: BatchRunner) -> Iterator[Tasks]:
+def _each(stages: Sequence[Stage], runner: BatchRunner) -> Iterator[Generator[Traffic, None, None]]:
     """Yield the tasks of a round that may run one after another, and those that share a worker."""
     for stage in stages:
         if stage.sharing == 1:

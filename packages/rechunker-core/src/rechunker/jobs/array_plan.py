@@ -19,7 +19,7 @@ from rechunker.copying import (
     StoredArray,
     spill,
 )
-from rechunker.jobs.job import ArrayJob, TempPlace
+from rechunker.jobs.job import ArrayJob, TempPlace, fingerprint_of
 from rechunker.jobs.margins import margin
 from rechunker.metadata import check_codec_limits
 from rechunker.planning import (
@@ -140,7 +140,9 @@ def plan_job(
             f"{where}an array of shape {plan.shape} takes {tasks} tasks, more than Python can "
             "count in a range; choose larger target_chunks, or raise max_mem"
         )
-    return ArrayJob(request, target, plan, temp if plan.hops else None, search.kept)
+    temp = temp if plan.hops else None
+    fingerprint = fingerprint_of(request, target, plan, temp)
+    return ArrayJob(request, target, plan, temp, fingerprint, search.kept)
 
 
 def _prices(stores: list[Store | None]) -> CostModel:

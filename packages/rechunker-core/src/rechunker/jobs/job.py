@@ -30,12 +30,13 @@ from rechunker.copying import (
     sum_stage,
 )
 from rechunker.jobs.margins import tasks_at_once
+from rechunker.metadata import Document
 from rechunker.planning import Layout, RechunkPlan, StagePlan, regular_grid
 from rechunker.sources import ArrayRequest
-from rechunker.stores import StageJournal, identity_of, is_quick
+from rechunker.stores import StageJournal, identity_of, is_quick, name_of
 from rechunker.types import CopySpec, Stage
 
-__all__ = ["ArrayJob", "TempPlace"]
+__all__ = ["LAYOUT_VERSION", "ArrayJob", "TempPlace", "fingerprint_of"]
 
 # Bytes of a slab of a cell: it stays in the processor's cache while it is scattered.
 SLAB_BYTES = 1 << 22
@@ -62,12 +63,15 @@ class TempPlace:
         The most bytes of a cell that the codec can hold; None without a limit.
     folder
         Name of the folder of the plan at the place.
+    document
+        Metadata of an array that say how cells are encoded; None for raw cells.
     """
 
     path: StorePath
     codec: CellCodec | None
     limit: int | None = None
     folder: str = ""
+    document: Document | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,9 @@ class ArrayJob:
         What will be done.
     temp
         Where temporary objects go; None if the plan needs none.
+    fingerprint
+        Part of the key of all temporary objects of this plan (`fingerprint_of`). A plan from a file
+        keeps it, however the computer that goes on with it spells the places.
     kept
         Bytes that belong to each thread of a task, whatever it has in its hands.
     """
@@ -92,6 +99,7 @@ class ArrayJob:
     target: StoredArray
     plan: RechunkPlan
     temp: TempPlace | None
+    fingerprint: str
     kept: int = 0
 
     @property
@@ -100,23 +108,9 @@ class ArrayJob:
         return self.request.name
 
     @cached_property
-    def fingerprint(self) -> str:
-        """Part of the key of all temporary objects of this plan.
-
-        It differs between two plans unless they copy the same source to the same target by way of
-        the same temp store, in the same stages and in the same layout of temporary objects.
-        """
-        reader, target = self.request.source.reader, self.target
-        stored = reader.stored
-        source = None if stored is None else StorePath(stored.store, stored.path)
-        places = [source, StorePath(target.store, target.path)]
-        places += [None if self.temp is None else self.temp.path]
-        facts = [LAYOUT_VERSION, self.name, reader.identity, target.metadata]
-        facts += ["" if place is None else identity_of(place) for place in places]
-        facts += [json.dumps(self.request.document["attributes"], sort_keys=True)]
-        facts += ["" if self.temp is None else repr(self.temp.codec)]
-        facts += [repr(stage) for stage in self.plan.stages]
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+    def label(self) -> str:
+        """What logs and displays call the array: its path, or the name of a target that is one."""
+        return self.name or name_of(StorePath(self.target.store, self.target.path))
 
     @property
     def temp_folder(self) -> StorePath:
@@ -137,10 +131,10 @@ class ArrayJob:
             Whether to read the target at the end, and to add up what is read from both sides.
         """
         stages = tuple(self._stages(journals, settings, verify))
-        return CopySpec(self.name, (*stages, self._check(journals)) if verify else stages)
+        return CopySpec(self.label, (*stages, self._check(journals)) if verify else stages)
 
     def _stage_name(self, j: int) -> str:
-        return f"{self.name or 'array'}: {_verb(j, self.plan.hops)}"
+        return f"{self.label}: {_verb(j, self.plan.hops)}"
 
     @property
     def predicted(self) -> Mapping[str, StagePlan]:
@@ -166,7 +160,7 @@ class ArrayJob:
         """Return the stage that reads the target."""
         plan, last = self.plan, self.plan.stages[-1]
         return sum_stage(
-            f"{self.name or 'array'}: verify",
+            f"{self.label}: verify",
             last.grid,
             ZarrReader(self.target),
             plan.shape,
@@ -258,6 +252,31 @@ class ArrayJob:
             journal=journals(stage),
             parts=stages[stage].parts,
         )
+
+
+def fingerprint_of(
+    request: ArrayRequest, target: StoredArray, plan: RechunkPlan, temp: TempPlace | None
+) -> str:
+    """Return the fingerprint of an array job.
+
+    It differs between two plans unless they copy the same source to the same target by way of
+    the same temp store, in the same stages and in the same layout of temporary objects.
+
+    Parameters
+    ----------
+    request, target, plan, temp
+        As for `ArrayJob`.
+    """
+    reader = request.source.reader
+    stored = reader.stored
+    source = None if stored is None else StorePath(stored.store, stored.path)
+    places = [source, StorePath(target.store, target.path), None if temp is None else temp.path]
+    facts = [LAYOUT_VERSION, request.name, reader.identity, target.metadata]
+    facts += ["" if place is None else identity_of(place) for place in places]
+    facts += [json.dumps(request.document["attributes"], sort_keys=True)]
+    facts += ["" if temp is None else repr(temp.codec)]
+    facts += [repr(stage) for stage in plan.stages]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def _threads(plan: RechunkPlan, stage: StagePlan, *stores: Store | None) -> int:

@@ -13,6 +13,7 @@ from rechunker.jobs.array_plan import Parallelism
 from rechunker.jobs.resuming import check_facts
 from rechunker.jobs.target_job import TargetJob
 from rechunker.planning import RechunkPlan, StagePlan
+from rechunker.stores import is_process_local
 from rechunker.types import CopySpec
 
 __all__ = ["Run"]
@@ -27,7 +28,7 @@ class Run:
     job
         The planned target.
     plan
-        Plans it for an executor with other numbers.
+        Plans it for an executor with other numbers; can be pickled.
     """
 
     job: TargetJob
@@ -65,6 +66,35 @@ class Run:
     def open(self) -> zarr.Array[Any] | zarr.Group:
         """Open the target, which must exist."""
         return self.job.open()
+
+    def give_free(self) -> None:
+        """Take the claim from the target, so that tasks of this run stop, wherever they run."""
+        for root in self.job.roots:
+            claim = self.job.claim(root)
+            if claim is not None:
+                claim.release()
+
+    def check_reachable(self) -> None:
+        """Check that another process can reach all places.
+
+        Raises
+        ------
+        ValueError
+            If one of them lives in the memory of this process.
+        """
+        temps = [job.temp.path for job in self.job.jobs if job.temp is not None]
+        for place in (self.job.place, *temps, *self.job.hierarchy.origins):
+            if is_process_local(place.store):
+                raise ValueError(
+                    f"{place} lives in the memory of this process, so a copy of the plan in "
+                    "another process would read and write a copy of the data; use a path or a URL"
+                )
+
+    def planned_for(self, workers: int | None, threads: int | None) -> TargetJob:
+        """Return the target as planned for other numbers of workers and threads, where given."""
+        now = self.job.parallelism
+        wanted = now._replace(workers=workers or now.workers, threads=threads or now.threads)
+        return self.job if wanted == now else self.plan(wanted)
 
     def continued(self, *, verify: bool) -> Run:
         """Return the run that goes on with what an earlier one has left in the target.

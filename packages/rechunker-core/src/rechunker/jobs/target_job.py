@@ -11,7 +11,7 @@ from typing import Any
 import zarr
 from zarr.storage import StorePath
 
-from rechunker.copying import changed_settings
+from rechunker.copying import RecordedStage, changed_settings
 from rechunker.jobs.apart import Apart
 from rechunker.jobs.array_plan import Parallelism
 from rechunker.jobs.equality import Check
@@ -28,7 +28,7 @@ from rechunker.stores import (
     Journal,
     StageJournal,
     digest_of,
-    node_digest,
+    name_of,
     outermost,
     retried,
     without_secrets,
@@ -60,6 +60,8 @@ class TargetJob:
         Memory limit per task in bytes.
     parallelism
         What the plan was made for.
+    nodes
+        Places of the arrays and groups that are read, with the digests of their metadata.
     temp
         Where temporary objects may go; None if there is no temp store.
     """
@@ -72,6 +74,7 @@ class TargetJob:
     run: str
     max_mem: int
     parallelism: Parallelism
+    nodes: tuple[tuple[StorePath, str | None], ...]
     temp: StorePath | None = None
 
     def specs(self, *, verify: bool = False) -> Iterator[CopySpec]:
@@ -82,16 +85,36 @@ class TargetJob:
         verify
             Whether to publish only what is proven to be equal to the source.
         """
+        start, finish = self.ends(verify=verify)
+        nothing = Stage("nothing", 0, Start((), Sources()))
+        longest = 0
+        for spec in self.copying(verify=verify):
+            longest = max(longest, len(spec.stages))
+            yield replace(spec, stages=(nothing, *spec.stages), title=self.title)
+        yield CopySpec("", (start, *[nothing] * longest, finish), self.title)
+
+    @property
+    def title(self) -> str:
+        """What the plan is called: the names of the source, where it has one, and the target."""
+        names = [*map(name_of, self.hierarchy.origins[:1]), name_of(self.place)]
+        return " to ".join(names)
+
+    def copying(self, *, verify: bool) -> Iterator[CopySpec]:
+        """Yield one copy spec per array, without what comes before and after."""
+        settings = changed_settings()
+        for job in self.jobs:
+            yield job.spec(self._journals(job), settings, verify=verify)
+
+    def recorded(self, *, verify: bool) -> tuple[tuple[RecordedStage, ...], ...]:
+        """Return what is needed to know which tasks are done, for the stages of each array."""
+        return tuple(job.recorded(self._journals(job), verify=verify) for job in self.jobs)
+
+    def ends(self, *, verify: bool) -> tuple[Stage, Stage]:
+        """Return the first and the last stage of the whole: claim and clear, and publish."""
         published = self._published()
         documents = tuple(published.documents())
         roots = tuple(self._roots(dict(chain.from_iterable(documents))))
         sources = self._sources()
-        nothing = Stage("nothing", 0, Start((), Sources()))
-        longest, settings = 0, changed_settings()
-        for job in self.jobs:
-            spec = job.spec(self._journals(job), settings, verify=verify)
-            longest = max(longest, len(spec.stages))
-            yield replace(spec, stages=(nothing, *spec.stages))
         finish = self._finish(roots, sources, documents, published)
         if verify:
             finish = replace(finish, checks=tuple(self._checks()))
@@ -103,9 +126,7 @@ class TargetJob:
             self._resumption(verify),
             temp and Claim(temp[1].store, temp[1].path, self.run),
         )
-        start = Stage("start", 1, begin)
-        last = Stage("finish", 1, finish)
-        yield CopySpec("", (start, *[nothing] * longest, last))
+        return Stage("start", 1, begin), Stage("finish", 1, finish)
 
     def _root_of(self, name: str) -> str:
         return name if name in self.roots else ""
@@ -152,8 +173,8 @@ class TargetJob:
     def _resumption(self, verify: bool) -> Resumption | None:
         if self.journal is None:
             return None
-        stages = tuple(job.recorded(self._journals(job), verify=verify) for job in self.jobs)
-        return Resumption(self.journal, self.facts(verify=verify), stages)
+        facts = self.facts(verify=verify)
+        return Resumption(self.journal, facts, self.recorded(verify=verify))
 
     @contextmanager
     def held(self, *, resume: bool = False) -> Iterator[None]:
@@ -232,7 +253,7 @@ class TargetJob:
     def _sources(self) -> Sources:
         readers = (job.request.source.reader for job in self.jobs)
         return Sources(
-            nodes=tuple((place, node_digest(place)) for place in self.hierarchy.origins),
+            nodes=self.nodes,
             arrays=tuple(reader.stored for reader in readers if reader.stored is not None),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from zarr.storage import StorePath
@@ -14,9 +14,44 @@ from rechunker.jobs.group_of_target import is_unfinished
 from rechunker.jobs.job import ArrayJob, TempPlace
 from rechunker.jobs.target_job import TargetJob
 from rechunker.sources import Hierarchy
-from rechunker.stores import Node, find_node, side_by_side, temp_folder_name, without_secrets
+from rechunker.stores import (
+    Node,
+    find_node,
+    node_digest,
+    side_by_side,
+    temp_folder_name,
+    without_secrets,
+)
 
-__all__ = ["plan_target"]
+__all__ = ["TargetPlanner", "plan_target"]
+
+
+@dataclass(frozen=True)
+class TargetPlanner:
+    """Plans a target for any executor, also after it was sent to another process.
+
+    Parameters
+    ----------
+    hierarchy, place, temp, max_mem, into_group
+        As for `plan_target`.
+    """
+
+    hierarchy: Hierarchy
+    place: StorePath
+    temp: Mapping[str, TempPlace] | None
+    max_mem: int
+    into_group: bool
+
+    def __call__(self, parallelism: Parallelism) -> TargetJob:
+        """Plan the target for an executor with these numbers."""
+        return plan_target(
+            self.hierarchy,
+            self.place,
+            self.temp,
+            self.max_mem,
+            parallelism,
+            into_group=self.into_group,
+        )
 
 
 def plan_target(
@@ -69,9 +104,10 @@ def plan_target(
         for request in hierarchy.arrays
     )
     jobs = tuple(_in_one_folder(jobs))
+    nodes = tuple((origin, node_digest(origin)) for origin in hierarchy.origins)
     temp_store = next((it.path for it in (temp or {}).values()), None)
-    run = uuid4().hex
-    return TargetJob(place, hierarchy, jobs, replaced, roots, run, max_mem, parallelism, temp_store)
+    facts = (uuid4().hex, max_mem, parallelism, nodes, temp_store)
+    return TargetJob(place, hierarchy, jobs, replaced, roots, *facts)
 
 
 def _in_one_folder(jobs: Sequence[ArrayJob]) -> Iterator[ArrayJob]:

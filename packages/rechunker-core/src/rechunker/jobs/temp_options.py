@@ -11,6 +11,7 @@ import zarr
 from zarr.storage import MemoryStore, StorePath
 
 from rechunker.copying import (
+    CellCodec,
     CompressedCells,
     ObjectCellCodec,
     byte_codec,
@@ -29,7 +30,7 @@ from rechunker.metadata import (
 )
 from rechunker.sources import ArrayRequest, Hierarchy, by_path
 
-__all__ = ["temp_places"]
+__all__ = ["temp_place", "temp_places"]
 
 
 def temp_places(
@@ -73,26 +74,56 @@ def temp_places(
 def _temp_place(
     path: StorePath, request: ArrayRequest, options: Mapping[str, Any] | None, strict: bool
 ) -> TempPlace:
-    reader = request.source.reader
+    dtype = request.source.reader.dtype
     given = _compressors(options, strict)
-    if is_variable_length(reader.dtype):
-        document = _object_document(request)
-        codec = ObjectCellCodec(json.dumps(document), request.source.itemsize)
-        return TempPlace(path, codec, codec_limit(document))
+    if is_variable_length(dtype):
+        return temp_place(path, request, _object_document(request))
     codecs = list(given) if isinstance(given, list | tuple) else [given]
     if not codecs or codecs[0] is None:
-        return TempPlace(path, None)
+        return temp_place(path, request, None)
     if len(codecs) == 1:
-        document = _document(codecs[0], reader.dtype)
-        found = byte_codec(_config(document), reader.dtype.itemsize)
-        if found is not None:
-            return TempPlace(path, CompressedCells(reader.dtype, found), codec_limit(document))
+        document = _document(codecs[0], dtype)
+        if byte_codec(_config(document), dtype.itemsize) is not None:
+            return temp_place(path, request, document)
     if not strict:
-        return TempPlace(path, None)
+        return temp_place(path, request, None)
     raise ValueError(
         f"temp_options: {given!r} cannot compress temporary objects; use one of blosc, zstd, "
         "lz4, gzip, zlib, bz2 or lzma, or None"
     )
+
+
+def temp_place(path: StorePath, request: ArrayRequest, document: Document | None) -> TempPlace:
+    """Return where the temporary objects of an array go.
+
+    Parameters
+    ----------
+    path
+        Place of the temp store.
+    request
+        The array.
+    document
+        Metadata of an array that say how cells are encoded; None for raw cells.
+
+    Raises
+    ------
+    ValueError
+        If cells cannot be encoded in that way.
+    """
+    if document is None:
+        return TempPlace(path, None)
+    limit, codec = codec_limit(document), _cell_codec(request, document)
+    return TempPlace(path, codec, limit, document=document)
+
+
+def _cell_codec(request: ArrayRequest, document: Document) -> CellCodec:
+    dtype = request.source.reader.dtype
+    if is_variable_length(dtype):
+        return ObjectCellCodec(json.dumps(document), request.source.itemsize)
+    found = byte_codec(_config(document), dtype.itemsize)
+    if found is None:
+        raise ValueError(f"cells cannot be encoded with {_config(document)!r}")
+    return CompressedCells(dtype, found)
 
 
 def _object_document(request: ArrayRequest) -> Document:

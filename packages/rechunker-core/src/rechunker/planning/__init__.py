@@ -8,6 +8,7 @@ from rechunker.planning.footprints import Footprint, Layout
 from rechunker.planning.grids import Grid, axis_widest, format_grid, regular_grid, simplify_axis
 from rechunker.planning.plan import MemoryLimitError, RechunkPlan, StagePlan
 from rechunker.planning.planner import plan_rechunk
+from rechunker.planning.saved import plan_from_json, plan_to_json
 
 __all__ = [
     "LOCAL",
@@ -25,7 +26,9 @@ __all__ = [
     "blocks_meeting",
     "counts",
     "format_grid",
+    "plan_from_json",
     "plan_rechunk",
+    "plan_to_json",
     "regular_grid",
     "simplify_axis",
     "task_box",

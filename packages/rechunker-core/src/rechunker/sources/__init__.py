@@ -7,6 +7,7 @@ from rechunker.sources.dask import DaskReader, check_block
 from rechunker.sources.kinds import hierarchy_of, open_source
 from rechunker.sources.numpy_array import numpy_source
 from rechunker.sources.paths import by_path
+from rechunker.sources.saved import source_from_json, source_to_json
 
 __all__ = [
     "ArrayRequest",
@@ -18,4 +19,6 @@ __all__ = [
     "hierarchy_of",
     "numpy_source",
     "open_source",
+    "source_from_json",
+    "source_to_json",
 ]

@@ -9,9 +9,9 @@ from rechunker.stores.absolute import (
     absolute_origins,
     absolute_place,
 )
-from rechunker.stores.claims import CLAIM, Claim, ClaimWatch, TargetInUseError
+from rechunker.stores.claims import CLAIM, Claim, ClaimWatch, StartingError, TargetInUseError
 from rechunker.stores.disk import check_name_on_disk, check_writable, disk_path, make_folder
-from rechunker.stores.holders import Holder, Known, boot_id
+from rechunker.stores.holders import SAVED, Holder, Known, boot_id
 from rechunker.stores.journal import COPIED, JOURNAL, NO_EPOCH, Journal, StageJournal, StageRecords
 from rechunker.stores.leftovers import (
     DIGEST_FOLDER,
@@ -32,10 +32,11 @@ from rechunker.stores.nodes import (
     node_digest,
     read_json,
 )
-from rechunker.stores.overlap import contains, identity_of, names_of, outermost
+from rechunker.stores.overlap import contains, identity_of, name_of, names_of, outermost
 from rechunker.stores.records import Log, Records
 from rechunker.stores.requests import is_quick, retried, side_by_side, take_retries
 from rechunker.stores.resolve import is_process_local, options_of_urls, resolve_store
+from rechunker.stores.saved import OpenedPlaces, SavedPlaces
 from rechunker.stores.secrets import hide_secrets, secrets_hidden, without_secrets
 from rechunker.stores.wrappers import unwrap
 
@@ -47,6 +48,7 @@ __all__ = [
     "METADATA",
     "NODES_V2",
     "NO_EPOCH",
+    "SAVED",
     "Claim",
     "ClaimWatch",
     "Holder",
@@ -57,9 +59,12 @@ __all__ = [
     "Mark",
     "Member",
     "Node",
+    "OpenedPlaces",
     "Records",
+    "SavedPlaces",
     "StageJournal",
     "StageRecords",
+    "StartingError",
     "TargetInUseError",
     "absolute_array",
     "absolute_files",
@@ -82,6 +87,7 @@ __all__ = [
     "is_quick",
     "leftovers",
     "make_folder",
+    "name_of",
     "names_of",
     "node_digest",
     "options_of_urls",

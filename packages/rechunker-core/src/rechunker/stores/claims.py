@@ -14,18 +14,27 @@ from zarr.abc.store import Store
 from zarr.storage import LocalStore, StorePath
 
 from rechunker.stores import access
-from rechunker.stores.holders import FOR_LIFE, UNHELD, Holder, Known
+from rechunker.stores.holders import FOR_LIFE, SAVED, UNHELD, Holder, Known
 from rechunker.stores.wrappers import unwrap
 
-__all__ = ["CLAIM", "Claim", "ClaimWatch", "TargetInUseError"]
+__all__ = ["CLAIM", "Claim", "ClaimWatch", "StartingError", "TargetInUseError"]
 
 CLAIM = ".rechunker-claim"
 # Seconds between two checks of a claim.
 PAUSE = 1.0
+# How to go on with a run that is not saved, and with one that is.
+_GO_ON = (
+    "call execute(resume=True) to go on with it",
+    "go on with it by the file of its plan, with rechunker.load()",
+)
 
 
 class TargetInUseError(RuntimeError):
     """Another run writes to the target, or has taken it over."""
+
+
+class StartingError(TargetInUseError):
+    """Another process is about to start the same plan."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +98,35 @@ class Claim:
         if found is None:  # asked first: some servers ignore the condition of the request
             access.put_if_missing(self.store, self.key, mine.pack())
             found = self.holder()
-        same_run = found is not None and found.run == self.run
-        if found == mine or (same_run and execution is None):
-            return found or mine
-        in_use = found is not None and not found.is_gone
+        if found == mine:
+            return mine
+        same_run = found is not None and found.run == self.run and execution is None
+        if found is not None and same_run and not self._is_dead_start(found):
+            return found
+        in_use = found is not None and not same_run and not found.is_gone
         if found is not None and in_use and (found.is_on_this_host or not (overwrite or resume)):
             raise TargetInUseError(_in_use(self.place, found))
         access.put(self.store, self.key, mine.pack())
         self.check()
         return mine
+
+    def _is_dead_start(self, found: Holder) -> bool:
+        """Return whether a saved plan was being started by a process that has died.
+
+        Raises
+        ------
+        StartingError
+            If that process may go on. What it clears may be written already by tasks that another
+            start has made way for.
+        """
+        if found.cleared or not self.run.startswith(SAVED):
+            return False
+        if not found.has_died:
+            raise StartingError(
+                f"another process is about to start this plan, {found}: wait for it; if it has "
+                f"died, delete {CLAIM} in {self.place} and call start() again"
+            )
+        return True
 
     def set(self, holder: Holder | None) -> None:
         """Say who holds a place, without asking whether another one does.
@@ -205,7 +234,7 @@ def _in_use(place: StorePath, holder: Holder) -> str:
     advice = (
         "wait for it, or stop it"
         if holder.is_on_this_host
-        else "wait for it; if it runs no more, call execute(resume=True) to go on with it, or give "
+        else f"wait for it; if it runs no more, {_GO_ON[holder.run.startswith(SAVED)]}, or give "
         "target_options={'overwrite': True} to start anew"
     )
     return f"another run writes to the target {place}, {holder}: {advice}"

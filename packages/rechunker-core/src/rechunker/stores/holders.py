@@ -17,7 +17,7 @@ from typing import Literal
 from zarr.abc.buffer import Buffer
 from zarr.buffer import cpu
 
-__all__ = ["FOR_LIFE", "UNHELD", "Holder", "Known", "boot_id"]
+__all__ = ["FOR_LIFE", "SAVED", "UNHELD", "Holder", "Known", "boot_id"]
 
 Known = Literal["nothing", "some", "all"]
 """Which tasks of a run need not be done: none, those in its journal, or all of them."""
@@ -27,6 +27,9 @@ FOR_LIFE = ""
 # First letters of the id of an execution that nobody holds the target for: a plan that its user
 # runs without `execute()`, wherever that may be.
 UNHELD = "unheld-"
+# First letters of the id of a plan that is run from a file: its tasks run in processes that come
+# and go, on any computer, so none of them tells whether the run goes on.
+SAVED = "saved-"
 # Executions that this process is in the middle of: a claim of any other one is left over.
 _ACTIVE: set[str] = set()
 
@@ -107,6 +110,9 @@ class Holder:
 
     @property
     def is_on_this_host(self) -> bool:
+        """Whether its process is on this computer, and says by its life whether the run goes on."""
+        if self.run.startswith(SAVED):
+            return False
         return (self.host, self.boot) == (socket.gethostname(), _system())
 
     @property
@@ -116,6 +122,13 @@ class Holder:
             return False
         if self.pid == os.getpid() and self.born == _born(self.pid):
             return self.execution not in (*_ACTIVE, FOR_LIFE)
+        return self.has_died
+
+    @property
+    def has_died(self) -> bool:
+        """Whether its process is known to have ended."""
+        if (self.host, self.boot) != (socket.gethostname(), _system()):
+            return False
         born = _born(self.pid)  # empty where others may not be seen
         return not _is_alive(self.pid) or bool(born and self.born and self.born != born)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from zarr.storage import StorePath
 from rechunker.stores import access
 from rechunker.stores.claims import Claim
 from rechunker.stores.holders import boot_id
-from rechunker.stores.records import Records, parse_log, without
+from rechunker.stores.records import Records, may_tell_of, parse_log, without
 
 __all__ = ["COPIED", "JOURNAL", "NO_EPOCH", "Journal", "StageJournal"]
 
@@ -26,10 +27,14 @@ JOURNAL = ".rechunker-journal"
 NO_EPOCH = "once"
 # Names of objects in the folder of a stage that are no logs.
 _KNOWN, _LOST = "known", "lost-"
+# Name, before the number of a round, of the object that says that all its tasks were done.
+_WHOLE = "whole-"
 # Names in the folder of a journal.
 _PLAN, _DONE = "plan", "done"
 # Times to write a file whose folder others delete.
 _ATTEMPTS = 5
+# Ids of executions: what can be the name of a folder and nothing else.
+_EPOCH = re.compile(r"[0-9A-Za-z-]+")
 # Fact that is true if all chunks of the target are written.
 COPIED = "copied"
 
@@ -62,9 +67,12 @@ class StageJournal:
     def set_lost(self, task: int) -> None:
         """Note that what a task has stored is gone or damaged, if the store can be written to."""
         with suppress(Exception):
-            records = self.records(self.claim.check().epoch) if self.claim else None
-            if records is not None:
+            epoch = self.claim.check().epoch if self.claim else ""
+            records = self.records(epoch)
+            if records is not None and self.place is not None:
                 records.set_lost(task)
+                whole = self.place / epoch / f"{_WHOLE}{self.stage.rpartition('/')[2]}"
+                access.delete(whole.store, whole.path)
 
 
 @dataclass(frozen=True)
@@ -125,14 +133,39 @@ class StageRecords:
             whether the computer may have lost what it had not yet written to its disk: it has
             been started again since then, or another one has written them.
         """
-        done = np.zeros(tasks, bool)
         self._drop_lost()
-        for _, content in self._logs():
+        return self.look(range(tasks), stand)
+
+    def look(
+        self, tasks: range, stand: Callable[[Records, bool], npt.NDArray[np.bool_]]
+    ) -> npt.NDArray[np.bool_]:
+        """Return which tasks of a range are done, while others may write records.
+
+        Parameters
+        ----------
+        tasks
+            Task numbers, one after the other.
+        stand
+            As for `read`.
+        """
+        done = np.zeros(len(tasks), bool)
+        for _, content in self._logs(lambda name: may_tell_of(name, tasks)):
             boot, records = parse_log(content)
-            records = records[records["task"] < tasks]
+            numbers = records["task"]
+            records = records[(numbers >= tasks.start) & (numbers < tasks.stop)]
             held = records[stand(records, boot != boot_id())]
-            done[held["task"].astype(np.int64)] = True
+            done[held["task"].astype(np.int64) - tasks.start] = True
         return done
+
+    def lost(self) -> frozenset[int]:
+        """Return the tasks whose results are gone or damaged."""
+        marks = self._keys(lambda name: name.startswith(_LOST))
+        return frozenset(int(n) for mark in marks if (n := mark.rpartition("-")[2]).isdecimal())
+
+    def set_found(self, task: int) -> None:
+        """Note that a task whose result was lost has been done again."""
+        place = self.place / f"{_LOST}{task}"
+        access.delete(place.store, place.path)
 
     def total(self, tasks: int) -> tuple[int, int]:
         """Return how many tasks have a record, and the sum over all of them modulo 2**64."""
@@ -152,11 +185,10 @@ class StageRecords:
 
     def _drop_lost(self) -> None:
         """Take the tasks whose results are lost out of all logs."""
-        marks = self._keys(lambda name: name.startswith(_LOST))
-        lost = [int(number) for mark in marks if (number := mark.rpartition("-")[2]).isdecimal()]
+        lost = sorted(self.lost())
         self._drop(lost)
-        for mark in marks:  # last, so that a run that dies here leaves them
-            access.delete(self.place.store, mark)
+        for task in lost:  # last, so that a run that dies here leaves the marks
+            self.set_found(task)
 
     def _drop(self, tasks: list[int]) -> None:
         for key, content in self._logs() if tasks else ():
@@ -164,9 +196,9 @@ class StageRecords:
             if rest != content:
                 access.put(self.place.store, key, cpu.Buffer.from_bytes(rest))
 
-    def _logs(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the keys and the contents of the logs."""
-        for key in self._keys(lambda name: name[:1].isdecimal()):
+    def _logs(self, wanted: Callable[[str], bool] = bool) -> Iterator[tuple[str, bytes]]:
+        """Yield the keys and the contents of the logs whose names are wanted."""
+        for key in self._keys(lambda name: name[:1].isdecimal() and wanted(name)):
             found = access.get(self.place.store, key)
             if found is not None:
                 yield key, found.to_bytes()
@@ -224,7 +256,7 @@ class Journal:
         except ValueError:
             return None
         epoch = parsed.get("epoch") if isinstance(parsed, dict) else None
-        return parsed if isinstance(epoch, str) and epoch.isalnum() else None
+        return parsed if isinstance(epoch, str) and _EPOCH.fullmatch(epoch) else None
 
     def begin(self, facts: Mapping[str, Any]) -> None:
         """Begin a journal, in a target that has nothing of earlier runs.
@@ -240,6 +272,19 @@ class Journal:
             except FileNotFoundError:
                 if attempt == _ATTEMPTS - 1:
                     raise
+
+    def is_whole(self, epoch: str, number: int) -> bool:
+        """Return whether all tasks of a round are known to be done."""
+        place = self._whole(epoch, number)
+        return access.get(place.store, place.path) is not None
+
+    def set_whole(self, epoch: str, number: int) -> None:
+        """Note that all tasks of a round are done."""
+        place = self._whole(epoch, number)
+        access.put(place.store, place.path, cpu.Buffer.from_bytes(b"whole"))
+
+    def _whole(self, epoch: str, number: int) -> StorePath:
+        return self.place / _DONE / epoch / f"{_WHOLE}{number}"
 
     def set_copied(self) -> None:
         """Note that all chunks are written, so that nothing is left to do but to publish."""

@@ -11,9 +11,10 @@ from zarr.storage import FsspecStore, MemoryStore, ObjectStore, StorePath
 from rechunker.stores.disk import disk_path, is_within, physical_parts
 from rechunker.stores.filesystems import innermost, protocols
 from rechunker.stores.mapping import MappingStore
+from rechunker.stores.secrets import without_secrets
 from rechunker.stores.wrappers import unwrap
 
-__all__ = ["contains", "identity_of", "names_of", "outermost"]
+__all__ = ["contains", "identity_of", "name_of", "names_of", "outermost"]
 
 # Options that tell services apart: equal paths in different services are different places.
 # Credentials do not.
@@ -106,6 +107,23 @@ def names_of(place: StorePath) -> tuple[str, ...]:
         return on_disk.parts[1:]
     found = _locate(place)
     return found.parts if found else _parts(place.path)
+
+
+def name_of(place: StorePath) -> str:
+    """Return the last of the names that lead to a place, without credentials.
+
+    Parameters
+    ----------
+    place
+        Place in a store.
+
+    Examples
+    --------
+    >>> name_of(StorePath(MemoryStore(), "a/b")), name_of(StorePath(MemoryStore()))
+    ('b', 'memory')
+    """
+    names = [*filter(None, names_of(place))]
+    return without_secrets(names[-1] if names else "memory")
 
 
 def identity_of(place: StorePath) -> str:

@@ -17,7 +17,7 @@ from zarr.storage import LocalStore, StorePath
 from rechunker.stores import access, files
 from rechunker.stores.holders import boot_id
 
-__all__ = ["RECORD", "Log", "Records", "parse_log"]
+__all__ = ["RECORD", "Log", "Records", "may_tell_of", "parse_log"]
 
 # What a record says: the task, the objects that it stored and their bytes, a sum over the values
 # that it has read, and a checksum of all these.
@@ -45,13 +45,13 @@ class Log:
     ----------
     folder
         Where logs lie.
-    first
-        First task of the batch; part of the name.
+    tasks
+        Tasks of the batch; the first and the last are part of the name.
     """
 
-    def __init__(self, folder: StorePath, first: int):
+    def __init__(self, folder: StorePath, tasks: range):
         self._folder = folder
-        self._first = first
+        self._tasks = tasks
         self._records: list[bytes] = []
         self._place = folder
         self._file: FileIO | None = None
@@ -85,7 +85,7 @@ class Log:
         self._file.write(record)
 
     def _name(self) -> str:
-        return f"{self._first}-{uuid4().hex[:12]}"
+        return f"{self._tasks[0]}-{self._tasks[-1]}-{uuid4().hex[:12]}"
 
     def _write(self) -> None:
         begin = time.monotonic()
@@ -107,6 +107,13 @@ class Log:
 
 def _title() -> bytes:
     return _TITLE + boot_id().encode() + b"\n"
+
+
+def may_tell_of(name: str, tasks: range) -> bool:
+    """Return whether the log with a name may have records of some tasks, one after the other."""
+    first, last, *_ = name.split("-")
+    is_known = first.isdecimal() and last.isdecimal()
+    return bool(tasks) and (not is_known or (int(first) <= tasks[-1] and int(last) >= tasks[0]))
 
 
 def parse_log(content: bytes) -> tuple[str, Records]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, ObjectStore
@@ -51,7 +51,9 @@ def is_url(store_like: object) -> bool:
     )
 
 
-def open_url(url: str, options: Mapping[str, Any]) -> Store:
+def open_url(
+    url: str, options: Mapping[str, Any], *, opener: Literal["fsspec", "obstore"] | None = None
+) -> Store:
     """Return the store of a URL, without asking for anything there.
 
     Parameters
@@ -61,12 +63,18 @@ def open_url(url: str, options: Mapping[str, Any]) -> Store:
     options
         Arguments of the filesystem of fsspec, or of `obstore.store.from_url`. obstore opens the URL
         if it alone knows one of them, or if what fsspec needs for it is not installed.
+    opener
+        Which of the two opens it; None to choose.
 
     Raises
     ------
     ImportError
         If a package is missing; the message says which.
     """
+    if opener == "fsspec":
+        return _open_with_fsspec(url, options)
+    if opener == "obstore":
+        return _open_with_obstore(url, options, "its store was one of obstore", None)
     if any(_FOR_OBSTORE.fullmatch(name) for name in options):
         return _open_with_obstore(url, options, "its options are those of obstore", None)
     try:

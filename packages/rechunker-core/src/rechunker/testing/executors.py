@@ -6,12 +6,15 @@ from rechunker.testing.arrays import ArrayTests
 from rechunker.testing.contract import ContractTests
 from rechunker.testing.ending import EndingTests
 from rechunker.testing.resuming import ResumingTests
+from rechunker.testing.sending import SendingTests
 from rechunker.testing.workers import WorkersTests
 
 __all__ = ["ExecutorTests"]
 
 
-class ExecutorTests(ContractTests, EndingTests, ResumingTests, WorkersTests, ArrayTests):
+class ExecutorTests(
+    ContractTests, EndingTests, ResumingTests, SendingTests, WorkersTests, ArrayTests
+):
     """Test suite for an executor: subclass it and set `executor`.
 
     Attributes

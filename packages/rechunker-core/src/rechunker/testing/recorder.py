@@ -27,7 +27,7 @@ class Recorder(Executor[tuple[CopySpec, ...]]):
     >>> recorder = Recorder(get_executor("python"))
     >>> specs = rechunk(source, (4, 1), "1MB", "target.zarr", executor=recorder).plan
     >>> [stage.name for spec in specs for stage in spec.stages if stage.tasks]
-    ['array: copy', 'start', 'finish']
+    ['target.zarr: copy', 'start', 'finish']
     """
 
     def __init__(self, executor: Executor[Any]) -> None:
