@@ -23,7 +23,7 @@ class SendingTests(EngineTests):
         self, engine: Executor[Any], tmp_path: Path
     ) -> None:
         source = make(tmp_path / "source", (40, 30), (4, 30))
-        places = (tmp_path / "target", {}, tmp_path / "temp")
+        places: Any = (tmp_path / "target", {}, tmp_path / "temp")
         plan: Any = rechunker.rechunk(source, (40, 3), 8000, *places, executor=engine)
         sent = pickle.loads(pickle.dumps(plan))
         np.testing.assert_array_equal(sent.execute(**self.options)[...], source[...])
