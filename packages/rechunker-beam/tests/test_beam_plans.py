@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +117,52 @@ def test_one_plan_can_be_applied_to_several_pipelines(tmp_path: Path) -> None:
             path.unlink()
 
 
-def test_a_plan_can_only_be_applied_to_a_pipeline() -> None:
-    with pipeline() as own, pytest.raises(TypeError, match="must be applied to a pipeline"):
-        own | beam.Create([1]) | BeamExecutor().prepare_plan([])
+def test_a_plan_can_only_be_applied_to_a_pipeline_or_its_steps() -> None:
+    with pipeline() as own, pytest.raises(TypeError, match=r"write pipeline \| plan, step \| plan"):
+        {"a": own | beam.Create([1])} | BeamExecutor().prepare_plan([])
+
+
+def slow(folder: Path, number: int) -> Iterator[int]:
+    """Leave a file after a while, as a step whose data a plan reads would."""
+    time.sleep(0.2)
+    (folder / f"before {number}").touch()
+    yield from range(number)
+
+
+@pytest.mark.parametrize("runner", ["FnApiRunner", "DaskRunner"])
+def test_a_plan_waits_for_the_steps_before(
+    runner: str, on_dask: BeamExecutor, tmp_path: Path
+) -> None:
+    (tmp_path / "marks").mkdir()
+    needed = frozenset(f"before {number}" for number in range(4))
+    specs = [CopySpec("a", (Stage("a: read", 3, Marking(tmp_path / "marks", "did", needed)),))]
+    executor = BeamExecutor() if runner == "FnApiRunner" else on_dask
+    options = make_options(executor.options)
+    with beam.Pipeline(executor.runner or runner, options=options) as p:
+        first, second = (
+            p
+            | f"numbers {n}" >> beam.Create([2 * n, 2 * n + 1])
+            | f"slow {n}" >> beam.FlatMap(lambda i, marks: slow(marks, i), tmp_path / "marks")
+            for n in (0, 1)
+        )
+        done = (first, second) | executor.prepare_plan(specs)
+        done | beam.Map(lambda traffic: (tmp_path / f"tasks {traffic.tasks}").touch())
+    assert (tmp_path / "tasks 3").exists()
+
+
+def test_plans_of_two_targets_need_no_labels(source: zarr.Array[Any], tmp_path: Path) -> None:
+    with pipeline() as p:
+        done = [
+            p | rechunk(source, None, "1MB", tmp_path / name, executor="beam").plan
+            for name in ("a", "b")
+        ]
+        last = rechunk(source, None, "1MB", tmp_path / "c", executor="beam").plan
+        last = p | "last" >> beam.Create([1]) | last
+    assert [step.producer.full_label.split("/")[0] for step in (*done, last)] == [
+        "Rechunk s to a",
+        "Rechunk s to b",
+        "Rechunk s to c",
+    ]
 
 
 def test_traffic_without_counters(

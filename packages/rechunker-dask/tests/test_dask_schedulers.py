@@ -127,11 +127,11 @@ def tasks_of(nbytes: int) -> list[CopySpec]:
 def test_a_warning_if_workers_have_too_little_memory() -> None:
     sizes = {"threads_per_worker": 4, "memory_limit": 10**9, "dashboard_address": ":0"}
     with LocalCluster(n_workers=1, processes=False, **sizes) as cluster, Client(cluster):
-        with pytest.warns(WorkerMemoryWarning, match="reduce max_mem to 200 MB"):
-            DaskExecutor().prepare_plan(tasks_of(300 * 10**6))
+        with pytest.warns(WorkerMemoryWarning, match=r"besides the 170 MB of .* to 157\.5 MB"):
+            DaskExecutor().prepare_plan(tasks_of(200 * 10**6))
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            DaskExecutor().prepare_plan(tasks_of(200 * 10**6))
+            DaskExecutor().prepare_plan(tasks_of(157 * 10**6))
 
 
 def test_a_cluster_that_adapts_is_planned_for_at_its_largest() -> None:

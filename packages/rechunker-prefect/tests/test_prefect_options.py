@@ -65,6 +65,10 @@ def test_other_task_runners_need_a_number_of_workers() -> None:
     with pytest.raises(ValueError, match=r"PrefectExecutor\(DaskTaskRunner\(...\), workers=8\)"):
         PrefectExecutor(DaskTaskRunner())
     assert PrefectExecutor(DaskTaskRunner(), workers=8).workers == 8
+    settings = {"n_workers": 3, "threads_per_worker": 2}
+    assert PrefectExecutor(DaskTaskRunner(cluster_kwargs=settings)).workers == 6
+    growing: Any = DaskTaskRunner(cluster_kwargs=settings, adapt_kwargs={"maximum": 10})
+    assert PrefectExecutor(growing).workers == 20
 
 
 def test_memory_is_shared_by_threads_alone() -> None:

@@ -73,10 +73,10 @@ def copied(api: Api, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
     rechunked.execute()
     done: Any = zarr.open_array(place / "t" / "air")[...]
     np.testing.assert_array_equal(done, np.arange(3000).reshape(60, 50) + 1)
-    return api.run("rechunk air, wind")
+    return api.run("rechunk s to t")
 
 
-def test_a_run_is_named_after_its_arrays(copied: dict[str, Any]) -> None:
+def test_a_run_is_named_after_source_and_target(copied: dict[str, Any]) -> None:
     assert copied["state_type"] == "COMPLETED"
     assert copied["parameters"] == {"retries": 0}
 

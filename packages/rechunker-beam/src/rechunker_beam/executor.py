@@ -105,7 +105,9 @@ class BeamExecutor(Executor[RechunkTransform]):
         specs
             Copy specs of the plan.
         """
-        return RechunkTransform(rounds(specs), BatchRunner(self.retries), self.workers)
+        every = tuple(specs)
+        title = next((spec.title for spec in every if spec.title), "")
+        return RechunkTransform(rounds(every), BatchRunner(self.retries), self.workers, title)
 
     def execute_plan(
         self,

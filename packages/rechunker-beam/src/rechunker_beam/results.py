@@ -90,5 +90,6 @@ def _counted(result: PipelineResult) -> Traffic | None:
     counters = metrics.query(MetricsFilter().with_namespace(TOTAL))[MetricResults.COUNTERS]
     # `counter.result` is the committed count, or the attempted one with runners that report no
     # committed counts. The latter is right too, as the last step has a single element.
-    counts = {counter.key.metric.name: counter.result for counter in counters}
+    # Portable runners report no count, or None, where it is zero.
+    counts = {counter.key.metric.name: counter.result or 0 for counter in counters}
     return Traffic.from_counts(counts) if counts else None

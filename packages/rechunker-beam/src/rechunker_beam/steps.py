@@ -11,7 +11,7 @@ from apache_beam.metrics import Metrics
 from rechunker.running import BatchRunner
 from rechunker.types import Stage, Traffic
 
-__all__ = ["NOTHING", "TOTAL", "Batch", "Element", "Finish", "RunStages", "begin"]
+__all__ = ["NOTHING", "TOTAL", "Batch", "Element", "Finish", "RunStages", "begin", "nothing"]
 
 Batch = tuple[int, int, int]
 """Index of a stage within its round, and the first task and the one after the last."""
@@ -72,6 +72,11 @@ def _count(namespace: str, counts: Mapping[str, int]) -> None:
     """Add to the Beam counters of a namespace."""
     for name, count in counts.items():
         Metrics.counter(namespace, name).inc(count)
+
+
+def nothing(element: object) -> Iterator[Element]:
+    """Yield nothing, whatever the element of a step before is."""
+    yield from ()
 
 
 def begin(key: int, values: Iterable[Batch | Traffic]) -> Iterator[Element]:

@@ -14,7 +14,7 @@ from apache_beam.pvalue import PBegin, PCollection
 from rechunker.running import BatchRunner, Execution, batches
 from rechunker.types import Stage, Traffic
 from rechunker_beam.settings import count_workers
-from rechunker_beam.steps import NOTHING, Batch, Element, Finish, RunStages, begin
+from rechunker_beam.steps import NOTHING, Batch, Element, Finish, RunStages, begin, nothing
 
 __all__ = ["RechunkTransform"]
 
@@ -30,9 +30,10 @@ Group = tuple[int, Sequence[Stage]]
 class RechunkTransform(beam.PTransform):  # type: ignore[misc]
     """A whole plan as a transform that can be applied to any pipeline.
 
-    Apply it to a pipeline. When all tasks are done it yields one `rechunker.types.Traffic`, which
-    later steps can wait for. If one pipeline has several plans, give each a label as usual in Beam:
-    ``pipeline | "Rechunk air" >> rechunked.plan``.
+    Apply it to a pipeline: ``pipeline | rechunked.plan``. Or apply it to a step of a pipeline, or
+    to a tuple of several: ``step | rechunked.plan``; then no task runs before these steps are done,
+    and what they yield is not used. When all tasks are done, the transform yields one
+    `rechunker.types.Traffic`, which later steps can wait for. Its label names source and target.
 
     Parameters
     ----------
@@ -44,6 +45,8 @@ class RechunkTransform(beam.PTransform):  # type: ignore[misc]
     workers
         Number of batches that are expected to run at a time. The number in the options of the
         pipeline counts instead if it is larger.
+    title
+        What the plan is called, such as "maps.zarr to series.zarr".
 
     Notes
     -----
@@ -59,9 +62,14 @@ class RechunkTransform(beam.PTransform):  # type: ignore[misc]
     """
 
     def __init__(
-        self, rounds: Sequence[Sequence[Stage]], runner: BatchRunner, workers: int
+        self,
+        rounds: Sequence[Sequence[Stage]],
+        runner: BatchRunner,
+        workers: int,
+        title: str = "",
     ) -> None:
-        super().__init__("Rechunk")
+        super().__init__(f"Rechunk {title}".rstrip())
+        self._title = title
         some = (tuple(stage for stage in stages if len(stage)) for stages in rounds)
         self._rounds = tuple(stages for stages in some if stages)
         self._runner = runner
@@ -84,36 +92,55 @@ class RechunkTransform(beam.PTransform):  # type: ignore[misc]
         """
         tries = self._runner.retries if retries is None else retries
         runner = replace(self._runner, retries=tries, execution=execution)
-        return RechunkTransform(self._rounds, runner, self._workers)
+        return RechunkTransform(self._rounds, runner, self._workers, self._title)
 
     def __ror__(self, left: Any, label: str | None = None) -> Any:
         # Apply a copy: Beam binds a transform to the first pipeline that it is applied to.
         return super(RechunkTransform, copy(self)).__ror__(left, label)
 
-    def expand(self, pbegin: PBegin) -> PCollection[Traffic]:
+    def expand(self, before: Any) -> PCollection[Traffic]:
         """Add the steps of all rounds to a pipeline.
 
         Parameters
         ----------
-        pbegin
-            Start of the pipeline, which Beam passes when the transform is applied.
+        before
+            Start of the pipeline, or the steps to wait for, which Beam passes when the transform is
+            applied.
 
         Raises
         ------
         TypeError
-            If the transform is applied to anything but a pipeline.
+            If the transform is applied to anything but a pipeline, a step or several steps.
         """
-        if not isinstance(pbegin, PBegin):
-            raise TypeError(
-                f"a plan of Rechunker must be applied to a pipeline, got {pbegin!r}; write "
-                "pipeline | plan"
-            )
-        pipeline = pbegin.pipeline
+        steps = [] if isinstance(before, PBegin) else _steps_of(before)
+        pipeline = steps[0].pipeline if steps else before.pipeline
         workers = max(self._workers, count_workers(pipeline.runner, pipeline.options))
-        done = pbegin | "begin" >> beam.Create([NOTHING], reshuffle=False)
+        done = pipeline | "begin" >> beam.Create([NOTHING], reshuffle=False)
+        if steps:
+            # The first round groups its batches with all of this, so that it waits for the steps.
+            ends = [step | f"end of step {n}" >> _End() for n, step in enumerate(steps, 1)]
+            done = (done, *ends) | "with the steps before" >> beam.Flatten()
         for number, stages in enumerate(self._rounds, 1):
             done = done | f"round {number}" >> _Round(stages, self._runner, workers)
         return done | "end" >> beam.GroupByKey() | "total" >> beam.ParDo(Finish())
+
+
+class _End(beam.PTransform):  # type: ignore[misc]
+    """Yield nothing, in the one window that a plan has; but only its end is awaited."""
+
+    def expand(self, step: PCollection[Any]) -> PCollection[Element]:
+        window = beam.WindowInto(beam.window.GlobalWindows())
+        return step | "window" >> window | "nothing" >> beam.FlatMap(nothing)
+
+
+def _steps_of(before: Any) -> list[PCollection[Any]]:
+    steps = list(before) if isinstance(before, tuple | list) else [before]
+    if not steps or not all(isinstance(step, PCollection) for step in steps):
+        raise TypeError(
+            f"a plan of Rechunker must be applied to a pipeline or to its steps, got {before!r}; "
+            "write pipeline | plan, step | plan or (step, other) | plan"
+        )
+    return steps
 
 
 class _Round(beam.PTransform):  # type: ignore[misc]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from prefect import Flow
+from prefect.client.schemas.objects import State
 from prefect.settings import (
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     get_current_settings,
@@ -16,7 +17,9 @@ from prefect.settings import (
 )
 from prefect.task_runners import TaskRunner
 
-__all__ = ["flow_options", "limit_of", "patient_start"]
+from rechunker.types import Traffic
+
+__all__ = ["completed", "flow_options", "limit_of", "patient_start"]
 
 # Time limit for the start of a temporary server. Prefect's default is 20 seconds, but a start takes
 # ten seconds to half a minute.
@@ -39,7 +42,47 @@ def limit_of(task_runner: TaskRunner[Any]) -> int | None:
     # A private attribute of ThreadPoolTaskRunner and ProcessPoolTaskRunner, looked up in Prefect
     # 3.8 (and unchanged in 3.9.1).
     limit = getattr(task_runner, "_max_workers", None)
-    return limit if isinstance(limit, int) and limit < sys.maxsize else None
+    if isinstance(limit, int) and limit < sys.maxsize:
+        return limit
+    settings = getattr(task_runner, "cluster_kwargs", None)
+    return None if settings is None else _limit_of_cluster(task_runner, settings)
+
+
+def _limit_of_cluster(task_runner: Any, settings: Mapping[str, Any]) -> int | None:
+    """Return the threads of the cluster that a `DaskTaskRunner` starts; None if it has no number.
+
+    If the settings have no number of threads, each worker counts as one.
+    """
+    most = (task_runner.adapt_kwargs or {}).get("maximum")
+    workers = most if isinstance(most, int) else settings.get("n_workers")
+    threads = settings.get("threads_per_worker") or 1
+    return workers * threads if isinstance(workers, int) and workers > 0 else None
+
+
+def completed(state: State[Traffic]) -> Traffic:
+    """Return the result of a flow run.
+
+    Parameters
+    ----------
+    state
+        State that the run has ended in.
+
+    Raises
+    ------
+    RuntimeError
+        If it was cancelled, or is not completed for another reason.
+    Exception
+        The error with which it has failed.
+    """
+    if state.is_failed() or state.is_crashed():
+        state.result()  # raises the error
+    if not state.is_completed():
+        raise RuntimeError(
+            f"the flow run must end in state Completed, but ended in state {state.name}"
+            f"{f' ({state.message})' if state.message else ''}; call execute() again"
+        )
+    traffic: Traffic = state.result()
+    return traffic
 
 
 def flow_options() -> frozenset[str]:

@@ -11,12 +11,12 @@ from prefect.task_runners import PrefectTaskRunner, TaskRunner, ThreadPoolTaskRu
 from rechunker.running import BatchRunner, available_cores, check_numbers, refuse_keywords
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 from rechunker_prefect.bundles import RUN_SECONDS
-from rechunker_prefect.engine import flow_options, limit_of, patient_start
+from rechunker_prefect.engine import completed, flow_options, limit_of, patient_start
 from rechunker_prefect.flow import RechunkFlow, build
 
 __all__ = ["PrefectExecutor"]
 
-# Number of arrays that the name of a flow run lists.
+# Number of arrays that the name of a flow run lists if the plan has no title.
 NAMED = 3
 
 
@@ -36,9 +36,9 @@ class PrefectExecutor(Executor[RechunkFlow]):
         Number of times to retry a failed task.
     workers
         Maximum number of tasks that run at a time, even if the task runner would run more; *each*
-        may hold `max_mem`. By default the number of threads or processes of the pool. 1 if a
-        thread pool has no limit: then this process holds one `max_mem`, and is just as fast, as
-        one task uses all cores.
+        may hold `max_mem`. By default the number of threads or processes of the pool, or of threads
+        in the settings of a ``DaskTaskRunner``. 1 if a thread pool has no limit: then this process
+        holds one `max_mem`, and is just as fast, as one task uses all cores.
     threads
         Maximum number of reads or writes that one task has in flight. By default the number of
         cores that this process may use, divided by `workers`.
@@ -108,7 +108,7 @@ class PrefectExecutor(Executor[RechunkFlow]):
             BatchRunner(self.retries, os.getpid() if self.shares_memory else None),
             workers=self.workers,
             task_runner=self.task_runner,
-            title=_title([spec.name for spec in every if spec.name]),
+            title=f"rechunk {_title(every)}",
         )
 
     def execute_plan(
@@ -136,6 +136,8 @@ class PrefectExecutor(Executor[RechunkFlow]):
             runner of the executor.
         ValueError
             If `retries` is negative.
+        RuntimeError
+            If Prefect says that the flow run was cancelled, or has not been completed.
         Exception
             The error of a task that failed after all its retries.
         """
@@ -143,7 +145,8 @@ class PrefectExecutor(Executor[RechunkFlow]):
         check_numbers(retries=retries)
         parameters = {} if retries is None else {"retries": retries}
         with patient_start():
-            return plan.with_options(**kwargs)(**parameters)
+            state: Any = plan.with_options(**kwargs)(**parameters, return_state=True)
+        return completed(state)
 
 
 def _checked(task_runner: TaskRunner[Any] | type[TaskRunner[Any]]) -> TaskRunner[Any]:
@@ -173,8 +176,9 @@ def _check_options(options: Mapping[str, Any]) -> None:
     refuse_keywords("prefect", unknown, [*sorted(known), "retries"])
 
 
-def _title(names: Sequence[str]) -> str:
-    """Return the name of a flow run, which lists the first few arrays."""
-    told = ", ".join(names[:NAMED]) or "an array"
+def _title(specs: Sequence[CopySpec]) -> str:
+    """Return what a plan is called; without a title, the names of its first few arrays."""
+    names = [spec.name for spec in specs if spec.name]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"rechunk {told}{more}"
+    arrays = f"{', '.join(names[:NAMED])}{more}"
+    return next((spec.title for spec in specs if spec.title), arrays)
