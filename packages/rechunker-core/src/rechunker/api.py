@@ -20,7 +20,13 @@ from rechunker.plugins import get_executor
 from rechunker.rechunked import Intermediate, Rechunked
 from rechunker.sizes import parse_bytes
 from rechunker.sources import hierarchy_of
-from rechunker.stores import options_of_urls, resolve_store, secrets_hidden
+from rechunker.stores import (
+    only_format,
+    options_of_urls,
+    resolve_store,
+    secrets_hidden,
+    session_place,
+)
 from rechunker.types import Executor
 
 __all__ = ["rechunk"]
@@ -104,8 +110,9 @@ def rechunk(
         Memory limit per task in bytes, including chunks being read, decoded, encoded or written:
         an integer or a string such as ``"500MB"`` or ``"1GiB"``.
     target_store
-        Where to write the target: a path, a URL, a mutable mapping, a Zarr store or a
-        `zarr.Group`.
+        Where to write the target: a path, a URL, a mutable mapping, a Zarr store, a `zarr.Group`,
+        an Icechunk session that you commit yourself, or an Icechunk repository, or a tuple of it and
+        the name of a branch ("main" by default), to which `Rechunked.execute` makes a commit.
     target_options
         Options of the target that differ from the source.
 
@@ -171,10 +178,11 @@ def rechunk(
         options = options_of_urls(storage_options, target_store=target_store, temp_store=temp_store)
         group = target_store if isinstance(target_store, zarr.Group) else None
         place = resolve_store(target_store, storage_options=options["target_store"])
+        place = session_place(place, remote=not engine.shares_memory)
         temp_place = None
         if temp_store is not None:
             temp_place = resolve_store(temp_store, storage_options=options["temp_store"])
-        zarr_format = group.metadata.zarr_format if group is not None else None
+        zarr_format = group.metadata.zarr_format if group is not None else only_format(place)
         hierarchy = hierarchy_of(source, target_chunks, target_options, zarr_format)
         check_array_name(hierarchy, group, array_name)
         if array_name is not None:

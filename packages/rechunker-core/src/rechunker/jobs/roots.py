@@ -80,7 +80,7 @@ class Root:
             If another run writes there.
         """
         if not is_copied:
-            self._check()
+            self.check()
         if self.claim is None:
             if find_node(self.place) is not None:
                 access.delete_dir(self.place.store, self.place.path)  # raises, and says why
@@ -90,7 +90,14 @@ class Root:
         holder = self.claim.take(overwrite=self.overwrite)
         return None if holder.cleared else holder
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Check that what is at the place may be replaced.
+
+        Raises
+        ------
+        FileExistsError
+            If it appeared there since the plan was made, and must not be replaced.
+        """
         node = find_node(self.place)
         if self.overwrite or (node is not None and node.metadata == self.planned):
             return

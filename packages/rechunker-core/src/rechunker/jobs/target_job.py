@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -21,19 +21,22 @@ from rechunker.jobs.published import Documents, Published
 from rechunker.jobs.publishing import Finish, Sources, Start
 from rechunker.jobs.resuming import Resumption
 from rechunker.jobs.roots import Root
+from rechunker.jobs.session_target import end_session, in_session
 from rechunker.metadata import array_from_document, quiet
 from rechunker.sources import Hierarchy
 from rechunker.stores import (
     Claim,
     Journal,
+    SessionStore,
     StageJournal,
     digest_of,
+    holds_claims,
     node_digest,
     outermost,
     retried,
     without_secrets,
 )
-from rechunker.types import CopySpec, Stage
+from rechunker.types import Changes, CopySpec, Stage
 
 __all__ = ["TargetJob"]
 
@@ -79,9 +82,7 @@ class TargetJob:
         verify
             Whether to publish only what is proven to be equal to the source.
         """
-        published = self._published()
-        documents = tuple(published.documents())
-        roots = tuple(self._roots(dict(chain.from_iterable(documents))))
+        roots, documents, consolidated = self._to_publish()
         sources = self._sources()
         nothing = Stage("nothing", 0, Start((), Sources()))
         longest, settings = 0, changed_settings()
@@ -89,7 +90,7 @@ class TargetJob:
             spec = job.spec(self._journals(job), settings, verify=verify)
             longest = max(longest, len(spec.stages))
             yield replace(spec, stages=(nothing, *spec.stages))
-        finish = self._finish(roots, sources, documents, published)
+        finish = self._finish(roots, sources, documents, consolidated)
         if verify:
             finish = replace(finish, checks=tuple(self._checks()))
         temp = self._temp_folder()
@@ -104,13 +105,25 @@ class TargetJob:
         last = Stage("finish", 1, finish)
         yield CopySpec("", (start, *[nothing] * longest, last))
 
+    def _to_publish(self) -> tuple[tuple[Root, ...], tuple[Documents, ...], tuple[str, ...]]:
+        """Return what the last task publishes: roots, documents, and groups to consolidate.
+
+        That is nothing in a session, where all of it has to be there before the chunks.
+        """
+        if isinstance(self.place.store, SessionStore):
+            return (), (), ()
+        published = self._published()
+        documents = tuple(published.documents())
+        roots = tuple(self._roots(dict(chain.from_iterable(documents))))
+        return roots, documents, tuple(published.consolidated())
+
     def _root_of(self, name: str) -> str:
         return name if name in self.roots else ""
 
     def claim(self, root: str) -> Claim | None:
-        """Return the claim of this run on a root; None if the store could not delete it again."""
+        """Return the claim of this run on a root; None if the store cannot hold one."""
         place = self.place / root
-        return Claim(place.store, place.path, self.run) if place.store.supports_deletes else None
+        return Claim(place.store, place.path, self.run) if holds_claims(place.store) else None
 
     @property
     def journal(self) -> Journal | None:
@@ -135,9 +148,9 @@ class TargetJob:
             read, written = journals(0), journals(len(stages))
             if read is None or written is None or read.place is None:
                 raise ValueError(
-                    "verify=True needs a target that can list and delete objects: "
+                    "verify=True needs a target that can hold a journal: "
                     f"{without_secrets(self.place)} cannot; call rechunker.verify(source, target) "
-                    "when the run is done"
+                    "when the run is done, and before you commit a session"
                 )
             yield Check(job.name, read, stages[0].tasks, written, stages[-1].tasks)
 
@@ -162,12 +175,26 @@ class TargetJob:
             Whether to go on with what an earlier run has left.
         """
         with ExitStack() as stack:
+            if isinstance(self.place.store, SessionStore):
+                stack.enter_context(in_session(self.place.store, self._published(), self._roots))
             for root in self.roots:
                 claim = self.claim(root)
                 if claim is not None:
                     overwrite = self._may_replace(root)
                     stack.enter_context(claim.held(overwrite=overwrite, resume=resume))
             yield
+
+    def gather(self, changes: Iterable[Changes]) -> None:
+        """Give the session of the target what tasks have written, before this process lets it go.
+
+        Parameters
+        ----------
+        changes
+            What tasks in other processes have written.
+        """
+        if isinstance(self.place.store, SessionStore):
+            stages = dict(job.writing for job in self.jobs)
+            end_session(self.place.store, changes, stages, [job.name for job in self.jobs])
 
     def _may_replace(self, root: str) -> bool:
         return bool({"", root} & self.hierarchy.overwrite)
@@ -205,7 +232,7 @@ class TargetJob:
         roots: tuple[Root, ...],
         sources: Sources,
         documents: tuple[Documents, ...],
-        published: Published,
+        consolidated: tuple[str, ...],
     ) -> Finish:
         temp = self._temp_folder()
         return Finish(
@@ -213,7 +240,7 @@ class TargetJob:
             roots,
             sources,
             documents,
-            tuple(published.consolidated()),
+            consolidated,
             temp and temp[1],
             self.journal,
         )
@@ -246,6 +273,10 @@ class TargetJob:
             return retried(self.place.store, self._open)
 
     def _open(self) -> zarr.Array[Any] | zarr.Group:
+        place, store = self.place, self.place.store
+        if isinstance(store, SessionStore):
+            place = StorePath(store.inner, place.path)
+        mode: Any = "r" if place.read_only else "r+"  # a session that was committed
         if self.hierarchy.groups is None:
-            return zarr.open_array(self.place, mode="r+")
-        return zarr.open_group(self.place, mode="r+", use_consolidated=False)
+            return zarr.open_array(place, mode=mode)
+        return zarr.open_group(place, mode=mode, use_consolidated=False)

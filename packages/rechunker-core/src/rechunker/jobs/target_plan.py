@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from uuid import uuid4
 
@@ -13,14 +13,14 @@ from rechunker.jobs.array_plan import Parallelism, plan_job
 from rechunker.jobs.job import ArrayJob, TempPlace
 from rechunker.jobs.target_job import TargetJob
 from rechunker.sources import Hierarchy
-from rechunker.stores import COPIED, Journal, find_node, side_by_side, temp_folder_name
+from rechunker.stores import COPIED, Journal, find_node, holds_claims, side_by_side, temp_folder_name
 
 __all__ = ["plan_target"]
 
 
 def _is_unfinished(place: StorePath) -> bool:
     """Return whether a run has died while it published what is at a place."""
-    if not place.store.supports_listing or not place.store.supports_deletes:
+    if not place.store.supports_listing or not holds_claims(place.store):
         return False
     return bool((Journal(place).facts() or {}).get(COPIED))
 
@@ -74,13 +74,16 @@ def plan_target(
         )
         for request in hierarchy.arrays
     )
-    jobs = tuple(_in_one_folder(jobs))
-    return TargetJob(place, hierarchy, jobs, replaced, roots, uuid4().hex, max_mem, parallelism)
+    run = uuid4().hex
+    # Where no claim keeps two runs of one plan apart, their temporary objects are.
+    apart = () if holds_claims(place.store) else (run,)
+    jobs = tuple(_in_one_folder(jobs, apart))
+    return TargetJob(place, hierarchy, jobs, replaced, roots, run, max_mem, parallelism)
 
 
-def _in_one_folder(jobs: Sequence[ArrayJob]) -> Iterator[ArrayJob]:
+def _in_one_folder(jobs: Sequence[ArrayJob], apart: Iterable[str]) -> Iterator[ArrayJob]:
     """Yield jobs with a folder that all their temporary objects, and no others, lie in."""
-    folder = temp_folder_name(job.fingerprint for job in jobs)
+    folder = temp_folder_name([*(job.fingerprint for job in jobs), *apart])
     for job in jobs:
         yield job if job.temp is None else replace(job, temp=replace(job.temp, folder=folder))
 
