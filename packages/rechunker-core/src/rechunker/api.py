@@ -111,8 +111,9 @@ def rechunk(
         an integer or a string such as ``"500MB"`` or ``"1GiB"``.
     target_store
         Where to write the target: a path, a URL, a mutable mapping, a Zarr store, a `zarr.Group`,
-        an Icechunk session that you commit yourself, or an Icechunk repository, or a tuple of it and
-        the name of a branch ("main" by default), to which `Rechunked.execute` makes a commit.
+        a session of Icechunk, which you commit yourself, or a repository of Icechunk, or a tuple of
+        it and the name of a branch ("main" by default), to which `Rechunked.execute` makes a
+        commit.
     target_options
         Options of the target that differ from the source.
 

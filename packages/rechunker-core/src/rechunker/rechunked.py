@@ -209,4 +209,5 @@ class Rechunked(Generic[Target]):
         """Return what source, intermediate and target are called, without credentials."""
         intermediate = [("Intermediate", self.intermediate)] if self.intermediate else []
         rows = [("Source", self.source), *intermediate, ("Target", self.target)]
-        return [(name, without_secrets(repr(value))) for name, value in rows]
+        # A store of icechunk 2 shows itself in several lines.
+        return [(name, without_secrets(repr(value)).replace("\n", " ")) for name, value in rows]

@@ -179,8 +179,8 @@ class Executor(ABC, Generic[Plan]):
         refuses stores that live in the memory of one process, such as a dict or a
         `zarr.storage.MemoryStore`.
     returns_changes
-        Whether `execute_plan` returns the `changes` in the traffic of all tasks. Without them, tasks
-        in other processes cannot write to a store whose sessions are committed, such as Icechunk's.
+        Whether `execute_plan` returns the `changes` in the traffic of all tasks. Without them,
+        tasks in other processes cannot write to sessions that are committed, such as Icechunk's.
     takes_futures
         Whether tasks can read Dask arrays whose blocks are futures on a Dask cluster.
     workers

@@ -100,8 +100,8 @@ def check_places(
             _check_writable(where, word)
     if temp is not None and is_session_store(temp.store):
         raise ValueError(
-            f"temp_store {temp}: a session of Icechunk holds the objects of arrays and groups alone; "
-            "choose another temp_store"
+            f"temp_store {temp}: a session of Icechunk holds the objects of arrays and groups "
+            "alone; choose another temp_store"
         )
     if temp is not None and not (temp.store.supports_deletes and temp.store.supports_listing):
         raise ValueError(
@@ -175,9 +175,9 @@ def _check_origin(origin: StorePath, place: StorePath, temp: StorePath | None) -
 def _check_reachable(executor: Executor[Any], name: str, place: StorePath | None) -> None:
     if place is not None and is_process_local(place.store):
         raise ValueError(
-            f"the {name} store {place} lives in the memory of this process, where the tasks of "
-            f"{type(executor).__name__} cannot reach it: what they write would be lost; use a "
-            'path or a URL, or executor="python"'
+            f"the {name} store {_shown(place)} lives in the memory of this process, where the "
+            f"tasks of {type(executor).__name__} cannot reach it: what they write would be lost; "
+            'use a path or a URL, or executor="python"'
         )
 
 
@@ -187,9 +187,9 @@ def _check_sessions(hierarchy: Hierarchy, place: StorePath, executor: Executor[A
     for origin in hierarchy.origins:
         if is_session_store(origin.store) and not origin.read_only:
             raise ValueError(
-                f"the source {origin} is read from a session that can be written to, and what was "
-                f"written there is not known where the tasks of {name} run; commit it, and open the "
-                "source from repository.readonly_session(branch)"
+                f"the source {_shown(origin)} is read from a session that can be written to, and "
+                f"what was written there is not known where the tasks of {name} run; commit it, "
+                "and open the source from repository.readonly_session(branch)"
             )
     if isinstance(place.store, SessionStore):
         if not executor.returns_changes:
@@ -198,6 +198,10 @@ def _check_sessions(hierarchy: Hierarchy, place: StorePath, executor: Executor[A
                 'what its tasks write; use executor="python" or "dask", or another target_store'
             )
         place.store.check_forks()
+
+
+def _shown(place: StorePath) -> str:
+    return str(place).replace("\n", " ")  # a store of icechunk 2 shows itself in several lines
 
 
 def _check_futures(hierarchy: Hierarchy, executor: Executor[Any]) -> None:

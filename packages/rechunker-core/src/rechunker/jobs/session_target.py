@@ -1,16 +1,17 @@
-"""Session targets: groups and arrays are created before chunks are written, and end in a session."""
+"""Session targets: groups and arrays are created first, chunks are merged into the session."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
+from uuid import uuid4
 
 from zarr.buffer import cpu
 
 from rechunker.jobs.published import Published
 from rechunker.jobs.roots import Root
-from rechunker.stores import SessionStore, access
+from rechunker.stores import Claim, Holder, SessionStore, access
 from rechunker.types import Changes
 
 __all__ = ["end_session", "in_session"]
@@ -24,8 +25,11 @@ def in_session(
     store: SessionStore,
     published: Published,
     roots_of: Callable[[Mapping[str, bytes]], Iterable[Root]],
+    temp: Claim | None,
 ) -> Iterator[None]:
     """Create the groups and arrays of a target in a session; delete them after an error.
+
+    Nothing is left that another run could go on with, so that temporary objects are deleted, too.
 
     Parameters
     ----------
@@ -35,6 +39,8 @@ def in_session(
         Metadata of the target.
     roots_of
         Returns what it consists of, from the objects that hold these metadata.
+    temp
+        Claim on the folder of temporary objects, which says whose they are; None if there are none.
 
     Raises
     ------
@@ -46,15 +52,22 @@ def in_session(
         roots = tuple(roots_of(dict(documents)))
         for root in roots:
             root.check()
+        execution = uuid4().hex
         try:
             _delete(store, roots)
             for key, content in reversed(documents):  # parents first, as Zarr creates arrays
                 access.put(store, key, cpu.Buffer.from_bytes(content))
             store.fork()
-            yield
+            with Holder.active(execution):
+                if temp is not None:
+                    temp.set(Holder.here(temp.run, execution))
+                yield
         except BaseException:
             with suppress(Exception):  # the error that is on its way says more
                 _delete(store, roots)  # so that nobody commits what is not whole
+            with suppress(Exception):
+                if temp is not None:
+                    access.delete_dir(temp.store, temp.path)
             raise
 
 
@@ -66,7 +79,7 @@ def _delete(store: SessionStore, roots: Sequence[Root]) -> None:
 def end_session(
     store: SessionStore, changes: Iterable[Changes], stages: Mapping[str, int], names: Sequence[str]
 ) -> None:
-    """Merge what tasks have written into the session of a target; commit one that is not the user's.
+    """Merge what tasks have written into the session of a target; commit it if it is ours.
 
     Parameters
     ----------
@@ -84,7 +97,7 @@ def end_session(
     RuntimeError
         If something is missing.
     TargetInUseError
-        If somebody else has committed other changes of the same arrays or groups.
+        If others have made a commit to the branch.
     """
     changes = tuple(changes)
     done = {name: set(store.done(name)) for name in stages}
@@ -93,9 +106,9 @@ def end_session(
     for name, number in stages.items():
         if len(done[name]) != number:
             raise RuntimeError(
-                f"{number - len(done[name])} of {number} tasks of the stage {name!r} have not handed "
-                "back what they have written, so the session is left as it was; the executor loses "
-                "the changes in rechunker.types.Traffic"
+                f"{number - len(done[name])} of {number} tasks of the stage {name!r} have not "
+                "handed back what they have written, so the session is left as it was; the "
+                "executor loses the changes in rechunker.types.Traffic"
             )
     store.finish((change.content for change in changes), _message(names))
 

@@ -93,14 +93,8 @@ class TargetJob:
         finish = self._finish(roots, sources, documents, consolidated)
         if verify:
             finish = replace(finish, checks=tuple(self._checks()))
-        temp = self._temp_folder()
-        begin = Start(
-            roots,
-            sources,
-            self._apart(),
-            self._resumption(verify),
-            temp and Claim(temp[1].store, temp[1].path, self.run),
-        )
+        temp = None if isinstance(self.place.store, SessionStore) else self._temp_claim()
+        begin = Start(roots, sources, self._apart(), self._resumption(verify), temp)
         start = Stage("start", 1, begin)
         last = Stage("finish", 1, finish)
         yield CopySpec("", (start, *[nothing] * longest, last))
@@ -176,7 +170,8 @@ class TargetJob:
         """
         with ExitStack() as stack:
             if isinstance(self.place.store, SessionStore):
-                stack.enter_context(in_session(self.place.store, self._published(), self._roots))
+                published, temp = self._published(), self._temp_claim()
+                stack.enter_context(in_session(self.place.store, published, self._roots, temp))
             for root in self.roots:
                 claim = self.claim(root)
                 if claim is not None:
@@ -249,6 +244,11 @@ class TargetJob:
         """Return the temp place, and the folder in it that this plan alone uses."""
         temps = (job.temp for job in self.jobs if job.temp is not None)
         return next(((temp.path, temp.path / temp.folder) for temp in temps), None)
+
+    def _temp_claim(self) -> Claim | None:
+        """Return the claim on the folder of temporary objects; None if there are none."""
+        temp = self._temp_folder()
+        return None if temp is None else Claim(temp[1].store, temp[1].path, self.run)
 
     def _sources(self) -> Sources:
         readers = (job.request.source.reader for job in self.jobs)

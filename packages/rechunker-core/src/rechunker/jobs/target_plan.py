@@ -13,7 +13,14 @@ from rechunker.jobs.array_plan import Parallelism, plan_job
 from rechunker.jobs.job import ArrayJob, TempPlace
 from rechunker.jobs.target_job import TargetJob
 from rechunker.sources import Hierarchy
-from rechunker.stores import COPIED, Journal, find_node, holds_claims, side_by_side, temp_folder_name
+from rechunker.stores import (
+    COPIED,
+    Journal,
+    find_node,
+    holds_claims,
+    side_by_side,
+    temp_folder_name,
+)
 
 __all__ = ["plan_target"]
 

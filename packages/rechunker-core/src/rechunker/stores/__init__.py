@@ -37,7 +37,13 @@ from rechunker.stores.repositories import is_session_store
 from rechunker.stores.requests import is_quick, retried, side_by_side, take_retries, until
 from rechunker.stores.resolve import is_process_local, options_of_urls, resolve_store
 from rechunker.stores.secrets import hide_secrets, secrets_hidden, without_secrets
-from rechunker.stores.sessions import ForkStore, SessionStore, holds_claims, only_format, session_place
+from rechunker.stores.sessions import (
+    ForkStore,
+    SessionStore,
+    holds_claims,
+    only_format,
+    session_place,
+)
 from rechunker.stores.wrappers import unwrap
 
 __all__ = [

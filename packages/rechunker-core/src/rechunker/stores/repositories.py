@@ -8,7 +8,6 @@ from typing import Any
 
 from zarr.abc.store import Store
 
-from rechunker.stores.requests import run
 from rechunker.stores.wrappers import unwrap
 
 __all__ = [
@@ -18,6 +17,7 @@ __all__ = [
     "commit",
     "fork_of",
     "is_in_memory",
+    "is_lost_elsewhere",
     "is_repository",
     "is_session",
     "is_session_store",
@@ -70,29 +70,23 @@ def check_branch(repository: Any, branch: Any) -> None:
 
 
 def is_in_memory(store: Store) -> bool:
-    """Return whether the repository of a session lives in the memory of this process.
+    """Return whether the repository of a session is known to live in the memory of this process.
 
-    Nothing says so but a copy, which finds nothing (icechunk 1.1 and 2.3). A session with changes
-    cannot be copied without writing something, so that of it this is not known: False.
+    A fork of a session with changes writes them to the repository (icechunk 2.3), so that such a
+    session is not asked.
     """
     session = session_of(store)
     if session.has_uncommitted_changes:
         return False
-    return _is_lost_elsewhere(session if session.read_only else session.fork())
+    return is_lost_elsewhere(pickle.dumps(session if session.read_only else session.fork()))
 
 
-def _is_lost_elsewhere(session: Any) -> bool:
-    try:
-        run(_look(pickle.loads(pickle.dumps(session))))
-    except Exception:  # noqa: BLE001 - of several types
-        run(_look(session))  # if this fails as well, it is for another reason
-        return True
-    return False
+def is_lost_elsewhere(pickled: bytes) -> bool:
+    """Return whether the copies of a pickled session, or of its store, have an empty repository.
 
-
-async def _look(session: Any) -> None:
-    async for _ in session.store.list_dir(""):
-        return
+    Sessions do not say publicly where their repository is (icechunk 1.1 and 2.3).
+    """
+    return b"in_memory_object_store_provider" in pickled
 
 
 def base_of(session: Any) -> Any:
@@ -131,16 +125,9 @@ def _major() -> int:
 
 
 def commit(session: Any, message: str) -> bool:
-    """Commit a session, also if others have changed the branch elsewhere in the meantime.
-
-    Returns
-    -------
-    bool
-        False if others have changed the same arrays or groups, so that nothing is committed.
-    """
-    icechunk = sys.modules["icechunk"]
+    """Commit a session, and return whether nobody else has made a commit in the meantime."""
     try:
-        session.commit(message, rebase_with=icechunk.ConflictDetector())
-    except (icechunk.ConflictError, icechunk.RebaseFailedError):
+        session.commit(message)
+    except sys.modules["icechunk"].ConflictError:
         return False
     return True

@@ -37,8 +37,8 @@ __all__ = ["is_process_local", "options_of_urls", "resolve_store"]
 
 _KINDS = (
     "a path, a URL, a mutable mapping, a Zarr store or StorePath, a zarr.Group, "
-    "an fsspec mapping, an obstore store, an Icechunk session or repository, or a repository and the "
-    "name of a branch"
+    "an fsspec mapping, an obstore store, an Icechunk session or repository, or a tuple of a "
+    "repository and the name of a branch"
 )
 _FILE_PROTOCOLS = ("", "file", "local")
 

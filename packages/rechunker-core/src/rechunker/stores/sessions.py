@@ -19,6 +19,7 @@ from rechunker.stores.repositories import (
     check_branch,
     commit,
     fork_of,
+    is_lost_elsewhere,
     is_session_store,
     session_of,
 )
@@ -167,10 +168,16 @@ class SessionStore(WrapperStore[Store]):
         """Let tasks in other processes write to the arrays that there are now."""
         if self.remote:
             store = with_inner(self._given, fork_of(self._base).store)
-            self._forked = pickle.dumps(store)
+            forked = pickle.dumps(store)
+            if is_lost_elsewhere(forked):
+                raise ValueError(
+                    f"the target store {self} lives in the memory of this process, where tasks of "
+                    'other processes cannot reach it; use executor="python"'
+                )
+            self._forked = forked
 
     def finish(self, contents: Iterable[bytes], message: str) -> None:
-        """Merge what was written in other processes, and commit the session if it is not the user's.
+        """Merge what was written in other processes, and commit a session that is ours.
 
         Parameters
         ----------
@@ -182,7 +189,7 @@ class SessionStore(WrapperStore[Store]):
         Raises
         ------
         TargetInUseError
-            If somebody else has written to the same arrays or groups.
+            If others have made a commit to the branch.
         """
         for content in contents:
             self._base.merge(pickle.loads(content))
@@ -190,9 +197,9 @@ class SessionStore(WrapperStore[Store]):
             self._session.merge(self._base)
         if self._repository is not None and not commit(self._session, message):
             raise TargetInUseError(
-                f"others have changed the same arrays or groups on the branch {self._branch!r} since "
-                "this run began, so it has committed nothing; call rechunk() again, or give a "
-                "session that you commit yourself"
+                f"others have made a commit to the branch {self._branch!r} since this run began, "
+                "so it has committed nothing; call execute() again, or give a session that you "
+                "rebase and commit yourself"
             )
 
     def note(self, stage: str, task: int) -> None:
