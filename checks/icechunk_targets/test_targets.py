@@ -86,6 +86,7 @@ def test_a_target_is_committed_to_a_branch_of_a_repository(
     messages = [snapshot.message for snapshot in repo.ancestry(branch="wide")]
     assert len(messages) == 3
     assert messages[0].startswith("Rechunk ")
+    assert planned.traffic is not None
     assert planned.traffic.changes == ()
     assert planned.report is not None
 
@@ -129,7 +130,8 @@ def test_arrays_are_added_to_a_group_of_a_session_with_changes(
     session.commit("rechunked")
     found = zarr.open_group(committed(repo), path="deep/group", mode="r")
     assert dict(found.attrs) == {"title": "mine"}
-    np.testing.assert_array_equal(found["a"][...], source[...])
+    array: Any = found["a"]
+    np.testing.assert_array_equal(array[...], source[...])
 
 
 def test_a_wrapper_around_the_store_is_asked(repo: Any, tmp_path: Path) -> None:
