@@ -15,9 +15,12 @@ from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parent
 CORE = ROOT / "packages" / "rechunker-core"
+DASK = ROOT / "packages" / "rechunker-dask"
 SUPPORTED = ["3.11", "3.12", "3.13", "3.14"]
 # The version that checks/object_stores/s3rver.js was written for.
 S3RVER = "s3rver@3.7.1"
+# Major versions of Icechunk. Version 2 needs Python 3.12.
+ICECHUNKS = ["1", "2"]
 
 # Tests start hundreds of processes. Where compiled modules are not kept, each compiles all that it
 # imports, which takes longer than most tests.
@@ -28,7 +31,8 @@ nox.options.default_venv_backend = "uv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = True
 nox.options.sessions = [
-    *("lint", "s3", "typecheck", "bare", "doctests", "together", "minimums", "plugins", "core")
+    *("lint", "s3", "icechunk", "typecheck", "bare", "doctests", "together", "minimums"),
+    *("plugins", "core"),
 ]
 
 
@@ -166,6 +170,8 @@ def typecheck(session: nox.Session) -> None:
     mypy(ROOT / "noxfile.py", ROOT / "run.py", *checks.glob("*.py"), bases=[checks])
     stores = checks / "object_stores"
     mypy(*stores.glob("*.py"), bases=[stores, CORE / "tests"])
+    sessions = checks / "icechunk_targets"
+    mypy(*sessions.glob("*.py"), bases=[sessions])
 
 
 @nox.session(python=RUNNING)
@@ -220,6 +226,16 @@ def s3(session: nox.Session) -> None:
     path = os.pathsep.join(map(str, [tests, CORE / "tests"]))
     options = [f"--rootdir={ROOT}", *install_s3rver(session), *session.posargs]
     session.run("pytest", *options, tests, env={"PYTHONPATH": path})
+
+
+@nox.session(python=pythons(DASK)[-1])
+@nox.parametrize("version", ICECHUNKS)
+def icechunk(session: nox.Session, version: str) -> None:
+    """Rechunk from and to repositories of Icechunk, of either major version."""
+    install(session, CORE, DASK)
+    session.install(f"icechunk=={version}.*")
+    tests = ROOT / "checks" / "icechunk_targets"
+    session.run("pytest", f"--rootdir={ROOT}", tests, *session.posargs)
 
 
 def install_s3rver(session: nox.Session) -> list[str]:

@@ -91,7 +91,10 @@ def test_large_tasks_have_batches_of_their_own() -> None:
 def test_the_dashboard_shows_arrays_and_stages() -> None:
     keys = DaskExecutor().prepare_plan(million()).dask
     names = {key_split(key) for key in keys}
-    assert names == {"air_2m: r", "air_2m: w", "rechunk-barrier", "rechunk-runner"}
+    assert names == {
+        *("air_2m: r", "air_2m: w"),
+        *("rechunk-barrier", "rechunk-gate", "rechunk-runner"),
+    }
 
 
 def test_two_plans_share_no_key() -> None:
@@ -113,3 +116,11 @@ def test_numbers_are_checked(bad: dict[str, int]) -> None:
 def test_progress_is_left_to_dask(source: zarr.Array[Any], tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="ProgressBar"):
         plan(source, tmp_path).execute(progress=True)
+
+
+def test_what_a_round_has_written_is_not_sent_to_the_next() -> None:
+    """The traffic of a round may hold the changes of a session, which are many."""
+    graph = dict(DaskExecutor().prepare_plan(million()).dask)
+    batches = {key: task for key, task in graph.items() if isinstance(key, tuple)}
+    needed = {str(name) for task in batches.values() for name in task.dependencies}
+    assert {key_split(name) for name in needed} == {"rechunk-gate", "rechunk-runner"}

@@ -22,7 +22,13 @@ from rechunker.plugins import get_executor
 from rechunker.rechunked import Intermediate, Rechunked
 from rechunker.sizes import parse_bytes
 from rechunker.sources import hierarchy_of, open_source
-from rechunker.stores import options_of_urls, resolve_store, secrets_hidden
+from rechunker.stores import (
+    only_format,
+    options_of_urls,
+    resolve_store,
+    secrets_hidden,
+    session_place,
+)
 from rechunker.types import Executor
 
 __all__ = ["rechunk"]
@@ -111,6 +117,9 @@ def rechunk(
     target_store
         Where to write the target: a path, a URL, a mutable mapping, a Zarr store or a
         `zarr.Group`. To a group that is there, arrays are added, and everything else in it stays.
+        Or a session of Icechunk, which you commit yourself; or a repository of Icechunk, or a tuple
+        of it and the name of a branch ("main" by default), to which `Rechunked.execute` makes a
+        commit.
     target_options
         Options of the target that differ from the source.
 
@@ -187,11 +196,12 @@ def rechunk(
         )
         source = open_source(source, options["source"])
         place = resolve_store(target_store, storage_options=options["target_store"])
+        place = session_place(place, remote=not engine.shares_memory)
         temp_place = None
         if temp_store is not None:
             temp_place = resolve_store(temp_store, storage_options=options["temp_store"])
         group_format = format_of_group(target_store, place, target_options, array_name)
-        zarr_format = group_format or format_around(place)
+        zarr_format = group_format or only_format(place) or format_around(place)
         hierarchy = hierarchy_of(source, target_chunks, target_options, zarr_format)
         name = name_in_group(hierarchy, place, group_format, array_name, temp_store)
         if name is not None:

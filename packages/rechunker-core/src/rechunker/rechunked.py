@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol
@@ -18,7 +18,7 @@ from rechunker.planning import RechunkPlan, StagePlan
 from rechunker.report import Report
 from rechunker.running import check_numbers
 from rechunker.stores import secrets_hidden, without_secrets
-from rechunker.types import CopySpec, Executor, Traffic
+from rechunker.types import Changes, CopySpec, Executor, Traffic
 
 __all__ = ["Intermediate", "Rechunked"]
 
@@ -44,6 +44,7 @@ class Run(Protocol[Target_co]):
     def digests(self, sums: Iterable[tuple[str, int]]) -> Mapping[str, str]: ...
     def specs(self, *, verify: bool = False) -> Iterator[CopySpec]: ...
     def held(self, *, resume: bool) -> AbstractContextManager[None]: ...
+    def gather(self, changes: Iterable[Changes]) -> None: ...
     def open(self) -> Target_co: ...
     def continued(self, *, verify: bool) -> Run[Target_co]: ...
     def planned_for(self, workers: int | None, threads: int | None) -> Any: ...
@@ -221,7 +222,10 @@ class Rechunked(Generic[Target]):
         began, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
         with secrets_hidden(), nullcontext() if run is None else run.held(resume=resume):
             traffic = self.executor.execute_plan(plan, **kwargs)
-        self.traffic = traffic if isinstance(traffic, Traffic) else None
+            changes = traffic.changes if isinstance(traffic, Traffic) else ()
+            if run is not None:
+                run.gather(changes)
+        self.traffic = replace(traffic, changes=()) if isinstance(traffic, Traffic) else None
         if run is not None:
             self.target = run.open()
         sums = () if self.traffic is None else self.traffic.sums
@@ -304,4 +308,5 @@ class Rechunked(Generic[Target]):
         """Return what source, intermediate and target are called, without credentials."""
         intermediate = [("Intermediate", self.intermediate)] if self.intermediate else []
         rows = [("Source", self.source), *intermediate, ("Target", self.target)]
-        return [(name, without_secrets(repr(value))) for name, value in rows]
+        # A store of icechunk 2 shows itself in several lines.
+        return [(name, without_secrets(repr(value)).replace("\n", " ")) for name, value in rows]

@@ -11,7 +11,23 @@ from typing import Any, cast
 if sys.platform != "win32":
     import resource
 
-__all__ = ["Traffic", "peak_memory"]
+__all__ = ["Changes", "Traffic", "peak_memory"]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What tasks have written to a fork of a session, on its way to the process with the session.
+
+    Parameters
+    ----------
+    done
+        Names of stages, and the numbers of the tasks of each whose changes these are.
+    content
+        The fork, pickled.
+    """
+
+    done: tuple[tuple[str, tuple[int, ...]], ...]
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -49,6 +65,9 @@ class Traffic:
         process was started; 0 where it is unknown.
     sums
         Names of verified arrays, and the sums over their values (see ``docs/verifying.md``).
+    changes
+        What tasks in other processes have written to the session of a target (see
+        ``docs/icechunk.md``).
     stages
         Names of stages, and the traffic of each.
 
@@ -73,6 +92,7 @@ class Traffic:
     cpu_seconds: float = field(default=0.0, compare=False)
     peak_memory: int = field(default=0, compare=False)
     sums: tuple[tuple[str, int], ...] = field(default=(), compare=False, repr=False)
+    changes: tuple[Changes, ...] = field(default=(), compare=False, repr=False)
     stages: tuple[tuple[str, Traffic], ...] = field(default=(), compare=False, repr=False)
 
     def __add__(self, other: Traffic) -> Traffic:
@@ -106,7 +126,7 @@ class Traffic:
         # By position: this is called for every task, and `dataclasses.replace` takes twice as long.
         make: Any = type(self)
         figures += [before + seconds, cpu_before + cpu_seconds, peak_memory()]
-        return cast(Traffic, make(*figures, self.sums, ((name, make(*figures)),)))
+        return cast(Traffic, make(*figures, self.sums, self.changes, ((name, make(*figures)),)))
 
     @property
     def figures(self) -> dict[str, int | float]:
@@ -116,7 +136,8 @@ class Traffic:
     def to_counts(self) -> dict[str, int]:
         """Return all of it as integers by name, for engines that count nothing else.
 
-        Times are in microseconds; those of stages have the name of the stage in theirs.
+        Times are in microseconds; those of stages have the name of the stage in theirs. Changes of
+        sessions are left out.
         """
         counts = {name: _to_count(value) for name, value in self.figures.items()}
         counts[_PEAK] = self.peak_memory
@@ -150,7 +171,7 @@ class Traffic:
 
 
 # Names of the figures that add up, in the order of the fields.
-_ADDED = tuple(f.name for f in fields(Traffic))[:-3]
+_ADDED = tuple(f.name for f in fields(Traffic))[:-4]
 _get_all = operator.attrgetter(*_ADDED)
 _TIMES = ("seconds", "cpu_seconds")
 _PEAK, _SUM, _OF = "peak_memory", "sum of ", " in stage "
@@ -163,6 +184,7 @@ class _Total:
         self._figures: list[int | float] = [0] * len(_ADDED)
         self._peak_memory = 0
         self._sums: dict[str, int] = {}
+        self._changes: list[Changes] = []
         self._stages: dict[str, _Total] = {}
 
     def add(self, part: Traffic) -> None:
@@ -170,6 +192,8 @@ class _Total:
         self._peak_memory = max(self._peak_memory, part.peak_memory)
         if part.sums:
             self._sums.update(part.sums)
+        if part.changes:
+            self._changes += part.changes
         for name, traffic in part.stages:
             if name not in self._stages:
                 self._stages[name] = _Total()
@@ -177,9 +201,14 @@ class _Total:
 
     def traffic(self) -> Traffic:
         stages = tuple((name, total.traffic()) for name, total in self._stages.items())
-        sums = tuple(self._sums.items())
         figures: dict[str, Any] = dict(zip(_ADDED, self._figures, strict=True))
-        return Traffic(peak_memory=self._peak_memory, sums=sums, stages=stages, **figures)
+        return Traffic(
+            peak_memory=self._peak_memory,
+            sums=tuple(self._sums.items()),
+            changes=tuple(self._changes),
+            stages=stages,
+            **figures,
+        )
 
 
 def _to_count(value: float) -> int:

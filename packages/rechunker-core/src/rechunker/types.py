@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Generic, NoReturn, TypeVar
 
-from rechunker.traffic import Traffic
+from rechunker.traffic import Changes, Traffic
 
-__all__ = ["CopySpec", "CopySpecExecutor", "Executor", "Stage", "Traffic", "rounds"]
+__all__ = ["Changes", "CopySpec", "CopySpecExecutor", "Executor", "Stage", "Traffic", "rounds"]
 
 Plan = TypeVar("Plan")
 
@@ -188,6 +188,9 @@ class Executor(ABC, Generic[Plan]):
         Whether tasks always run in the process that made the plan. If False, `rechunker.rechunk`
         refuses stores that live in the memory of one process, such as a dict or a
         `zarr.storage.MemoryStore`.
+    returns_changes
+        Whether `execute_plan` returns the `changes` in the traffic of all tasks. Without them,
+        tasks in other processes cannot write to sessions that are committed, such as Icechunk's.
     takes_futures
         Whether tasks can read Dask arrays whose blocks are futures on a Dask cluster.
     workers
@@ -214,6 +217,7 @@ class Executor(ABC, Generic[Plan]):
     """
 
     shares_memory: bool = False
+    returns_changes: bool = False
     takes_futures: bool = False
     workers: int = 1
     threads: int = 1

@@ -71,6 +71,7 @@ class DaskExecutor(Executor[Delayed]):
     0
     """
 
+    returns_changes = True
     takes_futures = True
     # Measured for the scheduler of dask.distributed; those of one machine take less.
     overhead = 0.002

@@ -15,12 +15,13 @@ from dask.task_spec import DataNode, Task, TaskRef
 from rechunker.running import BatchRunner, Execution, batches
 from rechunker.types import Stage
 from rechunker_dask.blocks import HeldBlocks
-from rechunker_dask.tasks import Sealed, run_batch, run_with_blocks, total
+from rechunker_dask.tasks import Sealed, passed, run_batch, run_with_blocks, total
 
 __all__ = ["build", "renew"]
 
 RUNNER = "rechunk-runner"
 BARRIER = "rechunk-barrier"
+GATE = "rechunk-gate"
 
 Layer = Mapping[Any, Any]
 
@@ -44,7 +45,8 @@ def build(
 
     Notes
     -----
-    Each batch carries its stage, which is small. A round passes only counts to the next round. If
+    Each batch carries its stage, which is small. A round passes nothing to the next round but that
+    it is done: its traffic goes from barrier to barrier. If
     Dask loses a worker, it loses the counts of the batches that the worker ran and runs these
     batches again, which is harmless.
     """
@@ -65,7 +67,8 @@ class _Graph:
         first = f"{RUNNER}-{self._token}"
         self._layers: dict[str, Layer] = {first: {first: DataNode(first, runner)}}
         self._needs: dict[str, set[str]] = {first: set()}
-        self._awaited = [first]  # every task depends on these: the runner and the last barrier
+        self._awaited = [first]  # every task depends on these: the runner and the last gate
+        self._barrier: str | None = None
 
     def add(self, stages: Sequence[Stage]) -> None:
         """Add the tasks of a round, and the barrier that waits for them."""
@@ -73,12 +76,15 @@ class _Graph:
         names = [f"{_label(stage)}-{place}-{i}" for i, stage in enumerate(stages)]
         for name, stage in zip(names, stages, strict=True):
             self._add_stage(name, stage)
-        first, *last = self._awaited
+        last = [] if self._barrier is None else [self._barrier]
         counted = [*last, *(key for name in names for key in self._layers[name])]
-        barrier = f"{BARRIER}-{place}"
+        barrier, gate = f"{BARRIER}-{place}", f"{GATE}-{place}"
         self._layers[barrier] = {barrier: Task(barrier, total, *map(TaskRef, counted))}
         self._needs[barrier] = {*last, *names}
-        self._awaited = [first, barrier]
+        # What tasks have written to a session may be much, and is not needed by those that follow.
+        self._layers[gate] = {gate: Task(gate, passed, TaskRef(barrier))}
+        self._needs[gate] = {barrier}
+        self._awaited, self._barrier = [self._awaited[0], gate], barrier
         self._rounds += 1
 
     def _add_stage(self, name: str, stage: Stage) -> None:
@@ -96,7 +102,10 @@ class _Graph:
 
     def delayed(self) -> Delayed:
         """Return a delayed object with the value of the last barrier."""
-        return _delayed(self._awaited[-1], self._layers, self._needs)
+        assert self._barrier is not None  # of the last round; there is one at least
+        layers = {name: layer for name, layer in self._layers.items() if name != self._awaited[-1]}
+        needs = {name: needs for name, needs in self._needs.items() if name in layers}
+        return _delayed(self._barrier, layers, needs)
 
 
 def _delayed(key: str, layers: Mapping[str, Layer], needs: Mapping[str, set[str]]) -> Delayed:

@@ -11,7 +11,7 @@ from rechunker.running import BatchRunner
 from rechunker.types import Stage, Traffic
 from rechunker_dask.blocks import Index, with_blocks
 
-__all__ = ["Sealed", "run_batch", "run_with_blocks", "total"]
+__all__ = ["Sealed", "passed", "run_batch", "run_with_blocks", "total"]
 
 
 class Sealed:
@@ -38,7 +38,7 @@ class Sealed:
         return stage
 
 
-def run_batch(sealed: Sealed, tasks: range, runner: BatchRunner, *before: Traffic) -> Traffic:
+def run_batch(sealed: Sealed, tasks: range, runner: BatchRunner, *before: None) -> Traffic:
     """Run a batch: some tasks of a stage, one after another.
 
     Parameters
@@ -50,7 +50,7 @@ def run_batch(sealed: Sealed, tasks: range, runner: BatchRunner, *before: Traffi
     runner
         Runs the tasks, and retries those that fail.
     *before
-        Traffic of earlier rounds. Not used: it makes Dask wait for these rounds.
+        Gates of earlier rounds. Not used: they make Dask wait for these rounds.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def run_with_blocks(
     indices
         Block indices of the blocks.
     *values
-        Traffic of earlier rounds, followed by the blocks in the order of `indices`.
+        Gates of earlier rounds, followed by the blocks in the order of `indices`.
 
     Returns
     -------
@@ -85,6 +85,10 @@ def run_with_blocks(
     """
     blocks = dict(zip(indices, values[len(values) - len(indices) :], strict=True))
     return runner(with_blocks(sealed.open(), blocks), range(task, task + 1))
+
+
+def passed(traffic: Traffic) -> None:
+    """Let the next round begin: all batches of a round, and of those before, are done."""
 
 
 def total(*parts: Traffic) -> Traffic:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 
 import numpy as np
@@ -17,7 +17,7 @@ __all__ = ["run_tasks"]
 
 def run_tasks(
     journal: StageJournal | None, tasks: range, threads: int, run: Callable[[int, Lanes], None]
-) -> Iterator[Traffic]:
+) -> Generator[Traffic, None, None]:
     """Run the tasks of one call that are not known to be done, and yield the traffic of each.
 
     Parameters

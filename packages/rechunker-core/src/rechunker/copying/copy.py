@@ -11,6 +11,7 @@ import zarr
 from rechunker.copying.batch import run_tasks
 from rechunker.copying.blanks import Held
 from rechunker.copying.buffers import Cells, ViewCells, cell_buffer
+from rechunker.copying.changed import with_changes
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.reading import Reader
@@ -63,7 +64,8 @@ class CopyWork:
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         with zarr.config.set(dict(self.settings)):
-            yield from run_tasks(self.journal, tasks, self.threads, self._run)
+            done = run_tasks(self.journal, tasks, self.threads, self._run)
+            yield from with_changes(self.writer.store, self.name, tasks, done)
 
     def _run(self, task: int, lanes: Lanes) -> None:
         box = task_box(self.shape, self.grid, task)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rechunker.copying.batch import run_tasks
 from rechunker.copying.blanks import Held
+from rechunker.copying.changed import with_changes
 from rechunker.copying.codecs import Piece
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
@@ -63,7 +64,8 @@ class TransferWork:
     sums: bool = False
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
-        return run_tasks(self.journal, tasks, self.threads, self._run)
+        done = run_tasks(self.journal, tasks, self.threads, self._run)
+        return with_changes(self.target.store, self.name, tasks, done)
 
     def _run(self, task: int, lanes: Lanes) -> None:
         shape, units = self.source.shape, self.source.unit

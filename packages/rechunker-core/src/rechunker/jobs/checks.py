@@ -11,11 +11,13 @@ from rechunker.stores import (
     CLAIM,
     JOURNAL,
     METADATA,
+    SessionStore,
     check_name_on_disk,
     check_writable,
     contains,
     disk_path,
     is_process_local,
+    is_session_store,
     outermost,
     unwrap,
 )
@@ -55,6 +57,11 @@ def check_places(
     for word, where in (("target_store", place), ("temp_store", temp)):
         if where is not None:
             _check_writable(where, word)
+    if temp is not None and is_session_store(temp.store):
+        raise ValueError(
+            f"temp_store {temp}: a session of Icechunk holds the objects of arrays and groups "
+            "alone; choose another temp_store"
+        )
     if temp is not None and not (temp.store.supports_deletes and temp.store.supports_listing):
         raise ValueError(
             f"temp_store {temp}: a {type(temp.store).__name__} cannot delete or list objects, so "
@@ -65,6 +72,7 @@ def check_places(
         _check_reachable(executor, "temp", temp)
         for origin in hierarchy.origins:
             _check_reachable(executor, "source", origin)
+        _check_sessions(hierarchy, place, executor)
     _check_futures(hierarchy, executor)
 
 
@@ -133,15 +141,10 @@ def check_name(name: str, what: str) -> None:
 def _check_writable(place: StorePath, word: str) -> None:
     if place.read_only:
         raise ValueError(f"{word} {place} is read-only; open it for writing")
-    store = unwrap(place.store)
-    if type(store).__module__.startswith("icechunk"):
-        raise ValueError(
-            f"{word} is an {type(store).__name__}, which holds nothing but the objects of arrays "
-            "and groups; a run has others, so choose another store"
-        )
     path = disk_path(place)
     if path is not None:
-        check_writable(path.parent if isinstance(store, ZipStore) else path, word)
+        is_archive = isinstance(unwrap(place.store), ZipStore)
+        check_writable(path.parent if is_archive else path, word)
 
 
 def _check_origin(origin: StorePath, place: StorePath, temp: StorePath | None) -> None:
@@ -177,10 +180,33 @@ def is_reachable(executor: Executor[Any], hierarchy: Hierarchy, *places: StorePa
 def _check_reachable(executor: Executor[Any], name: str, place: StorePath | None) -> None:
     if place is not None and is_process_local(place.store):
         raise ValueError(
-            f"the {name} store {place} lives in the memory of this process, where the tasks of "
-            f"{type(executor).__name__} cannot reach it: what they write would be lost; use a "
-            'path or a URL, or executor="python"'
+            f"the {name} store {_shown(place)} lives in the memory of this process, where the "
+            f"tasks of {type(executor).__name__} cannot reach it: what they write would be lost; "
+            'use a path or a URL, or executor="python"'
         )
+
+
+def _check_sessions(hierarchy: Hierarchy, place: StorePath, executor: Executor[Any]) -> None:
+    """Check that tasks in other processes can read from, and write to, sessions of Icechunk."""
+    name = type(executor).__name__
+    for origin in hierarchy.origins:
+        if is_session_store(origin.store) and not origin.read_only:
+            raise ValueError(
+                f"the source {_shown(origin)} is read from a session that can be written to, and "
+                f"what was written there is not known where the tasks of {name} run; commit it, "
+                "and open the source from repository.readonly_session(branch)"
+            )
+    if isinstance(place.store, SessionStore):
+        if not executor.returns_changes:
+            raise ValueError(
+                f"target_store {place} is a session of Icechunk, and {name} cannot hand back to it "
+                'what its tasks write; use executor="python" or "dask", or another target_store'
+            )
+        place.store.check_forks()
+
+
+def _shown(place: StorePath) -> str:
+    return str(place).replace("\n", " ")  # a store of icechunk 2 shows itself in several lines
 
 
 def _check_futures(hierarchy: Hierarchy, executor: Executor[Any]) -> None:

@@ -17,6 +17,7 @@ from rechunker.stores import (
     Journal,
     TargetInUseError,
     find_node,
+    holds_claims,
     without_secrets,
 )
 
@@ -77,14 +78,14 @@ def _replaces_all(options: Any) -> bool:
 
 def is_unfinished(place: StorePath) -> bool:
     """Return whether a run has died while it published what is at a place."""
-    if not place.store.supports_listing or not place.store.supports_deletes:
+    if not place.store.supports_listing or not holds_claims(place.store):
         return False
     return bool((Journal(place).facts() or {}).get(COPIED))
 
 
 def _check_free(place: StorePath) -> None:
     """Check that no run goes on that was to make the group that is there already."""
-    holder = Claim(place.store, place.path, "").holder()
+    holder = Claim(place.store, place.path, "").holder() if holds_claims(place.store) else None
     if holder is not None and not holder.is_gone:
         shown = without_secrets(place)
         raise TargetInUseError(

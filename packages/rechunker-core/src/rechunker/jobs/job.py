@@ -141,6 +141,11 @@ class ArrayJob:
         """Stages of the plan, by the names of the stages that run them."""
         return {self._stage_name(j): stage for j, stage in enumerate(self.plan.stages)}
 
+    @property
+    def writing(self) -> tuple[str, int]:
+        """Name of the stage that writes to the target, and its number of tasks."""
+        return self._stage_name(self.plan.hops), self.plan.stages[-1].tasks
+
     def digest(self, total: int) -> str:
         """Return the digest of the values whose sum is known."""
         return digest_of_sum(self.request.source.reader.dtype, self.plan.shape, total)

@@ -296,5 +296,7 @@ class Finish:
 
     def _is_done(self) -> bool:
         """Return whether this task has run before: its claims are gone, its target is there."""
+        if not self.roots:
+            return False  # there are no claims in a session
         gone = [root.claim is not None and root.claim.holder() is None for root in self.roots]
         return all(gone) and all(root.is_published() for root in self.roots)

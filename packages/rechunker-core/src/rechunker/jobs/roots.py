@@ -86,7 +86,7 @@ class Root:
         if self.claim is not None and self.claim.holder() is None and self.is_published():
             return None  # this task is run again, after the last one has given the target free
         if not is_copied:
-            self._check()
+            self.check()
         if self.claim is None:
             if find_node(self.place) is not None:
                 access.delete_dir(self.place.store, self.place.path)  # raises, and says why
@@ -94,7 +94,14 @@ class Root:
         holder = self.claim.take(overwrite=self.overwrite)
         return None if holder.cleared else holder
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Check that what is at the place may be replaced.
+
+        Raises
+        ------
+        FileExistsError
+            If it appeared there since the plan was made, and must not be replaced.
+        """
         node = find_node(self.place)
         if self.overwrite or (node is not None and node.metadata == self.planned):
             return

@@ -14,7 +14,7 @@ from rechunker.jobs.resuming import check_facts
 from rechunker.jobs.target_job import TargetJob
 from rechunker.planning import RechunkPlan, StagePlan
 from rechunker.stores import is_process_local
-from rechunker.types import CopySpec
+from rechunker.types import Changes, CopySpec
 
 __all__ = ["Run"]
 
@@ -62,6 +62,10 @@ class Run:
     def held(self, *, resume: bool) -> AbstractContextManager[None]:
         """Return a context in which this process holds the target."""
         return self.job.held(resume=resume)
+
+    def gather(self, changes: Iterable[Changes]) -> None:
+        """Give the session of the target, if it has one, what tasks have written."""
+        self.job.gather(changes)
 
     def open(self) -> zarr.Array[Any] | zarr.Group:
         """Open the target, which must exist."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -21,19 +21,22 @@ from rechunker.jobs.published import Documents, Published
 from rechunker.jobs.publishing import Finish, Sources, Start
 from rechunker.jobs.resuming import Resumption
 from rechunker.jobs.roots import Root, is_below, is_node
+from rechunker.jobs.session_target import end_session, in_session
 from rechunker.metadata import array_from_document, quiet
 from rechunker.sources import Hierarchy
 from rechunker.stores import (
     Claim,
     Journal,
+    SessionStore,
     StageJournal,
     digest_of,
+    holds_claims,
     name_of,
     outermost,
     retried,
     without_secrets,
 )
-from rechunker.types import CopySpec, Stage
+from rechunker.types import Changes, CopySpec, Stage
 
 __all__ = ["TargetJob"]
 
@@ -111,30 +114,36 @@ class TargetJob:
 
     def ends(self, *, verify: bool) -> tuple[Stage, Stage]:
         """Return the first and the last stage of the whole: claim and clear, and publish."""
+        roots, documents, consolidated = self._to_publish()
+        sources = self._sources()
+        finish = self._finish(roots, sources, documents, consolidated)
+        if verify:
+            finish = replace(finish, checks=tuple(self._checks()))
+        temp = None if isinstance(self.place.store, SessionStore) else self._temp_claim()
+        begin = Start(roots, sources, self._apart(), self._resumption(verify), temp)
+        return Stage("start", 1, begin), Stage("finish", 1, finish)
+
+    def _to_publish(
+        self,
+    ) -> tuple[tuple[Root, ...], tuple[Documents, ...], tuple[StorePath, ...]]:
+        """Return what the last task publishes: roots, documents, and groups to consolidate.
+
+        That is nothing in a session, where all of it has to be there before the chunks.
+        """
+        if isinstance(self.place.store, SessionStore):
+            return (), (), ()
         published = self._published()
         documents = tuple(published.documents())
         roots = tuple(self._roots(dict(chain.from_iterable(documents))))
-        sources = self._sources()
-        finish = self._finish(roots, sources, documents, published)
-        if verify:
-            finish = replace(finish, checks=tuple(self._checks()))
-        temp = self._temp_folder()
-        begin = Start(
-            roots,
-            sources,
-            self._apart(),
-            self._resumption(verify),
-            temp and Claim(temp[1].store, temp[1].path, self.run),
-        )
-        return Stage("start", 1, begin), Stage("finish", 1, finish)
+        return roots, documents, tuple(published.consolidated())
 
     def _root_of(self, name: str) -> str:
         return name if name in self.roots else ""
 
     def claim(self, root: str) -> Claim | None:
-        """Return the claim of this run on a root; None if the store could not delete it again."""
+        """Return the claim of this run on a root; None if the store cannot hold one."""
         place = self.place / root
-        return Claim(place.store, place.path, self.run) if place.store.supports_deletes else None
+        return Claim(place.store, place.path, self.run) if holds_claims(place.store) else None
 
     @property
     def journal(self) -> Journal | None:
@@ -159,9 +168,9 @@ class TargetJob:
             read, written = journals(0), journals(len(stages))
             if read is None or written is None or read.place is None:
                 raise ValueError(
-                    "verify=True needs a target that can list and delete objects: "
+                    "verify=True needs a target that can hold a journal: "
                     f"{without_secrets(self.place)} cannot; call rechunker.verify(source, target) "
-                    "when the run is done"
+                    "when the run is done, and before you commit a session"
                 )
             yield Check(job.name, read, stages[0].tasks, written, stages[-1].tasks)
 
@@ -186,12 +195,27 @@ class TargetJob:
             Whether to go on with what an earlier run has left.
         """
         with ExitStack() as stack:
+            if isinstance(self.place.store, SessionStore):
+                published, temp = self._published(), self._temp_claim()
+                stack.enter_context(in_session(self.place.store, published, self._roots, temp))
             for root in self.roots:
                 claim = self.claim(root)
                 if claim is not None:
                     overwrite = self._may_replace(root)
                     stack.enter_context(claim.held(overwrite=overwrite, resume=resume))
             yield
+
+    def gather(self, changes: Iterable[Changes]) -> None:
+        """Give the session of the target what tasks have written, before this process lets it go.
+
+        Parameters
+        ----------
+        changes
+            What tasks in other processes have written.
+        """
+        if isinstance(self.place.store, SessionStore):
+            stages = dict(job.writing for job in self.jobs)
+            end_session(self.place.store, changes, stages, [job.name for job in self.jobs])
 
     def _may_replace(self, root: str) -> bool:
         return bool({"", root} & self.hierarchy.overwrite)
@@ -231,7 +255,7 @@ class TargetJob:
         roots: tuple[Root, ...],
         sources: Sources,
         documents: tuple[Documents, ...],
-        published: Published,
+        consolidated: tuple[StorePath, ...],
     ) -> Finish:
         temp = self._temp_folder()
         return Finish(
@@ -239,7 +263,7 @@ class TargetJob:
             roots,
             sources,
             documents,
-            tuple(published.consolidated()),
+            consolidated,
             temp and temp[1],
             self.temp,
             self.journal,
@@ -249,6 +273,11 @@ class TargetJob:
         """Return the temp place, and the folder in it that this plan alone uses."""
         temps = (job.temp for job in self.jobs if job.temp is not None)
         return next(((temp.path, temp.path / temp.folder) for temp in temps), None)
+
+    def _temp_claim(self) -> Claim | None:
+        """Return the claim on the folder of temporary objects; None if there are none."""
+        temp = self._temp_folder()
+        return None if temp is None else Claim(temp[1].store, temp[1].path, self.run)
 
     def _sources(self) -> Sources:
         readers = (job.request.source.reader for job in self.jobs)
@@ -273,6 +302,10 @@ class TargetJob:
             return retried(self.place.store, self._open)
 
     def _open(self) -> zarr.Array[Any] | zarr.Group:
+        place, store = self.place, self.place.store
+        if isinstance(store, SessionStore):
+            place = StorePath(store.inner, place.path)
+        mode: Any = "r" if place.read_only else "r+"  # a session that was committed
         if self.hierarchy.groups is None:
-            return zarr.open_array(self.place, mode="r+")
-        return zarr.open_group(self.place, mode="r+", use_consolidated=False)
+            return zarr.open_array(place, mode=mode)
+        return zarr.open_group(place, mode=mode, use_consolidated=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -17,6 +17,7 @@ from rechunker.sources import Hierarchy
 from rechunker.stores import (
     Node,
     find_node,
+    holds_claims,
     node_digest,
     side_by_side,
     temp_folder_name,
@@ -103,16 +104,19 @@ def plan_target(
         )
         for request in hierarchy.arrays
     )
-    jobs = tuple(_in_one_folder(jobs))
+    run = uuid4().hex
+    # Where no claim keeps two runs of one plan apart, their temporary objects are.
+    apart = () if holds_claims(place.store) else (run,)
+    jobs = tuple(_in_one_folder(jobs, apart))
     nodes = tuple((origin, node_digest(origin)) for origin in hierarchy.origins)
     temp_store = next((it.path for it in (temp or {}).values()), None)
-    facts = (uuid4().hex, max_mem, parallelism, nodes, temp_store)
+    facts = (run, max_mem, parallelism, nodes, temp_store)
     return TargetJob(place, hierarchy, jobs, replaced, roots, *facts)
 
 
-def _in_one_folder(jobs: Sequence[ArrayJob]) -> Iterator[ArrayJob]:
+def _in_one_folder(jobs: Sequence[ArrayJob], apart: Iterable[str]) -> Iterator[ArrayJob]:
     """Yield jobs with a folder that all their temporary objects, and no others, lie in."""
-    folder = temp_folder_name(job.fingerprint for job in jobs)
+    folder = temp_folder_name([*(job.fingerprint for job in jobs), *apart])
     for job in jobs:
         yield job if job.temp is None else replace(job, temp=replace(job.temp, folder=folder))
 

@@ -34,10 +34,18 @@ from rechunker.stores.nodes import (
 )
 from rechunker.stores.overlap import contains, identity_of, name_of, names_of, outermost
 from rechunker.stores.records import Log, Records
+from rechunker.stores.repositories import is_session_store
 from rechunker.stores.requests import is_quick, retried, side_by_side, take_retries
 from rechunker.stores.resolve import is_process_local, options_of_urls, resolve_store
 from rechunker.stores.saved import OpenedPlaces, SavedPlaces
 from rechunker.stores.secrets import hide_secrets, secrets_hidden, without_secrets
+from rechunker.stores.sessions import (
+    ForkStore,
+    SessionStore,
+    holds_claims,
+    only_format,
+    session_place,
+)
 from rechunker.stores.wrappers import unwrap
 
 __all__ = [
@@ -51,6 +59,7 @@ __all__ = [
     "SAVED",
     "Claim",
     "ClaimWatch",
+    "ForkStore",
     "Holder",
     "Journal",
     "Known",
@@ -62,6 +71,7 @@ __all__ = [
     "OpenedPlaces",
     "Records",
     "SavedPlaces",
+    "SessionStore",
     "StageJournal",
     "StageRecords",
     "StartingError",
@@ -82,14 +92,17 @@ __all__ = [
     "find_members",
     "find_node",
     "hide_secrets",
+    "holds_claims",
     "identity_of",
     "is_process_local",
     "is_quick",
+    "is_session_store",
     "leftovers",
     "make_folder",
     "name_of",
     "names_of",
     "node_digest",
+    "only_format",
     "options_of_urls",
     "outermost",
     "read_json",
@@ -97,6 +110,7 @@ __all__ = [
     "resolve_store",
     "retried",
     "secrets_hidden",
+    "session_place",
     "side_by_side",
     "take_retries",
     "temp_folder_name",

@@ -188,7 +188,14 @@ def find_keys(store: Store, prefix: str, wanted: Callable[[str], bool]) -> list[
     if type(store) is LocalStore:
         return [key for key in _walk(store.root, prefix) if wanted(key)]
     forget_listings(store)
-    return _despite_others(store, lambda: _collect(store.list_prefix, prefix, wanted))
+    try:
+        return _despite_others(store, lambda: _collect(store.list_prefix, prefix, wanted))
+    except Exception:
+        # icechunk (1.1 and 2.3) lists what is below an array or a group, and raises an error of its
+        # own where there is neither.
+        if not prefix or list_dir(store, prefix.rstrip("/")):
+            raise
+        return []
 
 
 def _walk(root: Path, prefix: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import zarr
 from zarr.abc.store import Store
@@ -22,7 +22,14 @@ from zarr.storage import (
 from rechunker.stores.absolute import absolute_place
 from rechunker.stores.filesystems import CACHES, inner_filesystem, making_folders, protocols
 from rechunker.stores.mapping import MappingStore
+from rechunker.stores.repositories import (
+    is_in_memory,
+    is_repository,
+    is_session,
+    is_session_store,
+)
 from rechunker.stores.secrets import without_secrets
+from rechunker.stores.sessions import SessionStore
 from rechunker.stores.urls import in_threads, is_url, open_url
 from rechunker.stores.wrappers import unwrap
 
@@ -30,7 +37,8 @@ __all__ = ["is_process_local", "options_of_urls", "resolve_store"]
 
 _KINDS = (
     "a path, a URL, a mutable mapping, a Zarr store or StorePath, a zarr.Group, "
-    "an fsspec mapping or an obstore store"
+    "an fsspec mapping, an obstore store, an Icechunk session or repository, or a tuple of a "
+    "repository and the name of a branch"
 )
 _FILE_PROTOCOLS = ("", "file", "local")
 
@@ -44,7 +52,8 @@ def resolve_store(
     ----------
     store_like
         A path, a URL, a mutable mapping, a Zarr store or `StorePath`, a `zarr.Group`, an fsspec
-        mapping or an obstore store.
+        mapping, an obstore store, an Icechunk session or repository (its branch "main"), or a tuple
+        of a repository and the name of a branch.
     storage_options
         Arguments with which fsspec or obstore opens a URL.
 
@@ -134,6 +143,12 @@ def _make_store(store_like: Any) -> Store:
         return _open_mapper(store_like)
     if kind.__module__.startswith("obstore"):
         return ObjectStore(store_like)
+    if is_session(store_like):
+        return cast(Store, store_like.store)
+    if is_repository(store_like):
+        return SessionStore.of_branch(store_like, "main")
+    if isinstance(store_like, tuple) and len(store_like) == 2 and is_repository(store_like[0]):
+        return SessionStore.of_branch(*store_like)
     if isinstance(store_like, dict) and all(isinstance(v, Buffer) for v in store_like.values()):
         return MemoryStore(store_like)
     if isinstance(store_like, MutableMapping):
@@ -191,6 +206,8 @@ def is_process_local(store: Store) -> bool:
         return not store.read_only
     if isinstance(store, FsspecStore):
         return _is_local_filesystem(store.fs)
+    if is_session_store(store):
+        return is_in_memory(store)
     return isinstance(store, ObjectStore) and type(store.store).__name__ == "MemoryStore"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rechunker.testing.engine import LARGE, EngineTests, Patient, Watched, names
-from rechunker.testing.work import Crowding, Failing, Flaky, Marking, Nothing
+from rechunker.testing.work import Changing, Crowding, Failing, Flaky, Marking, Nothing
 from rechunker.types import CopySpec, Executor, Stage, Traffic
 
 __all__ = ["ContractTests"]
@@ -72,6 +72,13 @@ class ContractTests(EngineTests):
     def test_traffic_is_that_of_all_tasks(self, engine: Executor[Any]) -> None:
         stages = tuple(Stage(f"stage {tasks}", tasks, Nothing()) for tasks in (1, 70, 7))
         assert self.run(engine, [CopySpec("a", stages)]) in (None, Traffic(tasks=78))
+
+    def test_changes_are_returned_by_executors_that_promise_it(self, engine: Executor[Any]) -> None:
+        stages = tuple(Stage(f"stage {tasks}", tasks, Changing()) for tasks in (1, 7))
+        traffic = self.run(engine, [CopySpec("a", stages)])
+        if engine.returns_changes:
+            found = sorted(change.content for change in traffic.changes)
+            assert found == [b"0", b"0", *(b"%d" % task for task in range(1, 7))]
 
     def test_no_more_tasks_run_at_a_time_than_workers(
         self, engine: Executor[Any], marks: Path

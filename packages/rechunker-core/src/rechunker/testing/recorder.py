@@ -32,6 +32,7 @@ class Recorder(Executor[tuple[CopySpec, ...]]):
 
     def __init__(self, executor: Executor[Any]) -> None:
         self.shares_memory = executor.shares_memory
+        self.returns_changes = executor.returns_changes
         self.takes_futures = executor.takes_futures
         self.workers = executor.workers
         self.threads = executor.threads

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from rechunker.types import Traffic
+from rechunker.types import Changes, Traffic
 
 __all__ = [
+    "Changing",
     "Crowding",
     "Failing",
     "Flaky",
@@ -38,6 +39,15 @@ class Nothing:
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for _ in tasks:
             yield Traffic(tasks=1)
+
+
+@dataclass(frozen=True)
+class Changing:
+    """Change something in each task: its number."""
+
+    def __call__(self, tasks: range) -> Iterator[Traffic]:
+        for task in tasks:
+            yield Traffic(tasks=1, changes=(Changes((), b"%d" % task),))
 
 
 @dataclass(frozen=True)
