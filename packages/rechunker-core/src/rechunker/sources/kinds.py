@@ -17,7 +17,7 @@ from rechunker.sources.dask import dask_hierarchy, is_dask_array
 from rechunker.sources.numpy_array import numpy_hierarchy
 from rechunker.sources.zarr_array import array_hierarchy
 from rechunker.sources.zarr_group import group_hierarchy
-from rechunker.stores import find_node, resolve_store, without_secrets
+from rechunker.stores import find_node, is_session, resolve_store, without_secrets
 
 __all__ = ["hierarchy_of", "open_source"]
 
@@ -31,8 +31,8 @@ def open_source(source: Any, storage_options: Mapping[str, Any] | None = None) -
     Parameters
     ----------
     source
-        A path, a URL, a store or a mapping that holds a Zarr array or group; or anything else,
-        which is returned.
+        A path, a URL, a store, a mapping or a session of Icechunk that holds a Zarr array or group;
+        or anything else, which is returned.
     storage_options
         Arguments with which fsspec or obstore opens a URL; None for anything else.
 
@@ -48,7 +48,8 @@ def open_source(source: Any, storage_options: Mapping[str, Any] | None = None) -
             f"the source {os.fspath(source)!r} is a file, not a folder; open netCDF and HDF5 with "
             "xarray.open_dataset(path), and a zip archive with zarr.storage.ZipStore(path)"
         )
-    if not (isinstance(source, _PLACES) or type(source).__module__.startswith("obstore")):
+    is_place = isinstance(source, _PLACES) or type(source).__module__.startswith("obstore")
+    if not is_place and not is_session(source):
         return source
     place = resolve_store(source, storage_options=storage_options)
     if find_node(place) is None:

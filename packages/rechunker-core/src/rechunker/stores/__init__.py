@@ -34,7 +34,7 @@ from rechunker.stores.nodes import (
 )
 from rechunker.stores.overlap import contains, identity_of, name_of, names_of, outermost
 from rechunker.stores.records import Log, Records
-from rechunker.stores.repositories import is_session_store
+from rechunker.stores.repositories import is_session, is_session_store
 from rechunker.stores.requests import is_quick, retried, side_by_side, take_retries
 from rechunker.stores.resolve import is_process_local, options_of_urls, resolve_store
 from rechunker.stores.saved import OpenedPlaces, SavedPlaces
@@ -96,6 +96,7 @@ __all__ = [
     "identity_of",
     "is_process_local",
     "is_quick",
+    "is_session",
     "is_session_store",
     "leftovers",
     "make_folder",
