@@ -9,7 +9,7 @@ from typing import Literal
 
 from zarr.storage import StorePath
 
-from rechunker.copying import Reader
+from rechunker.copying import Reader, ShardReader
 from rechunker.metadata import Document
 from rechunker.planning import Grid
 
@@ -29,13 +29,15 @@ class SourceArray:
     itemsize
         Bytes of one decoded element; an estimate for elements of variable length.
     grid
-        Grid of the units, each of which can only be read as a whole.
+        Grid of the units.
     read_bytes
         Peak memory to read one unit, in bytes.
     unit_bytes
         Bytes of a decoded unit; None if a unit is not decoded at once.
     stored_ratio
         Stored bytes per decoded byte; 1.0 if unknown.
+    shards
+        Reads parts of the units; None if they can only be read whole.
     """
 
     reader: Reader
@@ -45,6 +47,7 @@ class SourceArray:
     read_bytes: int
     unit_bytes: int | None
     stored_ratio: float = 1.0
+    shards: ShardReader | None = None
 
     @property
     def nbytes(self) -> int:

@@ -32,6 +32,7 @@ from rechunker.stores.nodes import (
     read_json,
 )
 from rechunker.stores.overlap import contains, identity_of, names_of, outermost
+from rechunker.stores.parts import fetch_part, reads_parts
 from rechunker.stores.records import Log, Records
 from rechunker.stores.requests import is_quick, retried, side_by_side, take_retries, until
 from rechunker.stores.resolve import is_process_local, options_of_urls, resolve_store
@@ -72,6 +73,7 @@ __all__ = [
     "contains",
     "digest_of",
     "disk_path",
+    "fetch_part",
     "find_members",
     "find_node",
     "hide_secrets",
@@ -85,6 +87,7 @@ __all__ = [
     "outermost",
     "read_json",
     "read_member",
+    "reads_parts",
     "resolve_store",
     "retried",
     "secrets_hidden",
