@@ -143,7 +143,7 @@ def test_filters(tmp_path: Path, name: str) -> None:
 
 
 def test_compressed_temporary_objects(noise: zarr.Array[Any], tmp_path: Path) -> None:
-    options = {"temp_options": {"compressor": numcodecs.Blosc("lz4")}}
+    options: dict[str, Any] = {"temp_options": {"compressor": numcodecs.Blosc("lz4")}}
     plan = measure(noise, (1000, 20, 20), tmp_path, 1.3, **options)
     assert plan.intermediate is not None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from math import prod
 from operator import add, mul
@@ -28,6 +28,10 @@ Index = tuple[int, ...]
 # Bytes between two inner chunks up to which reading them as well takes less time than a request of
 # its own: on a disk of this machine, and elsewhere.
 _GAP, _REMOTE_GAP = 1 << 17, 1 << 20
+# Most bytes that one request reads, and the part of the memory limit that the requests of a task
+# may take for several inner chunks at once.
+_AT_ONCE = 1 << 22
+_SHARE = 32
 
 
 class _Opened(NamedTuple):
@@ -57,6 +61,19 @@ class ShardReader(ZarrReader):
         """Return the reader of an array; None if its shards can only be read whole."""
         is_direct = isinstance(array.codec, ShardCodec)
         return cls(array) if is_direct and reads_parts(array.store) else None
+
+    def within(self, max_mem: int, concurrency: int) -> ShardReader:
+        """Return a reader of as many inner chunks at once as a task has memory for.
+
+        Parameters
+        ----------
+        max_mem
+            Memory limit per task in bytes.
+        concurrency
+            Number of reads that a task has in flight.
+        """
+        share = max_mem // (_SHARE * concurrency)
+        return replace(self, at_once=min(_AT_ONCE, share, self.codec.largest_bytes))
 
     @property
     def codec(self) -> ShardCodec:

@@ -20,11 +20,6 @@ from rechunker.stores import access
 
 __all__ = ["Way", "as_planned", "codecs_of", "ways_to_read"]
 
-# Most bytes of a shard that one request reads, and the part of the memory limit that the requests
-# of a task may take for that.
-_AT_ONCE = 1 << 22
-_SHARE = 32
-
 
 @dataclass(frozen=True)
 class Way:
@@ -61,14 +56,13 @@ class Way:
         if self.shards is None:
             return footprint, None
         codec, unit = self.shards.codec, self.shards.array.unit
-        at_once = min(_AT_ONCE, max_mem // (_SHARE * concurrency), codec.largest_bytes)
-        reader = replace(self.shards, at_once=at_once)
+        reader = self.shards.within(max_mem, concurrency)
         more = reader.read_bytes - self.shards.read_bytes
         stored = self.source.stored_ratio * prod(unit) * self.source.itemsize
         shards = Shards(
             grid=unit,
             index_bytes=codec.index.nbytes,
-            at_once=at_once,
+            at_once=reader.at_once,
             requests=min(codec.index.entries, 1 + int(stored / max(1, reader.gap))),
         )
         return replace(footprint, read=footprint.read + more), shards
@@ -101,10 +95,7 @@ def as_planned(source: SourceArray, plan: RechunkPlan) -> SourceArray:
     """Return a source that is read as a plan says."""
     if source.shards is None or plan.shards is None:
         return source
-    reader = replace(source.shards, at_once=plan.shards.at_once)
-    return replace(
-        source, reader=reader, grid=reader.inner, read_bytes=reader.read_bytes, unit_bytes=None
-    )
+    return source.in_parts(replace(source.shards, at_once=plan.shards.at_once))
 
 
 def codecs_of(source: SourceArray, target: StoredArray) -> list[ChunkCodec]:

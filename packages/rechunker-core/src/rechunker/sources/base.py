@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
@@ -53,6 +53,12 @@ class SourceArray:
     def nbytes(self) -> int:
         """Decoded bytes of the array; an estimate for elements of variable length."""
         return prod(self.shape) * self.itemsize
+
+    def in_parts(self, reader: ShardReader) -> SourceArray:
+        """Return the source as it is if the chunks of its shards are read one by one."""
+        return replace(
+            self, reader=reader, grid=reader.inner, read_bytes=reader.read_bytes, unit_bytes=None
+        )
 
 
 @dataclass(frozen=True)
