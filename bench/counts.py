@@ -166,7 +166,7 @@ def make_counts(
         name: (sum(getattr(stage, name) for stage in stages), done)
         for name, done in {
             "tasks": traffic.tasks,
-            "gets": traffic.gets + traffic.missing,
+            "gets": traffic.gets + traffic.missing + traffic.joined,
             "puts": traffic.puts + traffic.empty,
             "bytes_read": traffic.bytes_read,
         }.items()

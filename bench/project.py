@@ -62,7 +62,7 @@ def rechunk(workload: Workload, source: Path, target: Path, temp: Path) -> Outco
     traffic = rechunked.traffic
     assert traffic is not None
     # What need not be asked for, or written, is planned for all the same.
-    left_out = {"gets": traffic.missing, "puts": traffic.empty}
+    left_out = {"gets": traffic.missing + traffic.joined, "puts": traffic.empty}
     figures = {
         name: (
             sum(getattr(stage, name) for stage in plan.stages),

@@ -46,8 +46,8 @@ def evaluate(
     """Return time and peak memory of a chain of given grids."""
     problem = make_problem(shape, source, target, itemsize, cost=cost, max_hops=len(grids) - 1)
     tables = [
-        tabulate(n, s, t, [tuple(grid[i] for grid in grids)], dtype=object)
-        for i, (n, s, t) in enumerate(zip(shape, problem.source, problem.target, strict=True))
+        tabulate(*axis, [tuple(grid[i] for grid in grids)], dtype=object)
+        for i, axis in enumerate(problem.axes)
     ]
     figures = list(predict(problem, Combinations(tables, len(grids) - 1, dtype=object)))
     peak = max(int(stage.memory[0]) for stage in figures)

@@ -8,7 +8,7 @@ from math import prod
 
 from hypothesis import strategies as st
 
-from rechunker.planning import CostModel, Footprint, RechunkPlan, plan_rechunk
+from rechunker.planning import CostModel, Footprint, RechunkPlan, Shards, plan_rechunk
 from rechunker.planning.grids import Axis
 
 LENGTHS = {1: 200, 2: 40, 3: 14, 4: 7, 5: 5}
@@ -23,6 +23,7 @@ class Case:
     target: tuple[int, ...]
     itemsize: int
     cost: CostModel
+    shards: Shards | None = None
 
     @property
     def largest_unit(self) -> int:
@@ -49,6 +50,7 @@ class Case:
             temp=temp,
             max_hops=max_hops,
             footprint=footprint,
+            shards=self.shards,
         )
 
 

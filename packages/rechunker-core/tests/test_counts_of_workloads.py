@@ -34,7 +34,7 @@ BEFORE = {
     "to-shards": Figures(208, 1.401, 1.473, 3.47, 91.3, 7.16),
     "W4": Figures(800, 1.407, 1.413, 8.88, 440, 5.12),
     "W5": Figures(600, 0.815, 0.403, 7.57, 233, 5.81),
-    "from-shards": Figures(260, 1.172, 0.462, 4.83, 101, 5.58),
+    "from-shards": Figures(276, 0.586, 0.462, 4.83, 104, 5.65),
     "sparse": Figures(60, 0.0007, 0.0014, 0.021, 1.55, 11.9),
 }
 # A call of the system more for each chunk is a tenth more. How deep the folder for temporary files

@@ -10,6 +10,7 @@ import numcodecs
 import numpy as np
 import pytest
 import zarr
+from zarr.codecs import ZstdCodec
 
 import rechunker
 from rechunker.executors.python import PythonExecutor
@@ -78,7 +79,9 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> zarr.Array[Any]:
     return make_source(tmp_path_factory.mktemp("noise") / "s")
 
 
-def measure(source: Any, chunks: Any, tmp_path: Path, factor: float, **options: Any) -> Any:
+def measure(
+    source: Any, chunks: Any, tmp_path: Path, factor: float, slack: int = SLACK, **options: Any
+) -> Any:
     executor = MeasuringExecutor(options.pop("threads", 2))
     settings = {"target_store": tmp_path / "t", "temp_store": tmp_path / "x", **options}
 
@@ -90,7 +93,7 @@ def measure(source: Any, chunks: Any, tmp_path: Path, factor: float, **options: 
     rechunked = plan(int(caught.value.needed * factor))
     rechunked.execute()
     for peak, planned in executor.peaks:
-        assert peak <= planned + SLACK
+        assert peak <= planned + slack
     return rechunked
 
 
@@ -99,6 +102,15 @@ def test_hops_and_direct_copies(
     noise: zarr.Array[Any], tmp_path: Path, threads: int, factor: float
 ) -> None:
     measure(noise, (1000, 20, 20), tmp_path, factor, threads=threads)
+
+
+def test_parts_of_shards(tmp_path: Path) -> None:
+    shape = {"shape": (100, 60, 60), "chunks": (20, 12, 12), "shards": (100, 60, 60)}
+    source = make_source(tmp_path / "s", compressors=ZstdCodec(), **shape)
+    for factor in (1.0, 2.0):
+        plan = measure(source, (100, 12, 12), tmp_path / str(factor), factor, threads=2)
+        assert plan.copy_plan[""].shards is not None
+        assert plan.copy_plan[""].max_mem < source.nbytes // 4
 
 
 @pytest.mark.parametrize("compressor", [numcodecs.Blosc("lz4"), numcodecs.GZip(1), None])
@@ -131,7 +143,7 @@ def test_filters(tmp_path: Path, name: str) -> None:
 
 
 def test_compressed_temporary_objects(noise: zarr.Array[Any], tmp_path: Path) -> None:
-    options = {"temp_options": {"compressor": numcodecs.Blosc("lz4")}}
+    options: dict[str, Any] = {"temp_options": {"compressor": numcodecs.Blosc("lz4")}}
     plan = measure(noise, (1000, 20, 20), tmp_path, 1.3, **options)
     assert plan.intermediate is not None
 
@@ -168,8 +180,8 @@ def test_shards(tmp_path: Path, name: str) -> None:
     index = "start" if name == "gzip" else "end"
     target = {"shards": {"shape": (400, 50, 110), "index_location": index}}  # cut at the edge
     # Since Python 3.12, a GzipFile is freed by the garbage collector alone: 34 kB each.
-    factor = 1.2 if name == "gzip" else 1.0
-    measure(source, (400, 25, 10), tmp_path, factor, target_options=target)
+    slack = SLACK + 40 * 34_000 if name == "gzip" else SLACK
+    measure(source, (400, 25, 10), tmp_path, 1.0, slack, target_options=target)
 
 
 def test_strings(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plan_bounds import consolidated, evaluate
-from plan_model import Model, predicted, spans
+from plan_model import Model, blocks, meeting, predicted, spans
 from plan_strategies import Case, cases, footprints
 
 from bounds import lower_bound
-from rechunker.planning import CostModel, Footprint, MemoryLimitError, RechunkPlan
+from rechunker.planning import CostModel, Footprint, MemoryLimitError, RechunkPlan, Shards
 from rechunker.planning.search import search
 
 pytestmark = pytest.mark.slow
@@ -41,6 +41,22 @@ def test_a_plan_that_is_run_does_what_it_predicts(case: Case, factor: float) -> 
     for done, stage in zip(ran, plan.stages, strict=True):
         assert (done.copies == 1).all(), "an element is not copied once per stage"
         assert done.peak <= stage.memory, "more bytes are live than predicted"
+
+
+@given(cases(), st.lists(st.integers(1, 4), min_size=5, max_size=5), memory_factors)
+def test_an_index_is_read_for_each_shard_and_box(
+    case: Case, numbers: list[int], factor: float
+) -> None:
+    chunks = [axis for axis in case.source if isinstance(axis, int)]
+    grid = tuple(width * number for width, number in zip(chunks, numbers, strict=False))
+    plan = planned(
+        replace(case, shards=Shards(grid, index_bytes=20, at_once=9, requests=2)), factor
+    )
+    boxes = blocks(case.shape, plan.stages[0].grid).values()
+    indices = sum(len(meeting(case.shape, grid, box)) for box in boxes)
+    ran = [list(done.counts()) for done in Model(plan).run()]
+    ran[0][1] += indices
+    assert [tuple(done) for done in ran] == [*map(predicted, plan.stages)]
 
 
 @given(any_case, footprints, st.integers(1, 8))

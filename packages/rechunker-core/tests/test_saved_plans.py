@@ -297,3 +297,15 @@ def test_no_credentials_are_saved() -> None:
     assert secret not in json.dumps(kept)
     assert kept["left_out"] == ["aws_session_token", "config_kwargs", "key", "secret"]
     assert kept["options"] == {"client_kwargs": {"endpoint_url": "http://localhost:1"}}
+
+
+def test_parts_of_shards_are_read_as_they_were_planned(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 1 << 30, (512, 512), np.int32)
+    source = zarr.create_array(tmp_path / "s", data=values, chunks=(8, 64), shards=(512, 512))
+    rechunked = rechunker.rechunk(source, (512, 8), "200kB", tmp_path / "t", executor="python")
+    assert rechunked.copy_plan[""].shards is not None
+    plan = rechunker.load(rechunked.save(tmp_path / "plan.json"))
+    plan.start()
+    traffic = plan.run(0)
+    assert traffic.joined + traffic.gets == rechunked.copy_plan[""].stages[0].gets
+    assert np.array_equal(plan.publish()[...], values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import struct
+from dataclasses import replace
 from typing import Any
 
 import google_crc32c
@@ -27,6 +28,7 @@ from zarr.codecs import (
 from zarr.storage import MemoryStore, StorePath
 
 from rechunker import rechunk
+from rechunker.copying import Lane, Lanes, ShardReader, StoredArray, part_of
 from rechunker.copying.codecs import chunk_codec
 from rechunker.copying.codecs.chunk import ZarrCodec
 from rechunker.copying.codecs.shards import ShardCodec
@@ -310,11 +312,31 @@ def test_damaged_shards_are_what_they_are_for_zarr(inner: str) -> None:
             expected = attempt(lambda: array[...])  # noqa: B023
             found = attempt(lambda: read(array, SHARDS, objects))  # noqa: B023
             seen = attempt(lambda: check(array, SHARDS, objects))  # noqa: B023
+            ranged = attempt(lambda: read_parts(array))  # noqa: B023
             raised += isinstance(found, Exception)
             if differs(found, expected) or not agrees(seen, found, inner):
                 wrong.append((seed, key, location, found, expected))
+            if differs(ranged, expected):
+                wrong.append((seed, key, location, ranged, expected))
     assert not wrong
     assert 40 < raised < 110
+
+
+def read_parts(array: zarr.Array[Any]) -> npt.NDArray[Any]:
+    """Return the elements of an array, of whose shards the index is read, and then the chunks."""
+    stored = StoredArray.of(array.store_path, document_of(array), array.dtype.itemsize)
+    reader, whole = ShardReader.of(stored), Box((0,) * array.ndim, array.shape)
+    assert reader is not None
+    values = np.empty(array.shape, array.dtype)
+
+    def put(start: tuple[int, ...], data: npt.NDArray[Any], lane: Lane) -> None:
+        part, piece = part_of(start, data, whole)
+        values[part.slices((0,) * array.ndim)] = piece
+
+    with Lanes(1) as lanes:
+        shards = blocks_meeting(array.shape, reader.grid, whole)
+        replace(reader, at_once=100).each(shards, whole, lanes, put)
+    return values
 
 
 def check(array: zarr.Array[Any], shards: tuple[int, ...], objects: Objects) -> None:

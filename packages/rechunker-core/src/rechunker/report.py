@@ -172,8 +172,9 @@ def _totals(traffic: Traffic | None) -> list[str]:
     memory = format_bytes(traffic.peak_memory) if traffic.peak_memory else "unknown"
     return [
         f"stored bytes: {format_bytes(traffic.stored_read)} read, "
-        f"{format_bytes(traffic.stored_written)} written; chunks left out: {traffic.empty:,}; "
-        f"retries: {traffic.retries:,}",
+        f"{format_bytes(traffic.stored_written)} written; retries: {traffic.retries:,}",
+        f"chunks left out: {traffic.empty:,}; chunks known to be missing: {traffic.missing:,}; "
+        f"chunks read with the request of another one: {traffic.joined:,}",
         f"time of the tasks: {traffic.seconds:.3g} seconds, CPU: {traffic.cpu_seconds:.3g} "
         f"seconds; peak memory of a process: {memory}",
     ]

@@ -51,7 +51,10 @@ class Traffic:
     empty
         Number of target chunks (or shards) that contain only the fill value and were not written.
     missing
-        Number of source chunks (or shards) that were known to be missing and not asked for.
+        Number of source chunks (or shards) that were not asked for, because the keys of the source
+        or the index of their shard say that they are missing.
+    joined
+        Number of chunks in shards that were read with the request of another one.
     known
         Number of tasks that were not run, because an earlier execution had done them.
     retries
@@ -86,6 +89,7 @@ class Traffic:
     stored_written: int = 0
     empty: int = 0
     missing: int = 0
+    joined: int = 0
     known: int = 0
     retries: int = field(default=0, compare=False)
     seconds: float = field(default=0.0, compare=False)

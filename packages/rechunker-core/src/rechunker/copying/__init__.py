@@ -21,6 +21,7 @@ from rechunker.copying.lanes import TRIM_AFTER, Lane, Lanes
 from rechunker.copying.listing import check_keys, find_stored
 from rechunker.copying.reading import Reader, RegionReader, ZarrReader
 from rechunker.copying.recorded import RecordedStage, settle
+from rechunker.copying.shard_reading import ShardReader
 from rechunker.copying.stored_array import StoredArray
 from rechunker.copying.stored_keys import StoredKeys
 from rechunker.copying.summing import sum_stage
@@ -48,6 +49,7 @@ __all__ = [
     "Reader",
     "RecordedStage",
     "RegionReader",
+    "ShardReader",
     "StoredArray",
     "StoredKeys",
     "TempObjects",

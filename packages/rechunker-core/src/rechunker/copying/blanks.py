@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rechunker.copying.lanes import Lane
+from rechunker.copying.reading import Reader, ZarrReader
 from rechunker.copying.scatter import CellLayout
-from rechunker.copying.stored_array import StoredArray
 from rechunker.planning import Box, block
 
 __all__ = ["Held"]
@@ -32,7 +31,7 @@ class Held:
     parts
         The part of each of them that lies in the box.
     missing
-        Number of units that are missing.
+        Number of reads of what is missing.
     nbytes
         Decoded bytes of these.
     """
@@ -45,18 +44,19 @@ class Held:
     nbytes: int
 
     @classmethod
-    def of(cls, source: StoredArray | None, box: Box) -> Held | None:
+    def of(cls, reader: Reader, box: Box) -> Held | None:
         """Return what is stored of a box; None if that is most of it, or unknown.
 
         Parameters
         ----------
-        source
-            Zarr array that is read; None for other sources.
+        reader
+            Where the elements come from.
         box
             Box of a task.
         """
-        if source is None or not box.size or not source.may_be_blank:
+        if not isinstance(reader, ZarrReader) or not box.size or not reader.array.may_be_blank:
             return None
+        source = reader.array
         region = source.objects_in(box)
         stored = source.stored_objects()[region]
         if 2 * np.count_nonzero(stored) > stored.size:
@@ -64,10 +64,13 @@ class Held:
         first = [part.start for part in region]
         units = tuple(tuple(index) for index in (np.argwhere(stored) + first).tolist())
         blocks = [block(source.shape, source.unit, index) for index in units]
-        nbytes = source.itemsize * (source.around(box).size - sum(unit.size for unit in blocks))
         parts = tuple(unit & box for unit in blocks)
         blank = np.asarray(source.blank, source.dtype)
-        return cls(box, blank, units, parts, prod(stored.shape) - len(units), nbytes)
+        reads, nbytes = reader.planned(box)
+        for part in parts:
+            less, fewer = reader.planned(part)
+            reads, nbytes = reads - less, nbytes - fewer
+        return cls(box, blank, units, parts, reads, nbytes)
 
     @property
     def values(self) -> npt.NDArray[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy.typing as npt
 import zarr
 
 from rechunker.copying.batch import run_tasks
@@ -70,7 +71,7 @@ class CopyWork:
     def _run(self, task: int, lanes: Lanes) -> None:
         box = task_box(self.shape, self.grid, task)
         with error_at(lambda: f"{self.name}, task {task}"):
-            held = None if self.layout is Layout.VIEW else Held.of(self.reader.stored, box)
+            held = None if self.layout is Layout.VIEW else Held.of(self.reader, box)
             if held is not None:
                 held.count(lanes.first, sums=self.sums)
                 if not held.units and self.writer.leaves_out(held.blank):
@@ -94,15 +95,13 @@ class CopyWork:
         if held is not None:
             cells.put(box.start, held.values)
 
-        def read(index: tuple[int, ...], lane: Lane) -> None:
-            with error_at(lambda: self.reader.locate(index)):
-                for start, data in self.reader.pieces(index, box, lane):
-                    if self.sums:
-                        lane.add_up(start, data, box)
-                    cells.put(start, data)
+        def put(start: tuple[int, ...], data: npt.NDArray[Any], lane: Lane) -> None:
+            if self.sums:
+                lane.add_up(start, data, box)
+            cells.put(start, data)
 
         units = blocks_meeting(self.shape, self.reader.grid, box)
-        lanes.each(units if held is None else held.units, read)
+        self.reader.each(units if held is None else held.units, box, lanes, put)
         return cells
 
     def _cells_of_one_unit(self, box: Box, lanes: Lanes) -> Cells:

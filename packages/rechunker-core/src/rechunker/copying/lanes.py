@@ -116,6 +116,11 @@ class Lanes:
         self.box.release()
 
     @property
+    def number(self) -> int:
+        """Number of lanes."""
+        return len(self._lanes)
+
+    @property
     def first(self) -> Lane:
         """The lane of a task that reads a single unit."""
         return self._lanes[0]

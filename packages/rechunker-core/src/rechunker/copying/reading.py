@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from operator import add, mul
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import zarr
 from zarr.abc.store import Store
 
 from rechunker.copying.codecs import Piece
-from rechunker.copying.lanes import Lane
+from rechunker.copying.errors import error_at
+from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.stored_array import StoredArray
 from rechunker.planning import Box, Grid, block
 from rechunker.stores import access, check_unchanged, identity_of, retried
 
-__all__ = ["Reader", "RegionReader", "ZarrReader"]
+__all__ = ["Put", "Reader", "RegionReader", "ZarrReader", "counts_in", "cover"]
+
+Put: TypeAlias = Callable[[tuple[int, ...], npt.NDArray[Any], Lane], None]
+"""Takes a piece, and the lane that has read it."""
 
 
 class Reader(Protocol):
@@ -74,6 +80,28 @@ class Reader(Protocol):
         """
         ...
 
+    def each(self, units: Iterable[tuple[int, ...]], box: Box, lanes: Lanes, put: Put) -> None:
+        """Read the pieces of units that lie in a box, by all lanes of a task.
+
+        Parameters
+        ----------
+        units
+            Indices of the units.
+        box
+            Box of the task.
+        lanes
+            Lanes of the task.
+        put
+            Called for each piece.
+        """
+
+        def read(index: tuple[int, ...], lane: Lane) -> None:
+            with error_at(lambda: self.locate(index)):
+                for start, data in self.pieces(index, box, lane):
+                    put(start, data, lane)
+
+        lanes.each(units, read)
+
 
 @dataclass(frozen=True)
 class ZarrReader(Reader):
@@ -109,6 +137,12 @@ class ZarrReader(Reader):
 
     def locate(self, index: tuple[int, ...]) -> str:
         return self.array.locate(index)
+
+    def planned(self, box: Box) -> tuple[int, int]:
+        """Return the number of reads that a box takes, and their decoded bytes."""
+        array = self.array
+        nbytes = cover(array.shape, array.unit, box) * array.itemsize
+        return prod(counts_in(array.unit, box)), nbytes
 
     def pieces(self, index: tuple[int, ...], box: Box, lane: Lane) -> Iterator[Piece]:
         origin = tuple(map(mul, index, self.array.unit))
@@ -172,3 +206,18 @@ class RegionReader(Reader):
         data = np.asarray(retried(place.store, lambda: self.array[part])).reshape(unit.shape)
         lane.count(gets=1, bytes_read=data.nbytes, stored_read=data.nbytes)
         yield unit.start, data
+
+
+def counts_in(unit: Sequence[int], box: Box) -> tuple[int, ...]:
+    """Return the number of units that meet a box, along every axis."""
+    edges = zip(box.start, box.stop, unit, strict=True)
+    return tuple(-(-stop // width) - start // width for start, stop, width in edges)
+
+
+def cover(shape: Sequence[int], unit: Sequence[int], box: Box) -> int:
+    """Return the number of elements of the units that meet a box, as far as they lie in a shape."""
+    edges = zip(shape, box.start, box.stop, unit, strict=True)
+    return prod(
+        min(-(-stop // width) * width, n) - start // width * width
+        for n, start, stop, width in edges
+    )

@@ -183,12 +183,6 @@ class StoredArray:
         edges = zip(box.start, box.stop, self.unit, strict=True)
         return tuple(slice(start // width, -(-stop // width)) for start, stop, width in edges)
 
-    def around(self, box: Box) -> Box:
-        """Return the box of all objects that meet a box, as far as they lie in the array."""
-        sides = list(zip(self.objects_in(box), self.unit, self.shape, strict=True))
-        start = tuple(part.start * width for part, width, _ in sides)
-        return Box(start, tuple(min(part.stop * width, n) for part, width, n in sides))
-
     def check_unchanged(self) -> None:
         """Check that the array is the one that was there when the plan was made.
 

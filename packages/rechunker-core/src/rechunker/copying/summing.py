@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+import numpy.typing as npt
 import zarr
 
 from rechunker.copying.batch import run_tasks
@@ -58,13 +59,12 @@ class SumWork:
     def _run(self, task: int, lanes: Lanes) -> None:
         box = task_box(self.shape, self.grid, task)
 
-        def read(index: tuple[int, ...], lane: Lane) -> None:
-            with error_at(lambda: self.reader.locate(index)):
-                for start, data in self.reader.pieces(index, box, lane):
-                    lane.add_up(start, data, box)
+        def add_up(start: tuple[int, ...], data: npt.NDArray[Any], lane: Lane) -> None:
+            lane.add_up(start, data, box)
 
         with error_at(lambda: f"{self.name}, task {task}"):
-            lanes.each(blocks_meeting(self.shape, self.reader.grid, box), read)
+            units = blocks_meeting(self.shape, self.reader.grid, box)
+            self.reader.each(units, box, lanes, add_up)
         lanes.trim()
 
 

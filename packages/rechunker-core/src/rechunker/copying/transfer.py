@@ -11,6 +11,7 @@ from rechunker.copying.changed import with_changes
 from rechunker.copying.codecs import Piece
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
+from rechunker.copying.reading import ZarrReader
 from rechunker.copying.stored_array import StoredArray
 from rechunker.planning import Grid, block, blocks_meeting, task_box
 from rechunker.stores import StageJournal, access
@@ -71,7 +72,7 @@ class TransferWork:
         shape, units = self.source.shape, self.source.unit
         box = task_box(shape, self.grid, task)
         with error_at(lambda: f"{self.name}, task {task}"):
-            held = Held.of(self.source, box) if self.target.can_leave_out else None
+            held = Held.of(ZarrReader(self.source), box) if self.target.can_leave_out else None
             if held is not None:
                 held.count(lanes.first, sums=self.sums)
                 lanes.first.count(empty=held.missing)

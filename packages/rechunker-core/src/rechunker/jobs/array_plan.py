@@ -5,35 +5,29 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import inf, prod
+from itertools import product
+from math import inf
 from typing import Any, NamedTuple
 
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, ObjectStore
 
-from rechunker.copying import (
-    CHECKSUM_BYTES,
-    LARGEST_KEPT,
-    TRIM_AFTER,
-    ChunkCodec,
-    StoredArray,
-    spill,
-)
+from rechunker.copying import StoredArray
 from rechunker.jobs.job import ArrayJob, TempPlace, fingerprint_of
 from rechunker.jobs.margins import margin
+from rechunker.jobs.ways import Way, as_planned, codecs_of, ways_to_read
 from rechunker.metadata import check_codec_limits
 from rechunker.planning import (
     LOCAL,
     OBJECT_STORE,
     CostModel,
-    Footprint,
     MemoryLimitError,
     RechunkPlan,
     plan_rechunk,
 )
 from rechunker.sizes import format_bytes
 from rechunker.sources import ArrayRequest, SourceArray
-from rechunker.stores import access, unwrap
+from rechunker.stores import unwrap
 from rechunker.types import Executor
 
 __all__ = ["Parallelism", "plan_job"]
@@ -140,6 +134,7 @@ def plan_job(
             f"{where}an array of shape {plan.shape} takes {tasks} tasks, more than Python can "
             "count in a range; choose larger target_chunks, or raise max_mem"
         )
+    request = replace(request, source=as_planned(request.source, plan))
     temp = temp if plan.hops else None
     fingerprint = fingerprint_of(request, target, plan, temp)
     return ArrayJob(request, target, plan, temp, fingerprint, search.kept)
@@ -154,27 +149,6 @@ def _is_remote(store: Store | None) -> bool:
     return store is not None and isinstance(unwrap(store), FsspecStore | ObjectStore)
 
 
-def _footprint(source: SourceArray, target: StoredArray, temp: TempPlace | None) -> Footprint:
-    chunk = prod(target.unit) * target.itemsize
-    copied = access.copies(target.store) * chunk
-    stored = source.reader.stored
-    if stored is not None and stored.codec.order == "F":
-        copied += chunk  # put into C order to be encoded
-    lasting = max(codec.lasting_bytes for codec in _codecs(source, target))
-    return Footprint(
-        read=source.read_bytes + lasting,
-        unit=source.unit_bytes,
-        write=target.codec.write_bytes + copied + lasting,
-        pad=chunk,
-        spill=spill(temp.path.store, temp.codec) if temp else 0.0,
-        checksum=CHECKSUM_BYTES,
-        cell=temp.codec.decoding_factor if temp and temp.codec else 1.0,
-        encode=temp.codec.encoding_factor if temp and temp.codec else 0.0,
-        kept=target.codec.write_bytes if chunk < LARGEST_KEPT else 0,
-        trim=TRIM_AFTER,
-    )
-
-
 def _check_cells(plan: RechunkPlan, limit: int | None, where: str) -> None:
     """Check that the codec of temporary objects can hold their cells."""
     if limit is not None and plan.largest_cell > limit:
@@ -187,13 +161,7 @@ def _check_cells(plan: RechunkPlan, limit: int | None, where: str) -> None:
 
 def _kept(source: SourceArray, target: StoredArray) -> int:
     """Return the bytes that belong to each thread of a task, whatever it has in its hands."""
-    return max(codec.kept_bytes for codec in _codecs(source, target))
-
-
-def _codecs(source: SourceArray, target: StoredArray) -> list[ChunkCodec]:
-    """Return the codecs that a task decodes and encodes with."""
-    stored = source.reader.stored
-    return [target.codec, *([stored.codec] if stored else [])]
+    return max(codec.kept_bytes for codec in codecs_of(source, target))
 
 
 @dataclass(frozen=True)
@@ -202,7 +170,7 @@ class _Search:
 
     source: SourceArray
     target: StoredArray
-    footprint: Footprint
+    ways: tuple[Way, ...]
     cost: CostModel
     threads: int
     kept: int
@@ -229,11 +197,11 @@ class _Search:
         )
         threads = parallelism.threads
         threads = threads if prices is LOCAL else max(threads, REMOTE_REQUESTS)
-        footprint = _footprint(source, target, temp)
+        ways = ways_to_read(source, target, temp)
         # Encoded cells have an index, which is in one object with them.
         in_parts = temp is not None and temp.codec is None and _is_remote(temp.path.store)
         kept = _kept(source, target)
-        return cls(source, target, footprint, cost, threads, kept, temp is not None, in_parts)
+        return cls(source, target, ways, cost, threads, kept, temp is not None, in_parts)
 
     def best(self, max_mem: int) -> RechunkPlan:
         """Return the cheapest plan that leaves the process and each thread a margin.
@@ -244,7 +212,7 @@ class _Search:
         margins = {number: margin(max_mem, number, self.kept) for number in numbers}
         trials = [(self, {n: max_mem - margin for n, margin in margins.items()})]
         trials += [(self, {1: max_mem - margins[1] * part // 4}) for part in (3, 2, 1)]
-        trials += [(replace(self, footprint=replace(self.footprint, kept=0)), {1: max_mem})]
+        trials += [(self._without_kept(), {1: max_mem})]
         for search, limits in trials:
             try:
                 return replace(search._cheapest(limits), max_mem=max_mem)
@@ -252,37 +220,40 @@ class _Search:
                 error = caught
         raise error
 
+    def _without_kept(self) -> _Search:
+        """Return a search that takes what encoders free for free."""
+        ways = (replace(way, footprint=replace(way.footprint, kept=0)) for way in self.ways)
+        return replace(self, ways=tuple(ways))
+
     def _cheapest(self, limits: Mapping[int, int]) -> RechunkPlan:
         """Return the cheapest plan, given a memory limit for each number of requests in flight."""
         plans, errors = [], []
-        for number, limit in limits.items():
+        for way, (number, limit) in product(self.ways, limits.items()):
             try:
-                plans.append(self._plan(max(1, limit), number))
+                plans.append(self._plan(way, max(1, limit), number))
             except MemoryLimitError as error:
                 errors.append(error)
         if not plans:
             raise min(errors, key=lambda error: error.needed)
         return min(plans, key=lambda plan: plan.cost)
 
-    def _plan(self, max_mem: int, concurrency: int) -> RechunkPlan:
+    def _plan(self, way: Way, max_mem: int, concurrency: int) -> RechunkPlan:
+        footprint, shards = way.with_memory(max_mem, concurrency)
         # Requests in flight share the time that each of them takes.
         shared = replace(
             self.cost, request=self.cost.request / concurrency, byte=self.cost.byte / concurrency
         )
         return plan_rechunk(
             self.source.shape,
-            self.source.grid,
+            way.grid,
             self.target.unit,
             self.source.itemsize,
             max_mem,
             cost=shared,
             temp=self.temp,
             max_amplification=self.max_amplification,
-            footprint=replace(
-                self.footprint,
-                concurrency=concurrency,
-                parts=concurrency if self.in_parts else 1,
-            ),
+            footprint=replace(footprint, parts=concurrency if self.in_parts else 1),
+            shards=shards,
         )
 
     def reading_little(self, max_mem: int, plan: RechunkPlan) -> tuple[int | None, RechunkPlan]:

@@ -237,6 +237,8 @@ class ArrayJob:
         stored = self.request.source.reader.stored
         if self.plan.hops or self.request.write_empty or stored is None:
             return None
+        if self.plan.shards is not None:
+            return None  # there was not enough memory for a whole shard
         return stored if encoded_alike(stored, self.target) else None
 
     def _objects(self, stage: int, journals: Journals) -> TempObjects:

@@ -5,9 +5,17 @@ from __future__ import annotations
 from rechunker.planning.boxes import Box, block, blocks_meeting, counts, task_box
 from rechunker.planning.costs import LOCAL, OBJECT_STORE, CostModel
 from rechunker.planning.footprints import Footprint, Layout
-from rechunker.planning.grids import Grid, axis_widest, format_grid, regular_grid, simplify_axis
+from rechunker.planning.grids import (
+    Grid,
+    axis_widest,
+    format_grid,
+    regular_grid,
+    simplify_axis,
+    unravel,
+)
 from rechunker.planning.plan import MemoryLimitError, RechunkPlan, StagePlan
 from rechunker.planning.planner import plan_rechunk
+from rechunker.planning.problem import Shards
 from rechunker.planning.saved import plan_from_json, plan_to_json
 
 __all__ = [
@@ -20,6 +28,7 @@ __all__ = [
     "Layout",
     "MemoryLimitError",
     "RechunkPlan",
+    "Shards",
     "StagePlan",
     "axis_widest",
     "block",
@@ -32,4 +41,5 @@ __all__ = [
     "regular_grid",
     "simplify_axis",
     "task_box",
+    "unravel",
 ]

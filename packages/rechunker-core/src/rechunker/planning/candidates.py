@@ -55,7 +55,7 @@ class AxisTable:
     """Counts and sizes along one axis, one column per candidate.
 
     The figures of a whole plan are products over the axes. `tasks`, `reads`, `met`, `box`, `cell`
-    and `pieces` have one row per stage; `padded` and `fetched` have a single row.
+    and `pieces` have one row per stage; `padded`, `fetched` and `objects` have a single row.
 
     Parameters
     ----------
@@ -77,6 +77,9 @@ class AxisTable:
         Elements in the largest box of the last stage, rounded up to whole target units.
     fetched
         Elements that stage 0 reads; units read by several boxes count once for each.
+    objects
+        Number of source objects that stage 0 meets; those that several boxes meet count once for
+        each.
     """
 
     chains: tuple[Chain, ...]
@@ -88,6 +91,7 @@ class AxisTable:
     pieces: npt.NDArray[Any]
     padded: npt.NDArray[Any]
     fetched: npt.NDArray[Any]
+    objects: npt.NDArray[Any]
 
     def thin(self, limit: int) -> AxisTable:
         """Return a table of at most `limit` candidates, evenly spread, including the narrowest."""
@@ -100,7 +104,9 @@ class AxisTable:
         return AxisTable(chains=tuple(self.chains[i] for i in keep), **numbers)
 
 
-def axis_table(n: int, source: Axis, target: int, options: CandidateOptions) -> AxisTable:
+def axis_table(
+    n: int, source: Axis, target: int, objects: Axis, options: CandidateOptions
+) -> AxisTable:
     """Return the table of all candidates for one axis.
 
     Parameters
@@ -109,20 +115,30 @@ def axis_table(n: int, source: Axis, target: int, options: CandidateOptions) -> 
         Length of the axis in elements.
     source, target
         Grids of the source units and the target units along the axis.
+    objects
+        Grid of the source objects, which consist of whole source units.
     options
         Which candidates to generate.
     """
     build = _axis_table_cached if isinstance(source, int) else _axis_table
-    return build(n, source, target, options)
+    return build(n, source, target, objects, options)
 
 
-def _axis_table(n: int, source: Axis, target: int, options: CandidateOptions) -> AxisTable:
-    chains = candidate_chains(n, source, target, options)
-    return tabulate(n, source, target, chains, dtype=np.float64)
+def _axis_table(
+    n: int, source: Axis, target: int, objects: Axis, options: CandidateOptions
+) -> AxisTable:
+    chains = candidate_chains(n, source, target, objects, options)
+    return tabulate(n, source, target, objects, chains, dtype=np.float64)
 
 
 def tabulate(
-    n: int, source: Axis, target: int, chains: Sequence[Chain], *, dtype: npt.DTypeLike
+    n: int,
+    source: Axis,
+    target: int,
+    objects: Axis,
+    chains: Sequence[Chain],
+    *,
+    dtype: npt.DTypeLike,
 ) -> AxisTable:
     """Return the table of the given chains; with dtype ``object`` its integers are exact."""
 
@@ -140,6 +156,7 @@ def tabulate(
         pieces=rows(lambda j, chain: most_met(n, *chain[j : j + 2]) if chain[j + 1 :] else 1),
         padded=np.array([_padded(n, chain[-1], target) for chain in chains], dtype=dtype),
         fetched=np.array([elements_fetched(n, source, chain[0]) for chain in chains], dtype=dtype),
+        objects=np.array([cell_count(n, objects, chain[0]) for chain in chains], dtype=dtype),
     )
 
 
@@ -148,7 +165,7 @@ def _padded(n: int, axis: Axis, target: int) -> int:
 
 
 def candidate_chains(
-    n: int, source: Axis, target: int, options: CandidateOptions
+    n: int, source: Axis, target: int, objects: Axis, options: CandidateOptions
 ) -> Sequence[Chain]:
     """Return the candidates for one axis: for each, the box widths of all stages.
 
@@ -156,13 +173,18 @@ def candidate_chains(
 
     Examples
     --------
-    >>> candidate_chains(100, 25, 10, CandidateOptions(hops=0, rungs=6, read_once=False))
+    >>> candidate_chains(100, 25, 10, 25, CandidateOptions(hops=0, rungs=6, read_once=False))
     [(10,), (20,), (30,), (40,), (50,), (100,)]
-    >>> candidate_chains(12, 12, 2, CandidateOptions(hops=1, rungs=6, read_once=True))
+    >>> candidate_chains(12, 12, 2, 12, CandidateOptions(hops=1, rungs=6, read_once=True))
     [(12, 2), (12, 4), (12, 6), (12, 12)]
     """
     find = _candidate_chains_cached if isinstance(source, int) else _candidate_chains
-    return find(n, source, target, options)
+    if objects == source:
+        return find(n, source, target, options)
+    # Boxes of whole chunks read little; those of whole shards have their indices read once.
+    fewer = options._replace(rungs=max(2, options.rungs // 2))
+    chains = {chain for axis in (source, objects) for chain in find(n, axis, target, fewer)}
+    return sorted(chains, key=_place)
 
 
 def _candidate_chains(n: int, source: Axis, target: int, options: CandidateOptions) -> list[Chain]:
@@ -176,7 +198,12 @@ def _candidate_chains(n: int, source: Axis, target: int, options: CandidateOptio
         # A box narrower than half a source unit would make tasks read it three times or more.
         ends |= {(end, end, end) for end in last if 2 * end >= source}
     chains = {(axis, *intermediate_widths(start, end, hops), end) for axis, start, end in ends}
-    return sorted(chains, key=lambda chain: (chain[1:], isinstance(chain[0], tuple), chain[0]))
+    return sorted(chains, key=_place)
+
+
+def _place(chain: Chain) -> tuple[Any, ...]:
+    """Return what candidates are sorted by."""
+    return chain[1:], isinstance(chain[0], tuple), chain[0]
 
 
 # Only for regular axes: candidates of irregular ones can be large.

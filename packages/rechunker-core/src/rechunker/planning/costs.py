@@ -87,15 +87,15 @@ class CostModel:
         rounds = -(-tasks // self.workers)
         return work * rounds / tasks + self.serial * tasks
 
-    def lower_bound(self, nbytes: int, units: int, max_mem: int, hops: int) -> float:
+    def lower_bound(self, nbytes: int, objects: int, max_mem: int, hops: int) -> float:
         """Return a lower bound on the time of any plan with `hops` hops, in seconds.
 
         Parameters
         ----------
         nbytes
             Decoded bytes of the array.
-        units
-            Number of source units plus target units; each takes at least one request.
+        objects
+            Number of source objects plus target units; each takes at least one request.
         max_mem
             Memory limit per task in bytes. It bounds the size of a box, and so the number of
             tasks of a stage and of the objects that each hop writes and reads from below.
@@ -103,7 +103,7 @@ class CostModel:
             Number of copies through temporary objects.
         """
         boxes = max(1.0, nbytes / max_mem)
-        requests = self.request * (units + 2 * hops * boxes)
+        requests = self.request * (objects + 2 * hops * boxes)
         stored = self.byte * 2 * nbytes * (self.stored + hops * self.temp)
         tasks = (hops + 1) * boxes
         return (requests + stored + self.task * tasks) / self.workers + self.serial * tasks

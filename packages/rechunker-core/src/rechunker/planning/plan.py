@@ -8,6 +8,7 @@ from math import prod
 
 from rechunker.planning.footprints import Footprint, Layout
 from rechunker.planning.grids import Grid, cell_widest, format_grid
+from rechunker.planning.problem import Shards
 from rechunker.sizes import format_bytes
 
 __all__ = ["MemoryLimitError", "RechunkPlan", "StagePlan"]
@@ -49,8 +50,10 @@ class StagePlan:
     tasks
         Number of tasks, one per box.
     gets
-        Number of read requests: one per source unit (chunk or shard) and box in the first stage,
-        one per cell in later stages, or two per cell if temporary objects are compressed.
+        Number of reads: one per source unit (chunk or shard) and box in the first stage, and one
+        per shard and box if chunks in shards are read one by one; one per cell in later stages, or
+        two per cell if temporary objects are compressed. Chunks that lie close to each other in
+        their shard are read with one request.
     puts
         Number of objects written: temporary objects, or target units in the last stage.
     bytes_read, bytes_written
@@ -97,6 +100,8 @@ class RechunkPlan:
         Modelled time in seconds, see `rechunker.planning.CostModel`.
     footprint
         Memory that one task needs besides its box.
+    shards
+        Shards whose chunks are read one by one; None if source objects are read whole.
     """
 
     shape: tuple[int, ...]
@@ -107,6 +112,7 @@ class RechunkPlan:
     stages: tuple[StagePlan, ...]
     cost: float
     footprint: Footprint
+    shards: Shards | None = None
 
     @property
     def hops(self) -> int:
@@ -138,7 +144,8 @@ class RechunkPlan:
 def _describe(plan: RechunkPlan) -> str:
     """Format a plan as a table of its stages, between a line on the array and one on the totals."""
     nbytes = prod(plan.shape) * plan.itemsize
-    chunks = f"{format_grid(plan.source_chunks)} -> {format_grid(plan.target_chunks)}"
+    inside = "" if plan.shards is None else f" in shards {format_grid(plan.shards.grid)}"
+    chunks = f"{format_grid(plan.source_chunks)}{inside} -> {format_grid(plan.target_chunks)}"
     memory = f"{format_bytes(plan.peak_memory)} of {format_bytes(plan.max_mem)}"
     return "\n".join(
         (

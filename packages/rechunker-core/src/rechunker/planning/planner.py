@@ -13,7 +13,7 @@ from rechunker.planning.grids import Grid, format_grid, regular_grid
 from rechunker.planning.parts import count_objects
 from rechunker.planning.plan import MemoryLimitError, RechunkPlan, StagePlan
 from rechunker.planning.predictions import StagePrediction
-from rechunker.planning.problem import Problem, make_problem
+from rechunker.planning.problem import Problem, Shards, make_problem
 from rechunker.planning.search import minimum_memory, search
 from rechunker.sizes import format_bytes, parse_bytes
 
@@ -32,6 +32,7 @@ def plan_rechunk(
     max_hops: int = 4,
     max_amplification: float = inf,
     footprint: Footprint | None = None,
+    shards: Shards | None = None,
 ) -> RechunkPlan:
     """Find the cheapest plan that rechunks an array within a memory limit.
 
@@ -42,7 +43,7 @@ def plan_rechunk(
     shape
         Shape of the array in elements.
     source_chunks
-        Chunk shape of the source, or its shard shape if it has shards: one size per axis in
+        Chunk shape of the source, or its shard shape if shards are read whole: one size per axis in
         elements, or for an axis with irregular chunks the sizes of all chunks along it. If any
         axis is irregular, no chunk is read by more than one task.
     target_chunks
@@ -66,6 +67,9 @@ def plan_rechunk(
         Memory that one task needs besides its box. By default that of chunks that do not compress,
         with one read or write in flight at a time; a source chunk takes its full size even if it
         reaches beyond the end of the array.
+    shards
+        Shards that the source chunks lie in, if these are read one by one as byte ranges of the
+        shards. By default each source chunk is an object of its own.
 
     Returns
     -------
@@ -122,6 +126,7 @@ def plan_rechunk(
         max_hops=max_hops if temp else 0,
         max_amplification=max_amplification,
         footprint=footprint,
+        shards=shards,
     )
     limit = parse_bytes(max_mem)
     if not problem.nbytes:
@@ -146,6 +151,7 @@ def _plan(
         stages=stages,
         cost=cost,
         footprint=problem.footprint,
+        shards=problem.shards,
     )
 
 

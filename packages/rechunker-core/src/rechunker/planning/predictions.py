@@ -33,6 +33,8 @@ class StagePrediction(NamedTuple):
     memory: Numbers
     parts: Numbers
     layout: npt.NDArray[np.intp]  # indices into LAYOUTS
+    requests: Numbers  # for all reads, if neighbours are read at once
+    index_bytes: Numbers | int
 
 
 class Combinations:
@@ -122,7 +124,7 @@ def _predict_stage(problem: Problem, combinations: Combinations, stage: int) -> 
             next_cell=0 if last else problem.itemsize * combinations.product("cell", stage + 1),
             pieces=pieces,
             met=combinations.product("met", stage),
-            units=combinations.product("padded") // prod(unit for _, _, unit in problem.axes),
+            units=combinations.product("padded") // prod(problem.target),
             single_read=(reads == tasks).astype(np.bool_),
             first=stage == 0,
             last=last,
@@ -131,16 +133,31 @@ def _predict_stage(problem: Problem, combinations: Combinations, stage: int) -> 
         ),
         problem.footprint,
     )
+    gets, requests, index_bytes = _reads(problem, combinations, stage, reads)
     return StagePrediction(
         tasks=tasks,
-        gets=reads * (problem.cost.requests_per_cell() if stage else 1),
+        gets=gets,
         puts=problem.target_units + 0 * tasks if last else parts * tasks,
         bytes_read=all_once if stage else problem.itemsize * combinations.product("fetched"),
         bytes_written=all_once,
         memory=memory,
         parts=parts,
         layout=layout,
+        requests=requests,
+        index_bytes=index_bytes,
     )
+
+
+def _reads(
+    problem: Problem, combinations: Combinations, stage: int, reads: Numbers
+) -> tuple[Numbers, Numbers, Numbers | int]:
+    """Return numbers of reads one by one, of requests, and of bytes of indices."""
+    if stage or problem.shards is None:
+        gets = reads * (problem.cost.requests_per_cell() if stage else 1)
+        return gets, gets, 0
+    shards = combinations.product("objects")
+    requests = np.minimum(reads, problem.shards.requests * shards) + shards
+    return reads + shards, requests, problem.shards.index_bytes * shards
 
 
 def seconds(cost: CostModel, stages: Sequence[StagePrediction]) -> Numbers:
@@ -156,6 +173,8 @@ def _stage_seconds(cost: CostModel, stage: StagePrediction, first: bool, last: b
     write_ratio = cost.stored if last else cost.temp
     return cost.seconds(
         tasks=stage.tasks,
-        requests=stage.gets + stage.puts,
-        stored_bytes=read_ratio * stage.bytes_read + write_ratio * stage.bytes_written,
+        requests=stage.requests + stage.puts,
+        stored_bytes=read_ratio * stage.bytes_read
+        + write_ratio * stage.bytes_written
+        + stage.index_bytes,
     )

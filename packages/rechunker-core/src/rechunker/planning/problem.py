@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import reprlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf, prod
 from typing import SupportsIndex, TypeVar
@@ -14,10 +14,33 @@ from rechunker.planning.costs import CostModel
 from rechunker.planning.footprints import Footprint
 from rechunker.planning.grids import Axis, Grid, axis_count, ceil_div, simplify_axis
 
-__all__ = ["Problem", "make_problem"]
+__all__ = ["Problem", "Shards", "make_problem"]
 
 Chunks = TypeVar("Chunks")
 Normalized = TypeVar("Normalized")
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Shards of a source whose chunks are read one by one, as byte ranges of the shards.
+
+    Parameters
+    ----------
+    grid
+        Shape of a shard.
+    index_bytes
+        Bytes of the index of a shard. A task reads that of each shard that its box meets.
+    at_once
+        Most bytes that one request reads, unless a single chunk takes more.
+    requests
+        Most requests that the chunks of a shard take: those that lie close to each other are read
+        at once.
+    """
+
+    grid: tuple[int, ...]
+    index_bytes: int
+    at_once: int
+    requests: int
 
 
 @dataclass(frozen=True)
@@ -46,6 +69,8 @@ class Problem:
         Largest read amplification of the source.
     max_work
         Most seconds that the plan may take if one worker does it all.
+    shards
+        Shards that the source units lie in; None if each of these is an object of its own.
     """
 
     shape: tuple[int, ...]
@@ -59,11 +84,17 @@ class Problem:
     same_units: bool
     max_amplification: float = inf
     max_work: float = inf
+    shards: Shards | None = None
 
     @cached_property
-    def axes(self) -> tuple[tuple[int, Axis, int], ...]:
-        """Length, source units and target units of each axis."""
-        return tuple(zip(self.shape, self.source, self.target, strict=True))
+    def axes(self) -> tuple[tuple[int, Axis, int, Axis], ...]:
+        """Length, source units, target units and source objects of each axis."""
+        return tuple(zip(self.shape, self.source, self.target, self.objects, strict=True))
+
+    @cached_property
+    def objects(self) -> Grid:
+        """Grid of the source objects: of the shards, or else of the units."""
+        return self.source if self.shards is None else self.shards.grid
 
     @cached_property
     def nbytes(self) -> int:
@@ -76,9 +107,9 @@ class Problem:
         return prod(map(ceil_div, self.shape, self.target))
 
     @cached_property
-    def total_units(self) -> int:
-        """Number of source units plus target units."""
-        return prod(map(axis_count, self.shape, self.source)) + self.target_units
+    def total_objects(self) -> int:
+        """Number of source objects plus target units."""
+        return prod(map(axis_count, self.shape, self.objects)) + self.target_units
 
     @cached_property
     def partial_edges(self) -> bool:
@@ -96,6 +127,7 @@ def make_problem(
     max_hops: int,
     max_amplification: float = inf,
     footprint: Footprint | None = None,
+    shards: Shards | None = None,
 ) -> Problem:
     """Check the arguments of `rechunker.plan_rechunk` and return them as a problem.
 
@@ -120,7 +152,17 @@ def make_problem(
         max_amplification=max_amplification,
         read_once=not all(isinstance(axis, int) for axis in source),
         same_units=all(map(_equal_units, lengths, source, target)),
+        shards=None if shards is None else _clipped(lengths, source, shards),
     )
+
+
+def _clipped(lengths: tuple[int, ...], source: Grid, shards: Shards) -> Shards:
+    """Check the grid of shards, and clip it to the length of each axis."""
+    grid = _normalize_axes(lengths, shards.grid, "shards", _target_width)
+    pairs = zip(shards.grid, source, strict=True)
+    if not all(isinstance(chunk, int) and shard % chunk == 0 for shard, chunk in pairs):
+        raise ValueError(f"shards {shards.grid} must consist of whole chunks, got {source}")
+    return replace(shards, grid=grid)
 
 
 def _check(lengths: tuple[int, ...], itemsize: int, max_hops: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rechunker.planning.footprints import Footprint, Layout
 from rechunker.planning.plan import RechunkPlan, StagePlan
+from rechunker.planning.problem import Shards
 
 __all__ = ["plan_from_json", "plan_to_json"]
 
@@ -44,8 +45,13 @@ def plan_from_json(saved: Mapping[str, Any]) -> RechunkPlan:
         StagePlan(**{**_tuples(stage), "layout": Layout(stage["layout"])})
         for stage in saved["stages"]
     )
-    footprint = Footprint(**saved["footprint"])
-    return RechunkPlan(**{**_tuples(saved), "stages": stages, "footprint": footprint})
+    footprint, shards = Footprint(**saved["footprint"]), saved["shards"]
+    parts = {
+        "stages": stages,
+        "footprint": footprint,
+        "shards": shards and Shards(**_tuples(shards)),
+    }
+    return RechunkPlan(**{**_tuples(saved), **parts})
 
 
 def _tuples(saved: Mapping[str, Any]) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def _fastest(problem: Problem, max_mem: int) -> Solution | None:
     best: Solution | None = None
     for hops in range(problem.max_hops + 1):
         # Each hop copies the whole array, which takes time whatever the boxes are.
-        bound = problem.cost.lower_bound(problem.nbytes, problem.total_units, max_mem, hops)
+        bound = problem.cost.lower_bound(problem.nbytes, problem.total_objects, max_mem, hops)
         if best and best.cost <= bound:
             break
         candidate = _cheapest(problem, hops, max_mem)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
 from zarr.storage import StorePath
 
-from rechunker.copying import Reader
+from rechunker.copying import Reader, ShardReader
 from rechunker.metadata import Document
 from rechunker.planning import Grid
 
@@ -29,13 +29,15 @@ class SourceArray:
     itemsize
         Bytes of one decoded element; an estimate for elements of variable length.
     grid
-        Grid of the units, each of which can only be read as a whole.
+        Grid of the units.
     read_bytes
         Peak memory to read one unit, in bytes.
     unit_bytes
         Bytes of a decoded unit; None if a unit is not decoded at once.
     stored_ratio
         Stored bytes per decoded byte; 1.0 if unknown.
+    shards
+        Reads parts of the units; None if they can only be read whole.
     """
 
     reader: Reader
@@ -45,11 +47,18 @@ class SourceArray:
     read_bytes: int
     unit_bytes: int | None
     stored_ratio: float = 1.0
+    shards: ShardReader | None = None
 
     @property
     def nbytes(self) -> int:
         """Decoded bytes of the array; an estimate for elements of variable length."""
         return prod(self.shape) * self.itemsize
+
+    def in_parts(self, reader: ShardReader) -> SourceArray:
+        """Return the source as it is if the chunks of its shards are read one by one."""
+        return replace(
+            self, reader=reader, grid=reader.inner, read_bytes=reader.read_bytes, unit_bytes=None
+        )
 
 
 @dataclass(frozen=True)

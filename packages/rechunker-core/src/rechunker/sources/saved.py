@@ -12,7 +12,14 @@ import numpy.typing as npt
 import zarr
 from zarr.storage import StorePath
 
-from rechunker.copying import Reader, RegionReader, StoredArray, StoredKeys, ZarrReader
+from rechunker.copying import (
+    Reader,
+    RegionReader,
+    ShardReader,
+    StoredArray,
+    StoredKeys,
+    ZarrReader,
+)
 from rechunker.planning import Grid
 from rechunker.sources.base import SourceArray
 from rechunker.sources.numpy_array import NumpyReader
@@ -65,7 +72,8 @@ def source_from_json(saved: Mapping[str, Any], places: OpenedPlaces) -> SourceAr
 
 def _saved_reader(reader: Reader, places: SavedPlaces, whose: str) -> dict[str, Any]:
     if isinstance(reader, ZarrReader):
-        return _saved_array(reader.array, places, whose)
+        at_once = reader.at_once if isinstance(reader, ShardReader) else None
+        return {**_saved_array(reader.array, places, whose), "at_once": at_once}
     if isinstance(reader, RegionReader):
         place = places.save(reader.array.store_path, whose)
         return {"irregular": place, "digest": reader.digest}
@@ -113,20 +121,20 @@ def _opened_reader(saved: Mapping[str, Any], grid: Grid, places: OpenedPlaces) -
     if "values" in saved:
         return NumpyReader(_opened_values(saved["values"]), grid)
     if "irregular" in saved:
-        array = zarr.open_array(places.open(saved["irregular"]), mode="r")
-        return RegionReader(array, grid, saved["digest"])
+        irregular = zarr.open_array(places.open(saved["irregular"]), mode="r")
+        return RegionReader(irregular, grid, saved["digest"])
     place, keys = places.open(saved["zarr"]), saved["stored_keys"]
-    return ZarrReader(
-        StoredArray(
-            place.store,
-            place.path,
-            saved["metadata"],
-            saved["itemsize"],
-            saved["digest"],
-            saved["missing_is_error"],
-            keys and StoredKeys(keys[0], keys[1], b64decode(keys[2])),
-        )
+    array = StoredArray(
+        place.store,
+        place.path,
+        saved["metadata"],
+        saved["itemsize"],
+        saved["digest"],
+        saved["missing_is_error"],
+        keys and StoredKeys(keys[0], keys[1], b64decode(keys[2])),
     )
+    at_once = saved["at_once"]
+    return ZarrReader(array) if at_once is None else ShardReader(array, at_once)
 
 
 def _opened_values(saved: Mapping[str, Any]) -> npt.NDArray[Any]:

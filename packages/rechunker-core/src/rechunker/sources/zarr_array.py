@@ -14,6 +14,7 @@ from rechunker.copying import (
     Lane,
     Lanes,
     RegionReader,
+    ShardReader,
     StoredArray,
     ZarrReader,
     is_variable_length,
@@ -98,6 +99,7 @@ def _source(array: zarr.Array[Any], document: Document, look: Look | None) -> So
         read_bytes=stored.codec.read_bytes,
         unit_bytes=prod(stored.unit) * itemsize if stored.codec.whole else None,
         stored_ratio=_stored_ratio(stored, look.sizes),
+        shards=ShardReader.of(stored),
     )
 
 

@@ -33,6 +33,7 @@ from rechunker.stores.nodes import (
     read_json,
 )
 from rechunker.stores.overlap import contains, identity_of, name_of, names_of, outermost
+from rechunker.stores.parts import fetch_part, reads_parts
 from rechunker.stores.records import Log, Records
 from rechunker.stores.repositories import is_session, is_session_store
 from rechunker.stores.requests import is_quick, retried, side_by_side, take_retries
@@ -89,6 +90,7 @@ __all__ = [
     "contains",
     "digest_of",
     "disk_path",
+    "fetch_part",
     "find_members",
     "find_node",
     "hide_secrets",
@@ -108,6 +110,7 @@ __all__ = [
     "outermost",
     "read_json",
     "read_member",
+    "reads_parts",
     "resolve_store",
     "retried",
     "secrets_hidden",

@@ -18,7 +18,7 @@ from zarr.storage import LocalStore
 from rechunker.scratch import Scratch
 from rechunker.stores.uncached import BLOCK, read_parts, set_uncached, write_blocks
 
-__all__ = ["path_of", "read_file", "read_pieces", "size_of_file", "write_file"]
+__all__ = ["path_of", "read_file", "read_part", "read_pieces", "size_of_file", "write_file"]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -40,6 +40,35 @@ def read_file(path: str, scratch: Scratch) -> Bytes | None:
         descriptor = os.open(path, _READ)
         try:
             buffer = scratch.take(os.fstat(descriptor).st_size)
+            _fill(descriptor, buffer, path)
+            return buffer
+        finally:
+            os.close(descriptor)
+    except _MISSING:
+        return None
+
+
+def read_part(path: str, start: int | None, size: int, scratch: Scratch) -> Bytes | None:
+    """Return bytes of a file, fewer if it ends before; None if there is none, as for a folder.
+
+    Parameters
+    ----------
+    path
+        Where it is.
+    start
+        First byte; None for the last bytes of the file.
+    size
+        Number of bytes.
+    scratch
+        Memory for them.
+    """
+    try:
+        descriptor = os.open(path, _READ)
+        try:
+            end = os.fstat(descriptor).st_size
+            first = max(0, end - size) if start is None else min(start, end)
+            buffer = scratch.take(min(size, end - first))
+            os.lseek(descriptor, first, os.SEEK_SET)
             _fill(descriptor, buffer, path)
             return buffer
         finally:

@@ -120,7 +120,7 @@ def digests_of(
     execution = uuid4().hex
     there = resolve_store(store, storage_options=storage_options)
     place = there / f"{DIGEST_FOLDER}{execution}"
-    passes = [list(_passes(side, place / str(n))) for n, side in enumerate(sides)]
+    passes = [list(_passes(side, place / str(n), limit)) for n, side in enumerate(sides)]
     specs = [p.spec(limit, engine.threads) for some in passes for p in some]
     try:
         Claim(place.store, place.path, execution).set(None)
@@ -130,6 +130,13 @@ def digests_of(
         access.delete_dir(place.store, place.path)
 
 
-def _passes(side: Mapping[str, SourceArray], place: StorePath) -> Iterator[_Pass]:
+def _passes(side: Mapping[str, SourceArray], place: StorePath, max_mem: int) -> Iterator[_Pass]:
     for number, (name, source) in enumerate(side.items()):
-        yield _Pass(name, source, StageJournal(None, place, str(number)))
+        yield _Pass(name, _fitting(source, max_mem), StageJournal(None, place, str(number)))
+
+
+def _fitting(source: SourceArray, max_mem: int) -> SourceArray:
+    """Return a source whose shards are read in parts if a whole shard does not fit in memory."""
+    if source.shards is None or source.read_bytes <= max_mem:
+        return source
+    return source.in_parts(source.shards.within(max_mem, 1))

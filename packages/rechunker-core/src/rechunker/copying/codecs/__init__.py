@@ -6,6 +6,8 @@ from rechunker.copying.codecs.cell import CellCodec, CompressedCells, ObjectCell
 from rechunker.copying.codecs.chunk import ChunkCodec, chunk_codec
 from rechunker.copying.codecs.compressor import ByteCodec, byte_codec
 from rechunker.copying.codecs.piece import Piece, part_of
+from rechunker.copying.codecs.shard_runs import ShardRun, shard_runs
+from rechunker.copying.codecs.shards import ShardCodec
 from rechunker.copying.codecs.workspace import LARGEST_KEPT
 
 __all__ = [
@@ -16,7 +18,10 @@ __all__ = [
     "CompressedCells",
     "ObjectCellCodec",
     "Piece",
+    "ShardCodec",
+    "ShardRun",
     "byte_codec",
     "chunk_codec",
     "part_of",
+    "shard_runs",
 ]

@@ -75,10 +75,21 @@ class ShardIndex:
         ValueError
             If the shard is too short for its index, or the index was damaged.
         """
-        if shard.size < self.nbytes:
-            raise ValueError(f"the shard has {shard.size} bytes, but its index takes {self.nbytes}")
-        first = 0 if self.is_first else shard.size - self.nbytes
-        stored = shard[first : first + self.nbytes]
+        first = 0 if self.is_first else max(0, shard.size - self.nbytes)
+        return self.parse(shard[first : first + self.nbytes])
+
+    def parse(self, stored: Bytes) -> Ranges:
+        """Return where the inner chunks lie, from a stored index: that many bytes of a shard.
+
+        Raises
+        ------
+        ValueError
+            If the shard has fewer bytes, or the index was damaged.
+        """
+        if stored.size < self.nbytes:
+            raise ValueError(
+                f"the shard has {stored.size} bytes, but its index takes {self.nbytes}"
+            )
         table = stored[: _ENTRY * self.entries]
         if self.has_checksum and _checksum(table) != stored[table.size :].tobytes():
             raise ValueError("the index of the shard was damaged: its checksum is another one")
@@ -94,6 +105,11 @@ class ShardIndex:
     def all_missing(self) -> Ranges:
         """Return the ranges of a shard without inner chunks."""
         return np.full((self.entries, 2), _MISSING, np.uint64)
+
+    def are_missing(self, ranges: Ranges) -> npt.NDArray[np.bool_]:
+        """Return which of some inner chunks are missing."""
+        missing: npt.NDArray[np.bool_] = (ranges == _MISSING).all(axis=1)
+        return missing
 
     def part(self, ranges: Ranges, number: int, shard: Bytes) -> Bytes | None:
         """Return the bytes of an inner chunk, without a copy; None if it is missing.

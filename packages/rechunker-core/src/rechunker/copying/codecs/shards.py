@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
+from operator import mul
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ from zarr.buffer import cpu
 from rechunker.copying.appended import Appended
 from rechunker.copying.codecs.direct import DirectCodec, direct_codec
 from rechunker.copying.codecs.piece import Piece
-from rechunker.copying.codecs.shard_index import Ranges, ShardIndex, index_of
+from rechunker.copying.codecs.shard_index import ShardIndex, index_of
 from rechunker.copying.codecs.workspace import LARGEST_KEPT
 from rechunker.copying.errors import error_at
 from rechunker.copying.fill_values import holds_only
@@ -27,7 +27,7 @@ from rechunker.metadata.document import (
     chunk_shapes,
     with_chunk_shape,
 )
-from rechunker.planning import Box
+from rechunker.planning import Box, unravel
 from rechunker.scratch import Scratch
 
 __all__ = ["ShardCodec", "shard_codec"]
@@ -60,7 +60,7 @@ class ShardCodec:
         return self.inner.dtype
 
     @property
-    def _stored_bytes(self) -> int:
+    def largest_bytes(self) -> int:
         """Most bytes of a shard."""
         return self.index.nbytes + self.index.entries * self.inner.stored_bytes
 
@@ -73,12 +73,12 @@ class ShardCodec:
     def read_bytes(self) -> int:
         # Where an inner chunk is decoded, it lies in the shard already.
         decoded = self.inner.read_bytes - self.inner.nbytes
-        return self._stored_bytes + self.index.held_bytes + decoded
+        return self.largest_bytes + self.index.held_bytes + decoded
 
     @property
     def write_bytes(self) -> int:
         encoded = self._copied_bytes + self.inner.write_bytes
-        return self._stored_bytes + self.index.held_bytes + encoded
+        return self.largest_bytes + self.index.held_bytes + encoded
 
     @property
     def kept_bytes(self) -> int:
@@ -89,52 +89,76 @@ class ShardCodec:
     def lasting_bytes(self) -> int:
         return self.inner.lasting_bytes
 
+    def bytes_to_read(self, at_once: int) -> int:
+        """Return the peak memory to read inner chunks as byte ranges.
+
+        Parameters
+        ----------
+        at_once
+            Most bytes of a range, unless a single inner chunk takes more.
+        """
+        decoded = self.inner.read_bytes - self.inner.nbytes
+        return self.index.held_bytes + max(at_once, self.inner.stored_bytes) + decoded
+
+    @property
+    def blank(self) -> npt.NDArray[Any]:
+        """What stands for a missing inner chunk, without memory of its own."""
+        return np.broadcast_to(self.fill, self.inner.shape)
+
     def decode(self, encoded: Bytes, scratch: Scratch, part: Box | None = None) -> Iterator[Piece]:
         ranges = self.index.read(encoded)
-        blank = np.broadcast_to(self.fill, self.inner.shape)
-        for at in self._meeting(part):
-            found = self._decoded(encoded, ranges, at, scratch)
-            yield self._first(at), blank if found is None else found
+        for number in map(int, self.numbers(part)):
+            with self._error_at(number):
+                found = self.index.part(ranges, number, encoded)
+            if found is None:
+                yield self.first(number), self.blank
+            else:
+                yield self.piece(number, found, scratch)
 
     def check(self, encoded: Bytes, part: Box | None = None) -> None:
         ranges = self.index.read(encoded)
-        for at in self._meeting(part):
-            self._check(encoded, ranges, at)
+        for number in map(int, self.numbers(part)):
+            with self._error_at(number):
+                found = self.index.part(ranges, number, encoded)
+                if found is not None:
+                    self.inner.check(found)
 
-    def _check(self, encoded: Bytes, ranges: Ranges, at: tuple[int, ...]) -> None:
-        with error_at(lambda: f"inner chunk {at}"):
-            found = self.index.part(ranges, self._number(at), encoded)
-            if found is not None:
-                self.inner.check(found)
+    def piece(self, number: int, encoded: Bytes, scratch: Scratch) -> Piece:
+        """Decode an inner chunk.
 
-    def _decoded(
-        self, encoded: Bytes, ranges: Ranges, at: tuple[int, ...], scratch: Scratch
-    ) -> npt.NDArray[Any] | None:
-        """Return an inner chunk; None if it is missing."""
-        with error_at(lambda: f"inner chunk {at}"):
-            found = self.index.part(ranges, self._number(at), encoded)
-            if found is None:
-                return None
-            ((_, chunk),) = self.inner.decode(found, scratch)
-            return chunk
+        Parameters
+        ----------
+        number
+            Its number in C order.
+        encoded
+            Its bytes.
+        scratch
+            Memory for its elements.
+        """
+        with self._error_at(number):
+            ((_, chunk),) = self.inner.decode(encoded, scratch)
+        return self.first(number), chunk
 
-    def _meeting(self, part: Box | None) -> Iterator[tuple[int, ...]]:
-        """Yield the positions of the inner chunks that meet a part of the shard."""
+    def _error_at(self, number: int) -> error_at:
+        return error_at(lambda: f"inner chunk {self._position(number)}")
+
+    def numbers(self, part: Box | None) -> npt.NDArray[np.int64]:
+        """Return the numbers, in C order, of the inner chunks that meet a part of the shard."""
         if part is None:
-            return itertools.product(*map(range, self.index.counts))
-        axes = zip(part.start, part.stop, self.inner.shape, strict=True)
-        return itertools.product(*(range(lo // n, -(-hi // n)) for lo, hi, n in axes))
+            return np.arange(self.index.entries)
+        numbers = np.zeros((), np.int64)
+        axes = zip(part.start, part.stop, self.inner.shape, self.index.counts, strict=True)
+        for lo, hi, n, count in axes:
+            numbers = numbers[..., np.newaxis] * count + np.arange(lo // n, -(-hi // n))
+        return numbers.reshape(-1)
 
-    def _number(self, at: tuple[int, ...]) -> int:
-        """Return the number of an inner chunk in C order."""
-        number = 0
-        for i, count in zip(at, self.index.counts, strict=True):
-            number = number * count + i
-        return number
+    def _position(self, number: int) -> tuple[int, ...]:
+        """Return where an inner chunk lies in the grid of a shard."""
+        return unravel(number, self.index.counts)
 
-    def _first(self, at: Iterable[Any]) -> tuple[int, ...]:
+    def first(self, number: int) -> tuple[int, ...]:
         """Return the first element of an inner chunk."""
-        return tuple(int(i) * n for i, n in zip(at, self.inner.shape, strict=True))
+        return tuple(map(mul, self._position(number), self.inner.shape))
 
     def encode(
         self,
@@ -146,11 +170,11 @@ class ShardCodec:
     ) -> Buffer:
         index, ranges = self.index, self.index.all_missing()
         # Memory that nothing is written to takes no room, so this may be more than is needed.
-        stored = Appended(scratch.take(self._stored_bytes))
+        stored = Appended(scratch.take(self.largest_bytes))
         if index.is_first:
             stored.append(index.stored(ranges))
         for number in index.order():
-            first = self._first(np.unravel_index(number, index.counts))
+            first = self.first(int(number))
             if extent is None or all(i < n for i, n in zip(first, extent, strict=True)):
                 offset = stored.size
                 self._append(chunk, first, stored, write_empty=write_empty)
