@@ -249,13 +249,6 @@ def install_s3rver(session: nox.Session) -> list[str]:
     return [f"--s3rver={folder / 'node_modules'}"]
 
 
-@nox.session(python=pythons(CORE)[-1])
-def xarray(session: nox.Session) -> None:
-    """Run Xarray's own tests of Zarr stores with a rechunk between writing and reading."""
-    install(session, CORE)
-    session.run("python", ROOT / "checks" / "xarray_round_trip.py", *session.posargs)
-
-
 @nox.session
 @nox.parametrize("python,package", OLDEST)
 def oldest(session: nox.Session, package: Path) -> None:
