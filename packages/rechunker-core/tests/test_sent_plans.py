@@ -42,9 +42,9 @@ def test_another_process_executes_it(tmp_path: Path) -> None:
 
 def test_what_lives_in_memory_is_not_sent(tmp_path: Path) -> None:
     array = make(tmp_path / "source")
-    pairs: Any = (({}, {}, tmp_path / "temp"), (tmp_path / "target", {}, {}))
-    for places in pairs:
-        plan = rechunker.rechunk(array, (40, 4), "8kB", *places, executor="python")
+    for target, temp in (({}, tmp_path / "temp"), (tmp_path / "target", {})):
+        stores: dict[str, Any] = {"target_store": target, "temp_store": temp}
+        plan = rechunker.rechunk(array, (40, 4), "8kB", executor="python", **stores)
         with pytest.raises(ValueError, match="lives in the memory of this process, so a copy of"):
             pickle.dumps(plan)
 

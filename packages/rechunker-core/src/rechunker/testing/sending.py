@@ -23,7 +23,10 @@ class SendingTests(EngineTests):
         self, engine: Executor[Any], tmp_path: Path
     ) -> None:
         source = make(tmp_path / "source", (40, 30), (4, 30))
-        places: Any = (tmp_path / "target", {}, tmp_path / "temp")
-        plan: Any = rechunker.rechunk(source, (40, 3), 8000, *places, executor=engine)
+        places: dict[str, Any] = {
+            "target_store": tmp_path / "target",
+            "temp_store": tmp_path / "temp",
+        }
+        plan = rechunker.rechunk(source, (40, 3), 8000, executor=engine, **places)
         sent = pickle.loads(pickle.dumps(plan))
         np.testing.assert_array_equal(sent.execute(**self.options)[...], source[...])
