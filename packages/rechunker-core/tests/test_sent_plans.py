@@ -28,8 +28,8 @@ def make(path: Path) -> zarr.Array[Any]:
 
 def planned(folder: Path, executor: str | Executor[Any] = "python") -> rechunker.Rechunked[Any]:
     source = make(folder / "source")
-    places = (folder / "target", {}, folder / "temp")
-    return rechunker.rechunk(source, (40, 4), "8kB", *places, executor=executor)
+    stores: dict[str, Any] = {"target_store": folder / "target", "temp_store": folder / "temp"}
+    return rechunker.rechunk(source, (40, 4), "8kB", executor=executor, **stores)
 
 
 def test_another_process_executes_it(tmp_path: Path) -> None:
