@@ -43,8 +43,8 @@ def on_portable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BeamExecut
 def test_a_plan_is_executed_and_counted(
     on_portable: BeamExecutor, source: zarr.Array[Any], tmp_path: Path
 ) -> None:
-    places: Any = (tmp_path / "target", {}, tmp_path / "temp")
-    rechunked = rechunk(source, (60, 1), 2000, *places, executor=on_portable)
+    places: dict[str, Any] = {"target_store": tmp_path / "target", "temp_store": tmp_path / "temp"}
+    rechunked = rechunk(source, (60, 1), 2000, executor=on_portable, **places)
     target = rechunked.execute(verify=True)
     np.testing.assert_array_equal(target[...], source[...])
     planned = rechunked.copy_plan[""].stages

@@ -25,8 +25,8 @@ def source(tmp_path: Path) -> zarr.Array[Any]:
 
 
 def plan(source: Any, place: Path, executor: Any = "dask") -> Rechunked[Any]:
-    places: Any = (place / "target", {}, place / "temp")
-    return rechunk(source, (60, 1), 2000, *places, executor=executor)
+    places: dict[str, Any] = {"target_store": place / "target", "temp_store": place / "temp"}
+    return rechunk(source, (60, 1), 2000, executor=executor, **places)
 
 
 def test_an_asynchronous_client_is_waited_for_beside_its_loop(

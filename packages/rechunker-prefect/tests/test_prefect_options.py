@@ -11,13 +11,15 @@ from prefect.settings import (
     PREFECT_TASKS_RUNNER_THREAD_POOL_MAX_WORKERS,
     temporary_settings,
 )
+from prefect.states import Cancelled, Cancelling, Completed, Failed
 from prefect.task_runners import PrefectTaskRunner, ProcessPoolTaskRunner, ThreadPoolTaskRunner
 from prefect_dask.task_runners import DaskTaskRunner
 
 from rechunker.plugins import get_executor
 from rechunker.running import available_cores
+from rechunker.types import Traffic
 from rechunker_prefect import PrefectExecutor
-from rechunker_prefect.engine import flow_options, limit_of, patient_start
+from rechunker_prefect.engine import completed, flow_options, limit_of, patient_start
 
 LIMIT = PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS
 
@@ -126,3 +128,19 @@ def test_a_server_has_time_to_start() -> None:
 def test_a_time_limit_of_the_user_is_kept() -> None:
     with temporary_settings({LIMIT: 30}), patient_start():
         assert LIMIT.value() == 30
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "message"),
+    [
+        (Cancelled(message="by hand"), RuntimeError, r"state Cancelled \(by hand\); call execute"),
+        (Cancelling(), RuntimeError, "ended in state Cancelling; call execute"),
+        (Failed(data=TimeoutError("too long"), name="TimedOut"), TimeoutError, "too long"),
+    ],
+)
+def test_a_flow_run_that_is_not_completed_is_an_error(
+    state: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        completed(state)
+    assert completed(Completed(data=Traffic(tasks=3))).tasks == 3

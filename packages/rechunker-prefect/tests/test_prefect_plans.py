@@ -21,14 +21,12 @@ import numpy as np
 import pytest
 import zarr
 from prefect import Flow, flow
-from prefect.client.orchestration import get_client
 from prefect.settings import (
     PREFECT_LOCAL_STORAGE_PATH,
     PREFECT_RESULTS_PERSIST_BY_DEFAULT,
     get_current_settings,
     temporary_settings,
 )
-from prefect.states import Cancelling
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from rechunker import Rechunked, rechunk
@@ -188,17 +186,6 @@ def test_the_timeout_of_a_flow_ends_a_plan() -> None:
     made = executor.prepare_plan(specs(3000, Crowd([], set())))
     with pytest.raises(TimeoutError):
         executor.execute_plan(made, timeout_seconds=1)
-
-
-def test_a_flow_that_was_cancelled_is_an_error() -> None:
-    def cancel(flow: Any, flow_run: Any, state: Any) -> None:
-        with get_client(sync_client=True) as client:
-            client.set_flow_run_state(flow_run.id, Cancelling(message="by hand"), force=True)
-
-    executor = PrefectExecutor()
-    made = executor.prepare_plan(specs(3, Nothing()))
-    with pytest.raises(RuntimeError, match=r"ended in state Cancelling.*; call execute"):
-        executor.execute_plan(made, on_running=[cancel])
 
 
 @pytest.mark.timeout(120)
