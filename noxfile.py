@@ -31,7 +31,7 @@ nox.options.default_venv_backend = "uv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = True
 nox.options.sessions = [
-    *("lint", "s3", "icechunk", "typecheck", "bare", "doctests", "together", "minimums"),
+    *("lint", "s3", "icechunk", "zarrs", "typecheck", "bare", "doctests", "together", "minimums"),
     *("plugins", "core"),
 ]
 
@@ -170,8 +170,8 @@ def typecheck(session: nox.Session) -> None:
     mypy(ROOT / "noxfile.py", ROOT / "run.py", *checks.glob("*.py"), bases=[checks])
     stores = checks / "object_stores"
     mypy(*stores.glob("*.py"), bases=[stores, CORE / "tests"])
-    sessions = checks / "icechunk_targets"
-    mypy(*sessions.glob("*.py"), bases=[sessions])
+    for folder in (checks / "icechunk_targets", checks / "zarrs_pipeline"):
+        mypy(*folder.glob("*.py"), bases=[folder])
 
 
 @nox.session(python=RUNNING)
@@ -235,6 +235,15 @@ def icechunk(session: nox.Session, version: str) -> None:
     install(session, CORE, DASK)
     session.install(f"icechunk=={version}.*")
     tests = ROOT / "checks" / "icechunk_targets"
+    session.run("pytest", f"--rootdir={ROOT}", tests, *session.posargs)
+
+
+@nox.session(python=pythons(CORE)[-1])
+def zarrs(session: nox.Session) -> None:
+    """Rechunk where the user has chosen the codec pipeline of zarrs."""
+    install(session, CORE)
+    session.install("zarrs")
+    tests = ROOT / "checks" / "zarrs_pipeline"
     session.run("pytest", f"--rootdir={ROOT}", tests, *session.posargs)
 
 

@@ -93,7 +93,8 @@ print(json.dumps([usage.peak, plan.copy_plan[""].read_amplification]))
 
 
 def test_what_zarrs_takes_is_within_max_mem(tmp_path: Path) -> None:
-    shape, chunks = (16_000, 1000), ((300, 500) * 20, (1000,))
+    shape = (16_000, 1000)
+    chunks: Any = ((300, 500) * 20, (1000,))
     array = zarr.create_array(tmp_path / "s", shape=shape, chunks=chunks, dtype="float32")
     rng = np.random.default_rng(0)
     for start in range(0, shape[0], 800):

@@ -32,7 +32,7 @@ def test_no_file_names_a_folder_of_somebodys_machine() -> None:
 
 def test_no_test_is_passed_over() -> None:
     skipped = re.compile(r"\.skip\b|importorskip|skipif|\bxfail\(")
-    folders = ("tests", "object_stores", "icechunk_targets")
+    folders = ("tests", "object_stores", "icechunk_targets", "zarrs_pipeline")
     tests = [path for path in texts() if path.parent.name in folders and path != Path(__file__)]
     assert not [path for path in tests if skipped.search(path.read_text("utf-8"))]
 
