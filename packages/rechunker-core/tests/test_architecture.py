@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "plugins": "types hookspecs",
     "planning": "sizes",
     "stores": "scratch",
-    "metadata": "stores",
+    "metadata": "planning sizes stores",
     "copying": "planning stores scratch types metadata.document",
     "sources": "copying metadata planning stores",
     "jobs": "sources copying metadata planning stores sizes types",

@@ -13,13 +13,14 @@ from rechunker.jobs import (
     TargetJob,
     check_array_name,
     check_places,
+    plan_auto_sizes,
     plan_target,
     temp_places,
 )
 from rechunker.plugins import get_executor
 from rechunker.rechunked import Intermediate, Rechunked
 from rechunker.sizes import parse_bytes
-from rechunker.sources import hierarchy_of
+from rechunker.sources import Hierarchy, hierarchy_of
 from rechunker.stores import options_of_urls, resolve_store, secrets_hidden
 from rechunker.types import Executor
 
@@ -175,19 +176,28 @@ def rechunk(
         if temp_store is not None:
             temp_place = resolve_store(temp_store, storage_options=options["temp_store"])
         zarr_format = group.metadata.zarr_format if group is not None else None
-        hierarchy = hierarchy_of(source, target_chunks, target_options, zarr_format)
-        check_array_name(hierarchy, group, array_name)
+        into_group = group is not None and array_name is None
         if array_name is not None:
             place = place / array_name
-        temp = temp_places(hierarchy, temp_place, temp_options, target_options)
-        check_places(hierarchy, place, temp_place, engine)
-        into_group = group is not None and array_name is None
 
-        def planned(parallelism: Parallelism) -> TargetJob:
-            return plan_target(hierarchy, place, temp, memory, parallelism, into_group=into_group)
+        def requested(limit: int) -> Hierarchy:
+            return hierarchy_of(source, target_chunks, target_options, zarr_format, limit)
 
-        run = Run(planned(Parallelism.of(engine)), planned)
+        def run_of(hierarchy: Hierarchy) -> Run:
+            check_array_name(hierarchy, group, array_name)
+            temp = temp_places(hierarchy, temp_place, temp_options, target_options)
+            check_places(hierarchy, place, temp_place, engine)
+
+            def planned(parallelism: Parallelism) -> TargetJob:
+                return plan_target(
+                    hierarchy, place, temp, memory, parallelism, into_group=into_group
+                )
+
+            return Run(planned(Parallelism.of(engine)), planned)
+
+        hierarchy, run = plan_auto_sizes(requested, run_of, memory)
         hops = {name: plan.hops for name, plan in run.copy_plan.items() if plan.hops}
         between = Intermediate(temp_place, hops) if temp_place and hops else None
         plan = engine.prepare_plan(run.specs())
-        return Rechunked(engine, plan, source, between, run.job.target(), run=run)
+        target, left_out = run.job.target(), hierarchy.left_out
+        return Rechunked(engine, plan, source, between, target, run=run, left_out=left_out)

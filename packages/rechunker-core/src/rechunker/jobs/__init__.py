@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rechunker.jobs.array_plan import Parallelism
+from rechunker.jobs.auto_sizes import plan_auto_sizes
 from rechunker.jobs.checks import check_array_name, check_places
 from rechunker.jobs.equality import VerificationError
 from rechunker.jobs.resuming import ResumeError
@@ -19,6 +20,7 @@ __all__ = [
     "VerificationError",
     "check_array_name",
     "check_places",
+    "plan_auto_sizes",
     "plan_target",
     "temp_places",
 ]

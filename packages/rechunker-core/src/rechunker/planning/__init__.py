@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rechunker.planning.boxes import Box, block, blocks_meeting, counts, task_box
 from rechunker.planning.costs import LOCAL, OBJECT_STORE, CostModel
+from rechunker.planning.fitting import fit_sizes
 from rechunker.planning.footprints import Footprint, Layout
 from rechunker.planning.grids import Grid, axis_widest, format_grid, regular_grid, simplify_axis
 from rechunker.planning.plan import MemoryLimitError, RechunkPlan, StagePlan
@@ -24,6 +25,7 @@ __all__ = [
     "block",
     "blocks_meeting",
     "counts",
+    "fit_sizes",
     "format_grid",
     "plan_rechunk",
     "regular_grid",

@@ -11,7 +11,6 @@ from zarr.storage import StorePath
 
 from rechunker.sources import SourceArray, hierarchy_of, numpy_source
 from rechunker.stores import (
-    find_members,
     find_node,
     is_process_local,
     resolve_store,
@@ -48,11 +47,7 @@ def side_of(
     opened = values
     if not _has_values(values):
         opened = _open(resolve_store(values, storage_options=storage_options))
-    chunks = None
-    if isinstance(opened, zarr.Group):
-        members = find_members(opened.store_path, opened.metadata.zarr_format, ())
-        chunks = dict.fromkeys(name for name, member in members.items() if member.kind == "array")
-    hierarchy = hierarchy_of(opened, chunks, None, None)
+    hierarchy = hierarchy_of(opened, None, None, None)
     return {request.name: request.source for request in hierarchy.arrays}
 
 
