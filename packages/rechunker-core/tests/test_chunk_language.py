@@ -270,13 +270,13 @@ def test_shards_of_the_source_are_kept_and_scaled(tmp_path: Path) -> None:
     cases: list[tuple[Any, Any, Any, Any]] = [
         (None, None, (4, 40), (20, 40)),
         ({"y": 10, "x": 4}, None, (10, 4), (20, 40)),
-        ({"y": 7, "x": 30}, None, (7, 30), (14, 30)),
+        ({"y": 7, "x": 30}, None, (7, 30), (21, 30)),
         ({"y": -1, "x": 40}, None, (80, 40), None),
         ({"y": 10, "x": 4}, {"shards": None}, (10, 4), None),
         ({"y": 10, "x": 4}, {"shards": {"y": -1}}, (10, 4), (80, 4)),
         ({"y": 10, "x": 4}, {"shards": {"y": -1, ...: "10kB"}}, (10, 4), (80, 12)),
         ({"y": 10, "x": 4}, {"shards": "auto"}, (10, 4), (80, 80)),
-        ({"y": 10, "x": 4}, {"shards": "7kB"}, (10, 4), (30, 28)),
+        ({"y": 10, "x": 4}, {"shards": "7kB"}, (10, 4), (50, 16)),
     ]
     for chunks, own, expected_chunks, expected_shards in cases:
         for source in (group["v"], group, dataset):

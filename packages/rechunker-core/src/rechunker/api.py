@@ -93,14 +93,16 @@ def rechunk(
     source
         A `zarr.Array`, `zarr.Group`, `dask.array.Array`, `xarray.Dataset` or `xarray.DataTree`.
     target_chunks
-        Chunk shapes of the target in elements; -1 means the whole axis.
+        Chunks of the target; None or {} to keep those of the source. A size of an axis is a number
+        of elements, -1 for the whole axis, None to keep it, or "auto" or a number of bytes such as
+        "100MB" for an axis that may be cut so that a chunk has about as many bytes.
 
-        - Array: one size per axis, a dict of sizes by dimension name, or None to keep the chunks.
-        - Group: a dict of such chunks by array path. Arrays that are not in it are not copied.
-        - Dataset: a dict of sizes by dimension name, or a dict of chunks by variable name; None to
-          keep the chunks.
-        - DataTree: a dict of sizes by dimension name, a dict by node path of what a dataset takes,
-          or a dict of chunks by variable path; None to keep the chunks.
+        - Array: one size per axis, a dict of sizes by dimension name in which ``...`` stands for
+          all other dimensions, or one of -1, "auto" and bytes for all axes.
+        - Group, Dataset or DataTree: a dict with sizes of dimensions, which hold for all arrays;
+          with chunks by path of an array or by a pattern such as ``"*/0"``, which have precedence;
+          and with such a dict by path of a group. Arrays of a group are not copied if others are
+          named, and there are no sizes of dimensions.
     max_mem
         Memory limit per task in bytes, including chunks being read, decoded, encoded or written:
         an integer or a string such as ``"500MB"`` or ``"1GiB"``.
@@ -113,16 +115,19 @@ def rechunk(
         - Array: keyword arguments of `zarr.create_array` such as `compressors`, `filters`,
           `serializer`, `shards`, `fill_value`, `order` or `zarr_format`; and `overwrite`, True to
           replace an existing target.
-        - Group: a dict of such options by array path; also `overwrite` for the whole target.
-        - Dataset: a dict of encodings by variable name, as in `xarray.Dataset.to_zarr`, that update
-          the encodings of the source; also `overwrite` and `zarr_format` for the whole target.
-        - DataTree: a dict by node path of dicts of encodings; also `overwrite` and `zarr_format`.
+        - Group: a dict of such options by array path, or by a pattern such as ``"*"``; also
+          `overwrite` for the whole target.
+        - Dataset: a dict of encodings by variable name or pattern, as in
+          `xarray.Dataset.to_zarr`, that update the encodings of the source; also `overwrite` and
+          `zarr_format` for the whole target.
+        - DataTree: a dict by path or pattern of a variable, or by node path of what a dataset takes;
+          also `overwrite` and `zarr_format`.
     temp_store
         Where to write temporary objects if the plan needs any: a path, a URL, a mutable mapping or
         a Zarr store. They are deleted at the end of the execution.
     temp_options
         Options of the temporary objects, in the form of `target_options`. Only the compressor is
-        used; ignored for datasets. By default the compressor in `target_options`.
+        used, and for datasets nothing. By default the compressor in `target_options`.
     executor
         Name of an executor or an `Executor` instance. By default ``"dask"`` if rechunker-dask is
         installed, otherwise ``"python"``.
