@@ -120,8 +120,8 @@ def rechunk(
         - Dataset: a dict of encodings by variable name or pattern, as in
           `xarray.Dataset.to_zarr`, that update the encodings of the source; also `overwrite` and
           `zarr_format` for the whole target.
-        - DataTree: a dict by path or pattern of a variable, or by node path of what a dataset takes;
-          also `overwrite` and `zarr_format`.
+        - DataTree: a dict by path or pattern of a variable, or by node path of what a dataset
+          takes; also `overwrite` and `zarr_format`.
     temp_store
         Where to write temporary objects if the plan needs any: a path, a URL, a mutable mapping or
         a Zarr store. They are deleted at the end of the execution.
