@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +209,7 @@ def test_names_stay_in_their_group(tmp_path: Path) -> None:
     make_group(tmp_path / "s")
     group = zarr.open_group(tmp_path / "s/a", mode="r")
     for name in ("../x", "b//y", "b/../b/y", "./b/y", "*/q", 3):
-        with about(name), pytest.raises(ValueError, match=f"the source has no {name!r}"):
+        with about(name), pytest.raises(ValueError, match=re.escape(f"the source has no {name!r}")):
             rechunk(group, {name: None}, tmp_path / "t")
 
 

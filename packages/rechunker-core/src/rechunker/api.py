@@ -182,20 +182,19 @@ def rechunk(
             temp_place = resolve_store(temp_store, storage_options=options["temp_store"])
         zarr_format = group.metadata.zarr_format if group is not None else None
         into_group = group is not None and array_name is None
-        if array_name is not None:
-            place = place / array_name
 
         def requested(limit: int) -> Hierarchy:
             return hierarchy_of(source, target_chunks, target_options, zarr_format, limit)
 
         def run_of(hierarchy: Hierarchy) -> Run:
             check_array_name(hierarchy, group, array_name)
+            whole = place if array_name is None else place / array_name
             temp = temp_places(hierarchy, temp_place, temp_options, target_options)
-            check_places(hierarchy, place, temp_place, engine)
+            check_places(hierarchy, whole, temp_place, engine)
 
             def planned(parallelism: Parallelism) -> TargetJob:
                 return plan_target(
-                    hierarchy, place, temp, memory, parallelism, into_group=into_group
+                    hierarchy, whole, temp, memory, parallelism, into_group=into_group
                 )
 
             return Run(planned(Parallelism.of(engine)), planned)

@@ -145,7 +145,8 @@ def _parse(entries: _Entries, members: Members, base: str | None, chunks: Any, w
     if chunks is not None and not isinstance(chunks, Mapping):
         raise TypeError(
             f"{what}={chunks!r}: the source is a {members.kind}; give a dict by name of its "
-            "dimensions, or by name of its variables or path of its arrays"
+            "dimensions, or by name of its variables or path of its arrays, which are "
+            f"{', '.join(sorted(members.arrays)) or 'none'}"
         )
     if base in entries.sizes:
         raise ValueError(f"{what}: there are two entries for the group {base!r}; give one")
