@@ -286,7 +286,7 @@ def test_shards_of_the_source_are_kept_and_scaled(tmp_path: Path) -> None:
                 target = made.execute()
                 array = target if isinstance(target, zarr.Array) else target["v"]
                 assert (array.chunks, array.shards) == (expected_chunks, expected_shards)
-                assert (array[...] == 5).all()
+                assert np.all(array[...] == 5)
 
 
 def test_options_may_be_given_for_all_arrays(tmp_path: Path) -> None:
@@ -326,7 +326,7 @@ def test_chunks_of_a_dataset_are_named_as_in_its_store(tmp_path: Path, zarr_form
     separator = "/" if zarr_format == 2 else "."
     group = zarr.create_group(tmp_path / "s", zarr_format=zarr_format)
     for name, dims in {"v": ["y", "x"], "x": ["x"]}.items():
-        attributes = {"_ARRAY_DIMENSIONS": dims} if zarr_format == 2 else {}
+        attributes: dict[str, Any] = {"_ARRAY_DIMENSIONS": dims} if zarr_format == 2 else {}
         group.create_array(
             name,
             shape=(8,) * len(dims),
