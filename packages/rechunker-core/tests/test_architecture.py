@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "plugins": "types hookspecs",
     "planning": "sizes",
     "stores": "scratch stopping",
-    "metadata": "stores",
+    "metadata": "planning sizes stores",
     "copying": "planning stores scratch stopping types metadata.document",
     "sources": "copying metadata planning stores",
     "jobs": "sources copying metadata planning stores sizes types",

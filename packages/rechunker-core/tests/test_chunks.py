@@ -39,6 +39,11 @@ def test_chunks_are_one_size_per_axis() -> None:
         ({"time": -1, "lon": 10}, (365, 90, 10)),
         ({"time": 1000, "lat": None, "lon": 1}, (365, 90, 1)),
         ({}, OWN),
+        ({...: -1, "time": 5, "depth": None}, (5, 180, 360)),
+        ("auto", SHAPE),
+        ("500kB", (7, 180, 360)),
+        (("auto", "100kB", 5), (111, 180, 5)),
+        ({"time": -1, ...: "20kB"}, (365, 3, 18)),
     ]
     for chunks, expected in cases:
         found = normalize_chunks(chunks, SHAPE, DIMS, OWN)
@@ -84,6 +89,9 @@ def test_chunks_that_do_not_fit_are_refused() -> None:
         ({"time": 0}, r"axis 0: the size must be a positive integer or -1, got 0"),
         ({"depth": 5}, r"'depth' must name exactly one dimension; .*'time', 'lat', 'lon'"),
         ({0: 5}, r"0 must name exactly one dimension"),
+        (("1MB", "2MB", 1), r"one number of bytes, not '1MB' and '2MB'"),
+        (("10mb/s", 1, 1), r"axis 0: a memory size must be .*, or 'auto'"),
+        (("8B", -1, -1), r"a chunk still has 64.8 kB, more than 8 B; give more bytes, or let"),
     ]
     for chunks, message in cases:
         with about(chunks), pytest.raises(ValueError, match=message):
@@ -93,11 +101,10 @@ def test_chunks_that_do_not_fit_are_refused() -> None:
 def test_what_is_no_chunk_shape_is_refused() -> None:
     cases: list[tuple[Any, str]] = [
         (10, r"target_chunks=10 is not a chunk shape; give a tuple .* each of the 3 axes"),
-        ("auto", r"target_chunks='auto' is not a chunk shape"),
         (True, r"target_chunks=True is not a chunk shape"),
         (1.5, r"target_chunks=1.5 is not a chunk shape"),
         ((1.0, 1, 1), r"axis 0: the size must be an integer, got 1.0"),
-        (("1", 1, 1), r"axis 0: the size must be an integer, got '1'"),
+        (("1", 1, 1), r"axis 0: the size must be an integer, 'auto' or bytes with .*, got '1'"),
         ((True, 1, 1), r"axis 0: the size must be an integer, got True"),
         (((5, 5), 1, 1), r"axis 0: give one size per axis, got \(5, 5\); Zarr chunks are regular"),
     ]

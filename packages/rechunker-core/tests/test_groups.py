@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +149,9 @@ def test_sizes_of_dimensions_are_no_chunks_of_their_coordinates(tmp_path: Path) 
     for name, dims in {"time": ["time"], "v": ["time", "x"]}.items():
         shape = (8,) * len(dims)
         group.create_array(name, shape=shape, chunks=shape, dtype="f4", dimension_names=dims)
-    with pytest.raises(ValueError, match=r"dimension of 'v', which is not named.* \{'v': \{'time'"):
-        rechunker.rechunk(group, {"time": 4}, "1MB", tmp_path / "t", executor="python")
+    both: Any = rechunker.rechunk(group, {"time": 4}, "1MB", tmp_path / "b", executor="python")
+    target = both.execute()
+    assert {name: array.chunks for name, array in target.arrays()} == {"time": (8,), "v": (4, 8)}
     alone = rechunker.rechunk(group, {"time": (4,)}, "1MB", tmp_path / "t", executor="python")
     assert alone.execute()["time"].chunks == (4,)  # type: ignore[union-attr]
 
@@ -206,8 +208,8 @@ def test_an_array_is_found_where_a_group_around_it_has_no_metadata(
 def test_names_stay_in_their_group(tmp_path: Path) -> None:
     make_group(tmp_path / "s")
     group = zarr.open_group(tmp_path / "s/a", mode="r")
-    for name in ("../x", "b//y", "b/../b/y", "./b/y", "", "b", 3):
-        with about(name), pytest.raises(ValueError, match=f"the source has no {name!r}"):
+    for name in ("../x", "b//y", "b/../b/y", "./b/y", "*/q", 3):
+        with about(name), pytest.raises(ValueError, match=re.escape(f"the source has no {name!r}")):
             rechunk(group, {name: None}, tmp_path / "t")
 
 

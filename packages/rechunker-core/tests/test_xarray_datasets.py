@@ -230,18 +230,8 @@ BYTES = zarr.codecs.BytesCodec()
 BAD: dict[str, tuple[Any, Any, type[Exception], str]] = {
     "an unknown name": ({"tine": 5}, None, ValueError, "did you mean 'time'"),
     "no dict": ((5, 5, 5), None, TypeError, "by name of its dimensions"),
-    "dimensions and variables": (
-        {"y": 5, "air": (1, 1, 1)},
-        None,
-        ValueError,
-        r"both dimensions, as in 'y': 5, and variables.* as in \{<variable>: \{'y': 5\}\}$",
-    ),
-    "a variable that is a dimension": (
-        {"time": 5, "air": (1, 1, 1)},
-        None,
-        ValueError,
-        r"as in 'time': 5, and variables, .*for the variable 'time' itself: \(5,\)",
-    ),
+    "one variable twice": ({"air": (1, 1, 1), "/air": None}, None, ValueError, "two entries"),
+    "an unknown name next to None": ({"lat": None, "tine": 5}, None, ValueError, "'time'"),
     "sizes of a dimension": ({"y": (3, 3)}, None, TypeError, "one size"),
     "too few sizes": ({"air": (5, 5)}, None, ValueError, "3 axes"),
     "size 0": ({"x": 0}, None, ValueError, "positive"),
@@ -263,7 +253,8 @@ BAD: dict[str, tuple[Any, Any, type[Exception], str]] = {
         "no shards",
     ),
     "no dict of options": ({}, {"air": 3}, TypeError, "a dict"),
-    "overwrite by variable": ({}, {"air": {"overwrite": True}}, ValueError, "whole target"),
+    "overwrite by number": ({}, {"air": {"overwrite": 1}}, TypeError, "True or False"),
+    "shards of no dimension": ({}, {"*": {"shards": {"z": 5}}}, ValueError, "no 'z'"),
 }
 
 

@@ -16,12 +16,13 @@ from rechunker.jobs import (
     format_of_group,
     is_reachable,
     name_in_group,
+    plan_auto_sizes,
     temp_places,
 )
 from rechunker.plugins import get_executor
 from rechunker.rechunked import Intermediate, Rechunked
 from rechunker.sizes import parse_bytes
-from rechunker.sources import hierarchy_of, open_source
+from rechunker.sources import Hierarchy, hierarchy_of, open_source
 from rechunker.stores import (
     only_format,
     options_of_urls,
@@ -40,9 +41,9 @@ def rechunk(
     target_chunks: Any,
     max_mem: int | str,
     target_store: Any,
-    target_options: Mapping[str, Any] | None = ...,
+    target_options: Mapping[Any, Any] | None = ...,
     temp_store: Any = ...,
-    temp_options: Mapping[str, Any] | None = ...,
+    temp_options: Mapping[Any, Any] | None = ...,
     executor: str | Executor[Any] | None = ...,
     array_name: str | None = ...,
     storage_options: Mapping[str, Any] | None = ...,
@@ -55,9 +56,9 @@ def rechunk(
     target_chunks: Any,
     max_mem: int | str,
     target_store: Any,
-    target_options: Mapping[str, Any] | None = ...,
+    target_options: Mapping[Any, Any] | None = ...,
     temp_store: Any = ...,
-    temp_options: Mapping[str, Any] | None = ...,
+    temp_options: Mapping[Any, Any] | None = ...,
     executor: str | Executor[Any] | None = ...,
     array_name: str | None = ...,
     storage_options: Mapping[str, Any] | None = ...,
@@ -70,9 +71,9 @@ def rechunk(
     target_chunks: Any,
     max_mem: int | str,
     target_store: Any,
-    target_options: Mapping[str, Any] | None = ...,
+    target_options: Mapping[Any, Any] | None = ...,
     temp_store: Any = ...,
-    temp_options: Mapping[str, Any] | None = ...,
+    temp_options: Mapping[Any, Any] | None = ...,
     executor: str | Executor[Any] | None = ...,
     array_name: str | None = ...,
     storage_options: Mapping[str, Any] | None = ...,
@@ -84,9 +85,9 @@ def rechunk(
     target_chunks: Any,
     max_mem: int | str,
     target_store: Any,
-    target_options: Mapping[str, Any] | None = None,
+    target_options: Mapping[Any, Any] | None = None,
     temp_store: Any = None,
-    temp_options: Mapping[str, Any] | None = None,
+    temp_options: Mapping[Any, Any] | None = None,
     executor: str | Executor[Any] | None = None,
     array_name: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
@@ -102,15 +103,17 @@ def rechunk(
         `xarray.DataArray` or `xarray.DataTree`; or a path, a URL, a store or a mapping that holds a
         Zarr array or group.
     target_chunks
-        Chunk shapes of the target in elements; -1 means the whole axis.
+        Chunks of the target; None or {} to keep those of the source. A size of an axis is a number
+        of elements, -1 for the whole axis, None to keep it, or "auto" or a number of bytes such as
+        "100MB" for an axis that may be cut so that a chunk has about as many bytes.
 
-        - Array: one size per axis, a dict of sizes by dimension name, or None to keep the chunks.
-        - Group: a dict of such chunks by array path. Arrays that are not in it are not copied.
-        - Dataset: a dict of sizes by dimension name, or a dict of chunks by variable name; None to
-          keep the chunks.
-        - DataTree: a dict of sizes by dimension name, a dict by node path of what a dataset takes,
-          or a dict of chunks by variable path; None to keep the chunks.
+        - Array: one size per axis, a dict of sizes by dimension name in which ``...`` stands for
+          all other dimensions, or one of -1, "auto" and bytes for all axes.
         - DataArray: one size per axis, or what a dataset takes.
+        - Group, Dataset or DataTree: a dict with sizes of dimensions, which hold for all arrays;
+          with chunks by path of an array or by a pattern such as ``"*/0"``, which have precedence;
+          and with such a dict by path of a group. Arrays of a group are not copied if others are
+          named, and there are no sizes of dimensions.
     max_mem
         Memory limit per task in bytes, including chunks being read, decoded, encoded or written:
         an integer or a string such as ``"500MB"`` or ``"1GiB"``.
@@ -126,19 +129,21 @@ def rechunk(
         - Array: keyword arguments of `zarr.create_array` such as `compressors`, `filters`,
           `serializer`, `shards`, `fill_value`, `order` or `zarr_format`; and `overwrite`, True to
           replace an existing target.
-        - Group: a dict of such options by array path; also `overwrite` for the whole target, True
-          to delete everything at a path or in a store first. A `zarr.Group` stays, and loses only
-          the arrays that are written.
-        - Dataset: a dict of encodings by variable name, as in `xarray.Dataset.to_zarr`, that update
-          the encodings of the source; also `overwrite` and `zarr_format` for the whole target.
-        - DataTree: a dict by node path of dicts of encodings; also `overwrite` and `zarr_format`.
+        - Group: a dict of such options by array path, or by a pattern such as ``"*"``; also
+          `overwrite` for the whole target, True to delete everything at a path or in a store first.
+          A `zarr.Group` stays, and loses only the arrays that are written.
+        - Dataset: a dict of encodings by variable name or pattern, as in
+          `xarray.Dataset.to_zarr`, that update the encodings of the source; also `overwrite` and
+          `zarr_format` for the whole target.
+        - DataTree: a dict by path or pattern of a variable, or by node path of what a dataset
+          takes; also `overwrite` and `zarr_format`.
     temp_store
         Where to write temporary objects if the plan needs any: a path, a URL, a mutable mapping or
         a Zarr store. They are deleted at the end of the execution; the folder stays, and may be
         deleted then.
     temp_options
         Options of the temporary objects, in the form of `target_options`. Only the compressor is
-        used; ignored for datasets. By default the compressor in `target_options`.
+        used, and for datasets nothing. By default the compressor in `target_options`.
     executor
         Name of an executor or an `Executor` instance. By default ``"dask"`` if rechunker-dask is
         installed and its tasks can reach all stores, otherwise ``"python"``.
@@ -190,31 +195,37 @@ def rechunk(
     """
     with secrets_hidden():
         memory = parse_bytes(max_mem)
-        engine = get_executor(executor)
+        asked = get_executor(executor)
         options = options_of_urls(
             storage_options, source=source, target_store=target_store, temp_store=temp_store
         )
         source = open_source(source, options["source"])
         place = resolve_store(target_store, storage_options=options["target_store"])
-        place = session_place(place, remote=not engine.shares_memory)
+        place = session_place(place, remote=not asked.shares_memory)
         temp_place = None
         if temp_store is not None:
             temp_place = resolve_store(temp_store, storage_options=options["temp_store"])
         group_format = format_of_group(target_store, place, target_options, array_name)
         zarr_format = group_format or only_format(place) or format_around(place)
-        hierarchy = hierarchy_of(source, target_chunks, target_options, zarr_format)
-        name = name_in_group(hierarchy, place, group_format, array_name, temp_store)
-        if name is not None:
-            place = place / name
-        if executor is None and not is_reachable(engine, hierarchy, place, temp_place):
-            engine = get_executor("python")
-        temp = temp_places(hierarchy, temp_place, temp_options, target_options)
-        check_places(hierarchy, place, temp_place, engine)
-        into_group = group_format is not None
 
-        planner = TargetPlanner(hierarchy, place, temp, memory, into_group)
-        run = Run(planner(Parallelism.of(engine)), planner)
+        def requested(limit: int) -> Hierarchy:
+            return hierarchy_of(source, target_chunks, target_options, zarr_format, limit)
+
+        def run_of(hierarchy: Hierarchy) -> tuple[Executor[Any], Run]:
+            name = name_in_group(hierarchy, place, group_format, array_name, temp_store)
+            whole = place if name is None else place / name
+            chosen = asked
+            if executor is None and not is_reachable(asked, hierarchy, whole, temp_place):
+                chosen = get_executor("python")
+            temp = temp_places(hierarchy, temp_place, temp_options, target_options)
+            check_places(hierarchy, whole, temp_place, chosen)
+            into_group = group_format is not None
+            planner = TargetPlanner(hierarchy, whole, temp, memory, into_group)
+            return chosen, Run(planner(Parallelism.of(chosen)), planner)
+
+        hierarchy, (engine, run) = plan_auto_sizes(requested, run_of, memory)
         hops = {name: plan.hops for name, plan in run.copy_plan.items() if plan.hops}
         between = Intermediate(temp_place, hops) if temp_place and hops else None
         plan = engine.prepare_plan(run.specs())
-        return Rechunked(engine, plan, source, between, run.job.target(), run=run)
+        target, left_out = run.job.target(), hierarchy.left_out
+        return Rechunked(engine, plan, source, between, target, run=run, left_out=left_out)

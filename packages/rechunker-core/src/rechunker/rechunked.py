@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,6 +21,8 @@ from rechunker.stores import secrets_hidden, without_secrets
 from rechunker.types import Changes, CopySpec, Executor, Traffic
 
 __all__ = ["Intermediate", "Rechunked"]
+
+_NAMES_SHOWN = 10  # of arrays that are left out
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -98,10 +100,12 @@ class Rechunked(Generic[Target]):
     run
         Holds the target while the plan runs, opens it at the end, and finds what is left of an
         earlier run. By default nothing of this is done, and `execute` returns `target`.
+    left_out
+        Paths of arrays of the source that are not copied.
 
     Attributes
     ----------
-    executor, plan, source, intermediate, target
+    executor, plan, source, intermediate, target, left_out
         As passed.
     copy_plan
         Plan of the stages of each array, by its name; the name is ``""`` if the source is an array.
@@ -121,6 +125,7 @@ class Rechunked(Generic[Target]):
         target: Target,
         *,
         run: Run[Target] | None = None,
+        left_out: Iterable[str] = (),
     ) -> None:
         self.executor = executor
         self._plan = plan
@@ -129,6 +134,7 @@ class Rechunked(Generic[Target]):
         self.target = target
         self.traffic: Traffic | None = None
         self.report: Report | None = None
+        self.left_out = tuple(left_out)
         self.copy_plan = dict(run.copy_plan) if run is not None else {}
         self._run = run
 
@@ -309,4 +315,10 @@ class Rechunked(Generic[Target]):
         intermediate = [("Intermediate", self.intermediate)] if self.intermediate else []
         rows = [("Source", self.source), *intermediate, ("Target", self.target)]
         # A store of icechunk 2 shows itself in several lines.
-        return [(name, without_secrets(repr(value)).replace("\n", " ")) for name, value in rows]
+        shown = [(name, without_secrets(repr(value)).replace("\n", " ")) for name, value in rows]
+        return [*shown, ("Left out", _shortened(self.left_out))] if self.left_out else shown
+
+
+def _shortened(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return ", ".join(names[:_NAMES_SHOWN]) + more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rechunker.jobs.array_plan import Parallelism
+from rechunker.jobs.auto_sizes import plan_auto_sizes
 from rechunker.jobs.checks import check_places, is_reachable
 from rechunker.jobs.equality import VerificationError
 from rechunker.jobs.group_of_target import format_around, format_of_group, name_in_group
@@ -27,6 +28,7 @@ __all__ = [
     "format_of_group",
     "is_reachable",
     "name_in_group",
+    "plan_auto_sizes",
     "temp_place",
     "temp_places",
 ]

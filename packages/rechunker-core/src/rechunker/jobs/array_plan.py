@@ -123,7 +123,7 @@ def plan_job(
             "choose larger target_chunks"
         ) from None
     except MemoryLimitError as error:
-        raise MemoryLimitError(f"{where}{error}", error.needed) from None
+        raise MemoryLimitError(f"{where}{error}", error.needed, request.name) from None
     if enough is not None:
         raise ValueError(_temp_needed(request.name, plan, enough))
     if temp is not None:

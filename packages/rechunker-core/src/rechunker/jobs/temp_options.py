@@ -28,7 +28,7 @@ from rechunker.metadata import (
     parse_options,
     quiet,
 )
-from rechunker.sources import ArrayRequest, Hierarchy, by_path
+from rechunker.sources import ArrayRequest, Given, Hierarchy, Members, options_by_array
 
 __all__ = ["temp_place", "temp_places"]
 
@@ -57,25 +57,39 @@ def temp_places(
         If `temp_options` are not valid.
     """
     strict = temp_options is not None
-    options = temp_options if strict else target_options
+    given = _by_name(hierarchy, temp_options if strict else target_options, strict)
     if hierarchy.plain_temp:
-        strict, options = False, None
-    if path is None:
-        return None
-    if hierarchy.groups is not None:
-        options = by_path(options, "temp_options" if strict else "target_options")
-    places = {}
-    for request in hierarchy.arrays:
-        own = (options or {}).get(request.name) if hierarchy.groups is not None else options
-        places[request.name] = _temp_place(path, request, own, strict)
-    return places
+        strict, given = False, {}
+    # Without a temp store they go nowhere, but the options are checked.
+    place = StorePath(MemoryStore()) if path is None else path
+    places = {
+        request.name: _temp_place(place, request, given.get(request.name), strict)
+        for request in (hierarchy.arrays if path is not None or strict else ())
+    }
+    return None if path is None else places
+
+
+def _by_name(hierarchy: Hierarchy, options: Any, strict: bool) -> dict[str, Given]:
+    """Return options by name of an array."""
+    what = "temp_options" if strict else "target_options"
+    if hierarchy.groups is None:
+        return {"": Given(options or {}, what)}
+    if not isinstance(options, Mapping | None):
+        raise TypeError(f"{what} must be a dict by path of an array, got {options!r}")
+    whole = ("overwrite", "zarr_format")
+    own = {k: v for k, v in (options or {}).items() if k not in whole or isinstance(v, Mapping)}
+    names = (*(request.name for request in hierarchy.arrays), *hierarchy.left_out)
+    groups = frozenset(hierarchy.groups)
+    members = Members(names, groups, dims_of=lambda name: (), kind="group", has_dims=False)
+    return options_by_array(own, members, what)
 
 
 def _temp_place(
-    path: StorePath, request: ArrayRequest, options: Mapping[str, Any] | None, strict: bool
+    path: StorePath, request: ArrayRequest, own: Given | None, strict: bool
 ) -> TempPlace:
     dtype = request.source.reader.dtype
-    given = _compressors(options, strict)
+    options, where = own or Given({}, "temp_options")
+    given = _compressors(options, where, strict)
     if is_variable_length(dtype):
         return temp_place(path, request, _object_document(request))
     codecs = list(given) if isinstance(given, list | tuple) else [given]
@@ -88,7 +102,7 @@ def _temp_place(
     if not strict:
         return temp_place(path, request, None)
     raise ValueError(
-        f"temp_options: {given!r} cannot compress temporary objects; use one of blosc, zstd, "
+        f"{where}: {given!r} cannot compress temporary objects; use one of blosc, zstd, "
         "lz4, gzip, zlib, bz2 or lzma, or None"
     )
 
@@ -135,10 +149,10 @@ def _object_document(request: ArrayRequest) -> Document:
     return {**document, "attributes": {}}
 
 
-def _compressors(options: Mapping[str, Any] | None, strict: bool) -> Any:
+def _compressors(options: Mapping[str, Any], where: str, strict: bool) -> Any:
     if strict:
-        return parse_options(options, where="temp_options").named.get("compressors")
-    return (options or {}).get("compressors", (options or {}).get("compressor"))
+        return parse_options(options, where=where).named.get("compressors")
+    return options.get("compressors", options.get("compressor"))
 
 
 def _document(codec: Any, dtype: np.dtype[Any]) -> Document:

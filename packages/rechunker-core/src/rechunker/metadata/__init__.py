@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from rechunker.metadata.axis_sizes import LEFT_OUT, axis_sizes, is_size
 from rechunker.metadata.chain_formats import chain_in_v2, chain_in_v3
-from rechunker.metadata.chunks import normalize_chunks, normalize_shards
+from rechunker.metadata.chunks import (
+    AUTO_BYTES,
+    normalize_chunks,
+    normalize_shards,
+    scaled_shards,
+)
 from rechunker.metadata.codec_chain import Chain, ChainV2, chain_of, codecs_of
 from rechunker.metadata.codec_formats import (
     check_codecs,
@@ -13,7 +19,7 @@ from rechunker.metadata.codec_formats import (
     to_v2,
     to_v3,
 )
-from rechunker.metadata.dimensions import dimension_names
+from rechunker.metadata.dimensions import Dimensions, dimension_names
 from rechunker.metadata.document import (
     Document,
     Shape,
@@ -30,14 +36,18 @@ from rechunker.metadata.target_document import target_document
 from rechunker.metadata.wording import REFUSALS, check_names, did_you_mean, refusal
 
 __all__ = [
+    "AUTO_BYTES",
+    "LEFT_OUT",
     "REFUSALS",
     "ArrayOptions",
     "Chain",
     "ChainV2",
+    "Dimensions",
     "Document",
     "Shape",
     "array_from_document",
     "as_read",
+    "axis_sizes",
     "chain_in_v2",
     "chain_in_v3",
     "chain_of",
@@ -54,6 +64,7 @@ __all__ = [
     "dimension_names",
     "document_of",
     "group_files",
+    "is_size",
     "is_v2",
     "metadata_files",
     "normalize_chunks",
@@ -61,6 +72,7 @@ __all__ = [
     "parse_options",
     "quiet",
     "refusal",
+    "scaled_shards",
     "target_document",
     "to_v2",
     "to_v3",

@@ -8,10 +8,11 @@ from typing import Any
 
 import zarr
 
-from rechunker.metadata.chunks import normalize_shards
+from rechunker.metadata.chunks import normalize_shards, scaled_shards
 from rechunker.metadata.codec_chain import shard_index, sharding_of
 from rechunker.metadata.dimensions import dimension_names
 from rechunker.metadata.document import Document, Shape, chunk_shapes
+from rechunker.metadata.options import ArrayOptions
 
 __all__ = ["TargetGrid", "target_grid"]
 
@@ -42,7 +43,8 @@ def target_grid(
     array: zarr.Array[Any],
     source: Document,
     chunks: Sequence[int] | None,
-    options: Mapping[str, Any],
+    options: ArrayOptions,
+    itemsize: int,
 ) -> TargetGrid:
     """Return the chunks and shards of a target.
 
@@ -53,7 +55,10 @@ def target_grid(
     chunks
         Chunk shape of the target; None to keep the chunks and shards of the source.
     options
-        Options by name. "shards" is a shard shape, or a dict with "shape" and "index_location".
+        Options of the target. "shards" is a shard shape, or a dict with "shape" and
+        "index_location". Without it, the shards of the source are scaled to the new chunks.
+    itemsize
+        Bytes of an element.
 
     Raises
     ------
@@ -70,12 +75,17 @@ def target_grid(
         raise ValueError("the chunks of the source are irregular; give target_chunks")
     shape = tuple(source_chunks or ()) if chunks is None else tuple(chunks)
     index = shard_index(sharding)
-    if "shards" not in options:
-        return TargetGrid(shape, source_shards if chunks is None else None, chunks is None, index)
-    shards = options["shards"]
+    if "shards" not in options.named:
+        shards = source_shards
+        if chunks is not None and shards is not None:
+            shards = scaled_shards(shards, shape, array.shape, itemsize, options.limit)
+        return TargetGrid(shape, shards, chunks is None, index)
+    shards = options.named["shards"]
     if isinstance(shards, Mapping) and "shape" in shards:
         location = shards.get("index_location", index["index_location"])
         shards, index = shards["shape"], {**index, "index_location": location}
     if shards is not None:
-        shards = normalize_shards(shards, shape, array.shape, dimension_names(array, source))
+        dims = dimension_names(array, source)
+        sizes: dict[str, Any] = {"itemsize": itemsize, "limit": options.limit}
+        shards = normalize_shards(shards, shape, array.shape, dims, **sizes)
     return TargetGrid(shape, shards, False, index)

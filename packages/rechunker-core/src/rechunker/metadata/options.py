@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -67,6 +68,9 @@ class ArrayOptions:
         All other options by name; ``compressor`` is renamed to ``compressors``.
     where
         Name of the options in error messages.
+    limit
+        Bytes of a stored object that fit in memory; chunks and shards with "auto" sizes, and
+        shards that are kept, have no more.
     """
 
     zarr_format: ZarrFormat | None = None
@@ -74,6 +78,7 @@ class ArrayOptions:
     write_empty_chunks: bool | None = None
     named: Mapping[str, Any] = field(default_factory=dict)
     where: str = "target_options"
+    limit: int = sys.maxsize
 
     def in_group(self, zarr_format: ZarrFormat | None) -> ArrayOptions:
         """Return the options of an array in a group.
@@ -100,7 +105,10 @@ class ArrayOptions:
 
 
 def parse_options(
-    options: Mapping[str, Any] | None, *, where: str = "target_options"
+    options: Mapping[str, Any] | None,
+    *,
+    where: str = "target_options",
+    limit: int = sys.maxsize,
 ) -> ArrayOptions:
     """Check the names of options and the values that do not depend on the array.
 
@@ -110,6 +118,8 @@ def parse_options(
         Keywords of `zarr.create_array`, with the names of Zarr format 2 or of Zarr format 3.
     where
         Name of the options in error messages, such as ``"target_options['air']"``.
+    limit
+        Bytes of a stored object that fit in memory.
 
     Raises
     ------
@@ -127,7 +137,7 @@ def parse_options(
     ValueError: target_options: 'chunks' is not allowed: the chunks of the target are given ...
     """
     if options is None:
-        return ArrayOptions(where=where)
+        return ArrayOptions(where=where, limit=limit)
     if not isinstance(options, Mapping):
         raise TypeError(f"{where} must be a dict of options by name, got {options!r}")
     for name in options:
@@ -145,6 +155,7 @@ def parse_options(
         write_empty_chunks=None if empty is None else bool(empty),
         named={name: values[name] for name in ENCODING if name in values},
         where=where,
+        limit=limit,
     )
 
 

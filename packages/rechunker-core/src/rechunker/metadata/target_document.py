@@ -33,6 +33,7 @@ def target_document(
     chunks: Sequence[int] | None,
     options: ArrayOptions,
     source: Document | None = None,
+    itemsize: int | None = None,
 ) -> Document:
     """Return the metadata of the target of an array.
 
@@ -45,9 +46,11 @@ def target_document(
     options
         Options of the target. Everything else is as in the source: format, dtype and byte order,
         fill value, codecs, dimension names, chunk keys, attributes, and what other programs keep
-        in the metadata.
+        in the metadata; and so are shards, as far as new chunks allow.
     source
         Metadata of the array, if they are known (`document_of`).
+    itemsize
+        Bytes of an element; None for those of the dtype.
 
     Returns
     -------
@@ -71,7 +74,7 @@ def target_document(
     source = document_of(array) if source is None else source
     build = _document_v2 if (options.zarr_format or source["zarr_format"]) == 2 else _document_v3
     try:
-        grid = target_grid(array, source, chunks, options.named)
+        grid = target_grid(array, source, chunks, options, itemsize or array.dtype.itemsize)
         document = build(array, source, grid, options)
         document = with_attributes(array, source, document, options.named)
         _check(document)

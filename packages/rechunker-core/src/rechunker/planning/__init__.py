@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rechunker.planning.boxes import Box, block, blocks_meeting, counts, task_box
 from rechunker.planning.costs import LOCAL, OBJECT_STORE, CostModel
+from rechunker.planning.fitting import fit_sizes
 from rechunker.planning.footprints import Footprint, Layout
 from rechunker.planning.grids import (
     Grid,
@@ -34,6 +35,7 @@ __all__ = [
     "block",
     "blocks_meeting",
     "counts",
+    "fit_sizes",
     "format_grid",
     "plan_from_json",
     "plan_rechunk",

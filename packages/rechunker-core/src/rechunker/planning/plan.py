@@ -23,16 +23,21 @@ class MemoryLimitError(ValueError):
         Text of the error.
     needed
         Value of `max_mem`, in bytes, with which there is a plan.
+    array
+        Name of the array; "" if there is but one.
 
     Attributes
     ----------
     needed
         Value of `max_mem`, in bytes, with which there is a plan.
+    array
+        Name of the array.
     """
 
-    def __init__(self, message: str, needed: int):
-        super().__init__(message, needed)
+    def __init__(self, message: str, needed: int, array: str = ""):
+        super().__init__(message, needed, array)
         self.needed = needed
+        self.array = array
 
     def __str__(self) -> str:
         return str(self.args[0])

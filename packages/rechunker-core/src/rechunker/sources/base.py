@@ -104,6 +104,8 @@ class Hierarchy:
         Places of the Zarr arrays, groups and local files that are read.
     plain_temp
         Whether to ignore the options of temporary objects and store their elements as they are.
+    left_out
+        Paths of arrays of the source that are not copied.
     """
 
     arrays: tuple[ArrayRequest, ...]
@@ -113,3 +115,4 @@ class Hierarchy:
     consolidated: bool = False
     origins: tuple[StorePath, ...] = ()
     plain_temp: bool = False
+    left_out: tuple[str, ...] = ()

@@ -59,7 +59,11 @@ def open_source(source: Any, storage_options: Mapping[str, Any] | None = None) -
 
 
 def hierarchy_of(
-    source: Any, chunks: Any, options: Mapping[str, Any] | None, zarr_format: int | None
+    source: Any,
+    chunks: Any,
+    options: Mapping[str, Any] | None,
+    zarr_format: int | None,
+    limit: int = sys.maxsize,
 ) -> Hierarchy:
     """Return the arrays and groups that a source becomes.
 
@@ -71,6 +75,8 @@ def hierarchy_of(
         `target_chunks` and `target_options` of `rechunker.rechunk`.
     zarr_format
         Zarr format of the group that will hold the target; None if there is no such group.
+    limit
+        Bytes of a stored object that fit in memory: none with an "auto" size has more.
 
     Raises
     ------
@@ -80,19 +86,19 @@ def hierarchy_of(
         If the source cannot be rechunked, or an argument has a value that is not allowed.
     """
     if isinstance(source, zarr.Array):
-        return array_hierarchy(source, chunks, options, zarr_format)
+        return array_hierarchy(source, chunks, options, zarr_format, limit)
     if isinstance(source, zarr.Group):
-        return group_hierarchy(source, chunks, options, zarr_format)
+        return group_hierarchy(source, chunks, options, zarr_format, limit)
     if is_dask_array(source):
-        return dask_hierarchy(source, chunks, options, zarr_format)
+        return dask_hierarchy(source, chunks, options, zarr_format, limit)
     if isinstance(source, np.ndarray):
-        return numpy_hierarchy(source, chunks, options, zarr_format)
+        return numpy_hierarchy(source, chunks, options, zarr_format, limit)
     if "xarray" in sys.modules:  # otherwise there are no datasets: these are many modules
         from rechunker.sources.xarray import HIERARCHIES, kind_of_xarray
 
         kind = kind_of_xarray(source)
         if kind is not None:
-            return HIERARCHIES[kind](source, chunks, options, zarr_format)
+            return HIERARCHIES[kind](source, chunks, options, zarr_format, limit)
     raise TypeError(
         f"cannot rechunk {type(source).__module__}.{type(source).__qualname__}: the source must "
         "be a path, a URL, a store, a zarr.Array, a zarr.Group, a dask.array.Array, a "

@@ -80,21 +80,29 @@ def numpy_source(values: npt.NDArray[Any], unit: tuple[int, ...]) -> SourceArray
     unit
         Shape of the units to read; best is that of the units to write.
     """
-    itemsize = values.dtype.itemsize
-    if is_variable_length(values.dtype):
-        itemsize = with_margin(average_bytes(values))
     return SourceArray(
         reader=NumpyReader(values, unit),
         shape=values.shape,
-        itemsize=max(1, itemsize),
+        itemsize=_itemsize(values),
         grid=unit,
         read_bytes=0,
         unit_bytes=None,  # tasks copy into a buffer, so units at the edge have room for padding
     )
 
 
+def _itemsize(values: npt.NDArray[Any]) -> int:
+    """Return the bytes of an element; the average for elements of variable length."""
+    if is_variable_length(values.dtype):
+        return with_margin(average_bytes(values))
+    return max(1, values.dtype.itemsize)
+
+
 def numpy_hierarchy(
-    values: npt.NDArray[Any], chunks: Any, options: Mapping[str, Any] | None, zarr_format: Any
+    values: npt.NDArray[Any],
+    chunks: Any,
+    options: Mapping[str, Any] | None,
+    zarr_format: Any,
+    limit: int,
 ) -> Hierarchy:
     """Return the hierarchy of an array in memory: a single array.
 
@@ -103,12 +111,14 @@ def numpy_hierarchy(
     values
         Array to read, which travels with the plan.
     chunks
-        Target chunks: one size per axis, or sizes by name in ``dimension_names``; None for a single
-        chunk.
+        Target chunks, as `normalize_chunks` takes them; names are those in ``dimension_names``.
+        None for a single chunk.
     options
         Keywords of `zarr.create_array`.
     zarr_format
         Zarr format of the group that will hold the target; None if there is no such group.
+    limit
+        Bytes of a stored object that fit in memory.
 
     Raises
     ------
@@ -119,11 +129,13 @@ def numpy_hierarchy(
         raise TypeError(
             "the source is a masked array, and Zarr stores no masks; fill it with its filled(...)"
         )
-    parsed = parse_options(options).in_group(zarr_format)
-    names = parsed.named.get("dimension_names")
-    target_chunks = normalize_chunks(chunks, values.shape, names, values.shape)
+    parsed = parse_options(options, limit=limit).in_group(zarr_format)
+    names, itemsize = parsed.named.get("dimension_names"), _itemsize(values)
+    target_chunks = normalize_chunks(
+        chunks, values.shape, names, values.shape, itemsize=itemsize, limit=limit
+    )
     template = array_in_memory(values, target_chunks, parsed)
-    document = target_document(template, target_chunks, parsed)
+    document = target_document(template, target_chunks, parsed, itemsize=itemsize)
     unit = chunk_shapes(document).stored
     return Hierarchy(
         arrays=(

@@ -34,6 +34,7 @@ from rechunker.planning import block
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.element_size import average_bytes, with_margin
 from rechunker.sources.looks import Look, Opened, opened, sample
+from rechunker.sources.target_chunks import ArrayChunks
 from rechunker.stores import (
     absolute_array,
     absolute_place,
@@ -162,7 +163,11 @@ def _average_in(stored: StoredArray, index: tuple[int, ...], lane: Lane) -> int:
 
 
 def array_hierarchy(
-    array: zarr.Array[Any], chunks: Any, options: Mapping[str, Any] | None, zarr_format: Any
+    array: zarr.Array[Any],
+    chunks: Any,
+    options: Mapping[str, Any] | None,
+    zarr_format: Any,
+    limit: int,
 ) -> Hierarchy:
     """Return the hierarchy of a Zarr array: a single array.
 
@@ -171,19 +176,22 @@ def array_hierarchy(
     array
         Any Zarr array.
     chunks
-        Target chunks: one size per axis, or sizes by dimension name; None keeps them.
+        Target chunks, as `normalize_chunks` takes them.
     options
         Keywords of `zarr.create_array` that differ from the source.
     zarr_format
         Zarr format of the group that will hold the target; None if there is no such group.
+    limit
+        Bytes of a stored object that fit in memory.
 
     Raises
     ------
     TypeError, ValueError
         If the chunks or the options are not allowed for this array.
     """
-    parsed = parse_options(options).in_group(zarr_format)
-    request = request_array("", opened(array, "the source"), chunks, parsed)
+    parsed = parse_options(options, limit=limit).in_group(zarr_format)
+    wanted = ArrayChunks(chunks, "target_chunks")
+    request = request_array("", opened(array, "the source"), wanted, parsed)
     return Hierarchy(
         arrays=(request,),
         groups=None,
@@ -196,7 +204,7 @@ def array_hierarchy(
 def request_array(
     name: str,
     source: Opened,
-    chunks: Any,
+    wanted: ArrayChunks,
     options: ArrayOptions,
     look: Look | None = None,
 ) -> ArrayRequest:
@@ -208,8 +216,8 @@ def request_array(
         Path of the target array within the target; "" if the target is an array.
     source
         Zarr array to read.
-    chunks
-        Target chunks: one size per axis, or sizes by dimension name; None keeps them.
+    wanted
+        Target chunks.
     options
         Options that differ from the source.
     look
@@ -220,18 +228,20 @@ def request_array(
     TypeError, ValueError
         If the chunks or the options are not allowed for this array.
     """
-    what = f"target_chunks[{name!r}]" if name else "target_chunks"
     whose = f"array {name!r} of the source" if name else "the source"
     array, found, _ = source
+    chunks, what = None if wanted.chunks == {} else wanted.chunks, wanted.what
     default = chunk_shapes(found).chunks
-    if default is None and (chunks is None or isinstance(chunks, Mapping)):
+    if default is None and chunks is None:
         raise ValueError(
-            f"{what}={chunks!r}: the chunks of the source differ in size, so none can be kept; "
-            "give a tuple with one size per axis"
+            f"{what}={wanted.chunks!r}: the chunks of the source differ in size, so none can be "
+            "kept; give a tuple with one size per axis"
         )
-    target_chunks = normalize_chunks(
-        chunks, array.shape, dimension_names(array, found), default, what=what
-    )
-    document = target_document(array, None if chunks is None else target_chunks, options, found)
     read = zarr_source(array, found, whose, look)
+    if chunks is not None:
+        dims, sizes = dimension_names(array, found), {"itemsize": read.itemsize}
+        chunks = normalize_chunks(
+            chunks, array.shape, dims, default, what=what, limit=options.limit, **sizes
+        )
+    document = target_document(array, chunks, options, found, read.itemsize)
     return ArrayRequest(name, read, document, bool(options.write_empty_chunks))

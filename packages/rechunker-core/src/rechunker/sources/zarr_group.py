@@ -1,9 +1,10 @@
-"""Zarr groups as sources: the arrays that are named, and all groups."""
+"""Zarr groups as sources: the arrays that are chosen, and all groups."""
 
 from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import zarr
@@ -11,15 +12,16 @@ from zarr.storage import MemoryStore, StorePath
 
 from rechunker.metadata import (
     REFUSALS,
+    Dimensions,
     Document,
-    check_names,
     dimension_names,
     parse_options,
     refusal,
 )
 from rechunker.sources.base import Hierarchy
-from rechunker.sources.looks import look_at, opened_member
-from rechunker.sources.paths import by_path
+from rechunker.sources.looks import Opened, look_at, opened_member
+from rechunker.sources.options_by_array import Given, options_by_array
+from rechunker.sources.target_chunks import Members, chunks_by_array
 from rechunker.sources.zarr_array import request_array
 from rechunker.stores import Member, absolute_place, find_members
 
@@ -27,7 +29,11 @@ __all__ = ["group_hierarchy"]
 
 
 def group_hierarchy(
-    group: zarr.Group, chunks: Any, options: Mapping[str, Any] | None, zarr_format: Any
+    group: zarr.Group,
+    chunks: Any,
+    options: Mapping[str, Any] | None,
+    zarr_format: Any,
+    limit: int,
 ) -> Hierarchy:
     """Return the hierarchy of a Zarr group.
 
@@ -36,52 +42,90 @@ def group_hierarchy(
     group
         Group of arrays and groups.
     chunks
-        Target chunks by path of an array; arrays without an entry are left out.
+        Target chunks, as `chunks_by_array` takes them.
     options
-        Options by path of an array, and ``overwrite`` for the whole target.
+        Options, as `options_by_array` takes them, and ``overwrite`` for the whole target.
     zarr_format
         Zarr format of the group that will hold the target; None if there is no such group.
+    limit
+        Bytes of a stored object that fit in memory.
 
     Raises
     ------
     TypeError, ValueError
-        If `chunks` or `options` is not a dict by path of an array, or an entry is not allowed.
+        If an entry of `chunks` or `options` is not allowed, or there is no such array.
     """
-    chunks, options = by_path(chunks, "target_chunks"), by_path(options, "target_options")
     place = absolute_place(group.store_path)
-    members = find_members(
-        place, group.metadata.zarr_format, chunks if isinstance(chunks, Mapping) else ()
-    )
-    if "" not in members:
+    named = chunks if isinstance(chunks, Mapping) else {}
+    paths = [key.strip("/") for key in named if isinstance(key, str)]
+    found = find_members(place, group.metadata.zarr_format, paths)
+    if "" not in found:
         raise FileNotFoundError(f"the group at {place} is not there any more; open it again")
-    arrays = {name: member for name, member in members.items() if member.kind == "array"}
-    _check_mapping(chunks, arrays, "target_chunks")
-    _check_mapping(options or {}, arrays, "target_options")
-    per_array = dict(options or {})
-    overwrite_all = isinstance(per_array.get("overwrite"), bool) and per_array.pop("overwrite")
-    check_names(chunks, arrays, "target_chunks")
-    check_names(per_array, arrays, "target_options")
-    _check_not_by_dimension(chunks, arrays, place)
+    arrays = _Arrays(place, found)
+    members = arrays.members()
+    per_array = dict(options) if isinstance(options, Mapping) else options
+    overwrite_all = False
+    if isinstance(per_array, dict) and isinstance(per_array.get("overwrite"), bool):
+        overwrite_all = per_array.pop("overwrite")
+    given = options_by_array(per_array, members)
+    wanted = chunks_by_array(chunks, members)
     target_format = zarr_format or group.metadata.zarr_format
     parsed = {}
-    for name in chunks:
-        where = f"target_options[{name!r}]"
-        parsed[name] = parse_options(per_array.get(name), where=where).in_group(target_format)
-    sources = {name: opened_member(name, arrays[name], place) for name in chunks}
+    for name in wanted:
+        entry = given.get(name, Given({}, f"target_options[{name!r}]"))
+        own = parse_options(entry.options, where=entry.where, limit=limit)
+        parsed[name] = own.in_group(target_format)
+    sources = {name: arrays.opened(name) for name in wanted}
     looks = look_at(sources, place.store)
     return Hierarchy(
         arrays=tuple(
-            request_array(name, source, chunks[name], parsed[name], looks.get(name))
+            request_array(name, source, wanted[name], parsed[name], looks.get(name))
             for name, source in sources.items()
         ),
-        groups=_groups(members, chunks, group.metadata.zarr_format),
+        groups=_groups(found, wanted, group.metadata.zarr_format),
         zarr_format=target_format,
         overwrite=frozenset(
-            [name for name in chunks if parsed[name].overwrite] + ([""] if overwrite_all else [])
+            [name for name in wanted if parsed[name].overwrite] + ([""] if overwrite_all else [])
         ),
         consolidated=group.metadata.consolidated_metadata is not None,
         origins=(place,),
+        left_out=tuple(name for name in members.arrays if name not in wanted),
     )
+
+
+@dataclass(frozen=True)
+class _Arrays:
+    """The arrays of a group, each of which is opened once, and only if it is needed."""
+
+    place: StorePath
+    found: Mapping[str, Member]
+    known: dict[str, Opened] = field(default_factory=dict)
+
+    def opened(self, name: str) -> Opened:
+        """Return an array."""
+        if name not in self.known:
+            self.known[name] = opened_member(name, self.found[name], self.place)
+        return self.known[name]
+
+    def dims(self, name: str) -> Dimensions:
+        """Return the dimension names of an array; none for one that cannot be opened."""
+        try:
+            source = self.opened(name)
+        except (TypeError, ValueError):
+            return ()  # whoever asks for it learns why
+        return dimension_names(source.array, source.document) or (None,) * source.array.ndim
+
+    def members(self) -> Members:
+        """Return what chunks and options can name."""
+        kinds = {name: member.kind for name, member in self.found.items()}
+        return Members(
+            arrays=tuple(name for name, kind in kinds.items() if kind == "array"),
+            groups=frozenset(name for name, kind in kinds.items() if kind == "group"),
+            dims_of=self.dims,
+            kind="group",
+            in_one_chunk=lambda name: self.dims(name) == (name.rpartition("/")[2],),
+            selects=True,
+        )
 
 
 def _groups(
@@ -109,31 +153,3 @@ def _group_document(member: Member, zarr_format: int) -> Document:
         raise ValueError(f"its zarr_format must be {zarr_format}, got {reprlib.repr(found)}")
     zarr.AsyncGroup.from_dict(StorePath(MemoryStore()), dict(document))  # raises what Zarr says
     return document
-
-
-def _check_not_by_dimension(
-    chunks: Mapping[str, Any], arrays: Mapping[str, Member], place: StorePath
-) -> None:
-    """Refuse sizes that are meant for a dimension, but would rechunk its coordinate alone."""
-    numbers = {name: size for name, size in chunks.items() if hasattr(size, "__index__")}
-    for other in [name for name in arrays if name not in chunks] if numbers else []:
-        try:
-            source = opened_member(other, arrays[other], place)
-            dims = dimension_names(source.array, source.document) or ()
-        except (TypeError, ValueError):
-            continue  # nobody asks for it
-        for name, size in ((name, numbers[name]) for name in dims if name in numbers):
-            raise ValueError(
-                f"target_chunks={dict(chunks)!r}: {name!r} is an array of the source and a "
-                f"dimension of {other!r}, which is not named; target_chunks of a group are by "
-                f"array: give {{{other!r}: {{{name!r}: {size!r}}}, ...}}, or "
-                f"{{{name!r}: ({size!r},)}} to rechunk that array alone"
-            )
-
-
-def _check_mapping(by_path: Any, arrays: Mapping[str, Any], what: str) -> None:
-    if not isinstance(by_path, Mapping):
-        raise TypeError(
-            f"{what} must be a dict by path of an array, as the source is a group, "
-            f"got {by_path!r}; its arrays are {', '.join(sorted(arrays)) or 'none'}"
-        )

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import zarr
 
 from rechunker.sources import SourceArray, hierarchy_of, numpy_source, open_source
-from rechunker.stores import find_members, is_process_local
+from rechunker.stores import is_process_local
 from rechunker.types import Executor
 
 __all__ = ["check_reachable", "side_of"]
@@ -35,12 +34,7 @@ def side_of(
     """
     if isinstance(values, np.ndarray):
         return {"": numpy_source(values, tuple(max(1, n) for n in values.shape))}
-    opened = open_source(values, storage_options)
-    chunks = None
-    if isinstance(opened, zarr.Group):
-        members = find_members(opened.store_path, opened.metadata.zarr_format, ())
-        chunks = dict.fromkeys(name for name, member in members.items() if member.kind == "array")
-    hierarchy = hierarchy_of(opened, chunks, None, None)
+    hierarchy = hierarchy_of(open_source(values, storage_options), None, None, None)
     return {request.name: request.source for request in hierarchy.arrays}
 
 

@@ -125,7 +125,7 @@ def regular_blocks(array: Any) -> tuple[int, ...] | None:
 
 
 def dask_hierarchy(
-    array: Any, chunks: Any, options: Mapping[str, Any] | None, zarr_format: Any
+    array: Any, chunks: Any, options: Mapping[str, Any] | None, zarr_format: Any, limit: int
 ) -> Hierarchy:
     """Return the hierarchy of a Dask array: a single array.
 
@@ -134,11 +134,13 @@ def dask_hierarchy(
     array
         Dask array.
     chunks
-        Target chunks: one size per axis, or sizes by name in ``dimension_names``; None keeps them.
+        Target chunks, as `normalize_chunks` takes them; names are those in ``dimension_names``.
     options
         Keywords of `zarr.create_array`.
     zarr_format
         Zarr format of the group that will hold the target; None if there is no such group.
+    limit
+        Bytes of a stored object that fit in memory.
 
     Raises
     ------
@@ -147,16 +149,19 @@ def dask_hierarchy(
         allowed for it.
     """
     source = dask_source(array)
-    parsed = parse_options(options).in_group(zarr_format)
+    parsed = parse_options(options, limit=limit).in_group(zarr_format)
     default = regular_blocks(array)
-    if default is None and (chunks is None or isinstance(chunks, Mapping)):
+    if default is None and (chunks is None or chunks == {}):
         raise ValueError(
             f"target_chunks={chunks!r}: the chunks of the source differ in size, {array.chunks}, "
             "so none can be kept; give a tuple with one size per axis"
         )
     names = parsed.named.get("dimension_names")
-    target_chunks = normalize_chunks(chunks, array.shape, names, default)
-    document = target_document(array_in_memory(array, target_chunks, parsed), target_chunks, parsed)
+    target_chunks = normalize_chunks(
+        chunks, array.shape, names, default, itemsize=source.itemsize, limit=limit
+    )
+    template = array_in_memory(array, target_chunks, parsed)
+    document = target_document(template, target_chunks, parsed, itemsize=source.itemsize)
     request = ArrayRequest("", source, document, bool(parsed.write_empty_chunks))
     return Hierarchy(
         arrays=(request,),

@@ -19,7 +19,11 @@ _VARIABLE, _NAME = "__xarray_dataarray_variable__", "__xarray_dataarray_name__"
 
 
 def dataarray_hierarchy(
-    array: xarray.DataArray, chunks: Any, options: Mapping[str, Any] | None, zarr_format: Any
+    array: xarray.DataArray,
+    chunks: Any,
+    options: Mapping[str, Any] | None,
+    zarr_format: Any,
+    limit: int,
 ) -> Hierarchy:
     """Return the hierarchy of an array with its coordinates: a group, as of a dataset.
 
@@ -28,11 +32,13 @@ def dataarray_hierarchy(
     array
         Any array that Xarray can write to Zarr.
     chunks
-        Target chunks of the array, one size per axis; or what a dataset takes.
+        Target chunks of the array, one size per axis or one for all; or what a dataset takes.
     options
         What a dataset takes: encodings by variable name.
     zarr_format
         Zarr format of the group that will hold the target; None if there is no such group.
+    limit
+        Bytes of a stored object that fit in memory.
 
     Raises
     ------
@@ -43,7 +49,7 @@ def dataarray_hierarchy(
     if chunks is not None and not isinstance(chunks, Mapping):
         (name,) = dataset.data_vars
         chunks = {name: chunks}
-    return dataset_hierarchy(dataset, chunks, options, zarr_format)
+    return dataset_hierarchy(dataset, chunks, options, zarr_format, limit)
 
 
 def _dataset(array: xarray.DataArray) -> xarray.Dataset:

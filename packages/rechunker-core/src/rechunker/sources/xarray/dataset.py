@@ -3,48 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import zarr
 from zarr.storage import StorePath
 
-from rechunker.metadata import (
-    ArrayOptions,
-    Document,
-    check_names,
-    chunk_shapes,
-    document_of,
-    target_document,
-)
-from rechunker.planning import simplify_axis
-from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
-from rechunker.sources.dask import dask_source, is_dask_array
-from rechunker.sources.numpy_array import numpy_source
+from rechunker.metadata import Document
+from rechunker.sources.base import ArrayRequest, Hierarchy
+from rechunker.sources.options_by_array import Given, options_by_array
+from rechunker.sources.target_chunks import ArrayChunks, chunks_by_array
 from rechunker.sources.xarray.checks import check_dataset
-from rechunker.sources.xarray.encoded_dataset import EncodedDataset, EncodedVariable, encode_dataset
+from rechunker.sources.xarray.encoded_dataset import encode_dataset
 from rechunker.sources.xarray.encoding_keys import (
-    DECODING_KEYS,
-    ELEMENT_KEYS,
     DatasetOptions,
     parse_dataset_options,
     parse_encoding,
 )
 from rechunker.sources.xarray.lazy_variables import encodable_dataset
-from rechunker.sources.xarray.private import is_lazy
-from rechunker.sources.xarray.target_chunks import target_chunks_of
+from rechunker.sources.xarray.target_chunks import members_of, target_chunks_of
 from rechunker.sources.xarray.target_encoding import target_encoding
-from rechunker.sources.xarray.times import exact_times, with_source_units
-from rechunker.sources.xarray.undecoded import (
-    ArraysRead,
-    UndecodedVariable,
-    checked_arrays,
-    find_undecoded,
-)
-from rechunker.sources.zarr_array import zarr_source
-from rechunker.stores import absolute_files, absolute_origins, outermost
+from rechunker.sources.xarray.target_variables import TargetVariables
+from rechunker.sources.xarray.undecoded import checked_arrays, find_undecoded
 
 if TYPE_CHECKING:
     import xarray
@@ -58,8 +39,6 @@ __all__ = [
 ]
 
 ZarrFormat = Literal[2, 3]
-# Options of a variable that Zarr needs even if its stored values are copied undecoded.
-_ZARR_OPTIONS = ("chunk_key_encoding", "compressors", "filters", "serializer", "shards")
 
 
 def kind_of_xarray(source: Any) -> str | None:
@@ -82,7 +61,11 @@ def kind_of_xarray(source: Any) -> str | None:
 
 
 def dataset_hierarchy(
-    dataset: xarray.Dataset, chunks: Any, options: Mapping[str, Any] | None, zarr_format: Any
+    dataset: xarray.Dataset,
+    chunks: Any,
+    options: Mapping[str, Any] | None,
+    zarr_format: Any,
+    limit: int,
 ) -> Hierarchy:
     """Return the hierarchy of a dataset: a group with one array per variable.
 
@@ -91,11 +74,14 @@ def dataset_hierarchy(
     dataset
         Any dataset that Xarray can write to Zarr.
     chunks
-        Target chunks by dimension or by variable; None keeps them.
+        Target chunks, as `chunks_by_array` takes them.
     options
-        Encodings by variable name; also ``overwrite`` and ``zarr_format`` for the whole target.
+        Encodings, as `options_by_array` takes them; also ``overwrite`` and ``zarr_format`` for the
+        whole target.
     zarr_format
         Zarr format of the group that will hold the target; None if there is no such group.
+    limit
+        Bytes of a stored object that fit in memory.
 
     Raises
     ------
@@ -104,12 +90,16 @@ def dataset_hierarchy(
     """
     parsed = parse_dataset_options(options)
     target_format = zarr_format_of([dataset], parsed, zarr_format)
-    request = request_dataset(dataset, chunks, parsed.by_name, target_format)
+    check_dataset(dataset)
+    members = members_of({"": dataset}, "dataset")
+    wanted = chunks_by_array(chunks, members)
+    given = options_by_array(parsed.by_name, members)
+    request = request_dataset(dataset, wanted, given, target_format, limit)
     return Hierarchy(
         arrays=request.arrays,
         groups={"": request.group},
         zarr_format=target_format,
-        overwrite=frozenset([""] if parsed.overwrite else []),
+        overwrite=request.overwrite | frozenset([""] if parsed.overwrite else []),
         consolidated=True,
         origins=request.origins,
         plain_temp=True,
@@ -163,19 +153,22 @@ class DatasetRequest:
         Metadata of the group.
     origins
         Places of the Zarr arrays, groups and local files that are read.
+    overwrite
+        Names of the arrays that may be replaced.
     """
 
     arrays: tuple[ArrayRequest, ...]
     group: Document
     origins: tuple[StorePath, ...]
+    overwrite: frozenset[str]
 
 
 def request_dataset(
     dataset: xarray.Dataset,
-    chunks: Any,
-    options: Mapping[str, Any],
+    wanted: Mapping[str, ArrayChunks],
+    given: Mapping[str, Given],
     zarr_format: ZarrFormat,
-    where: str = "",
+    limit: int,
 ) -> DatasetRequest:
     """Return the request to rechunk one dataset.
 
@@ -183,132 +176,37 @@ def request_dataset(
     ----------
     dataset
         Any dataset that Xarray can write to Zarr.
-    chunks
-        Target chunks by dimension or by variable; None keeps them.
-    options
+    wanted
+        Target chunks by variable name.
+    given
         Encodings by variable name.
     zarr_format
         Zarr format of the target.
-    where
-        Index after the names of arguments in error messages, such as "['/node']" in a tree.
+    limit
+        Bytes of a stored object that fit in memory.
 
     Raises
     ------
     TypeError, ValueError
         If the chunks or the options are not allowed for this dataset, or Xarray cannot write it.
     """
-    check_dataset(dataset)
     read = checked_arrays(dataset)
-    if not isinstance(options, Mapping):
-        raise TypeError(
-            f"target_options{where} must be a dict by name of a variable, got {options!r}"
-        )
-    check_names(options, set(dataset.variables), f"target_options{where}")
-    target_chunks = target_chunks_of(dataset, chunks, f"target_chunks{where}")
-    parsed = {
-        name: parse_encoding(encoding, zarr_format, f"target_options{where}[{name!r}]")
-        for name, encoding in options.items()
-    }
+    variables = {str(name): variable for name, variable in dataset.variables.items()}
+    parsed = {n: parse_encoding(own, zarr_format, where) for n, (own, where) in given.items()}
+    overwrite = frozenset(name for name, own in parsed.items() if own.pop("overwrite", False))
     encodings = {
         name: target_encoding(
-            dataset.variables[name],
-            target_chunks[name],
-            parsed.get(name, {}),
+            variable,
+            target_chunks_of(variable, wanted[name], limit),
+            Given(parsed.get(name, {}), given[name].where if name in given else "target_options"),
             zarr_format,
-            f"target_options{where}[{name!r}]",
+            limit,
         )
-        for name in target_chunks
+        for name, variable in variables.items()
     }
     undecoded = find_undecoded(dataset, encodings, zarr_format)
     encodable = encodable_dataset(dataset, encodings, undecoded, zarr_format)
     encoded = encode_dataset(encodable, zarr_format)
-    variables = _TargetVariables(dataset, encodings, parsed, undecoded, encoded, zarr_format, read)
-    arrays = tuple(variables.request(str(name)) for name in dataset.variables)
+    target = TargetVariables(dataset, encodings, parsed, undecoded, encoded, zarr_format, read)
     group = {"zarr_format": zarr_format, "attributes": dict(encoded.attributes)}
-    return DatasetRequest(arrays, group, variables.origins())
-
-
-@dataclass(frozen=True)
-class _TargetVariables:
-    """The variables of a dataset in the target; `options` are what users gave, by name."""
-
-    dataset: xarray.Dataset
-    encodings: Mapping[str, Mapping[str, Any]]
-    options: Mapping[str, Mapping[str, Any]]
-    undecoded: Mapping[str, UndecodedVariable]
-    encoded: EncodedDataset
-    zarr_format: ZarrFormat
-    read: ArraysRead
-
-    def request(self, name: str) -> ArrayRequest:
-        """Return the request to write one variable."""
-        encoded, stored = self.encoded.variables[name], self.undecoded.get(name)
-        write_empty = bool(self.encodings[name].get("write_empty_chunks"))
-        if stored is not None:
-            document = self._undecoded_document(name, stored, encoded.document)
-            source = zarr_source(stored.array, document_of(stored.array), f"variable {name!r}")
-        else:
-            document = with_source_units(encoded.document, self.encodings[name].get("units"))
-            source = self._encoded_source(name, encoded)
-        return ArrayRequest(name, source, document, write_empty)
-
-    def _encoded_source(self, name: str, encoded: EncodedVariable) -> SourceArray:
-        if not is_dask_array(encoded.values):
-            values, variable = np.asarray(encoded.values), self.dataset.variables[name]
-            values = exact_times(values, encoded.document["attributes"], variable)
-            return numpy_source(values, chunk_shapes(encoded.document).stored)
-        source = dask_source(encoded.values)
-        if is_lazy(self.dataset.variables[name]):
-            # Blocks are only read and not computed, so the planner may read a block twice.
-            return replace(source, grid=tuple(map(simplify_axis, source.shape, source.grid)))
-        return source
-
-    def _undecoded_document(
-        self, name: str, stored: UndecodedVariable, encoded: Document
-    ) -> Document:
-        """Return the metadata of an array whose stored values are copied."""
-        source = document_of(stored.array)
-        same_format = source["zarr_format"] == self.zarr_format
-        document = encoded
-        if not stored.is_numeric:
-            options = ArrayOptions(
-                zarr_format=self.zarr_format,
-                named={k: v for k, v in self.options.get(name, {}).items() if k in _ZARR_OPTIONS},
-                where=f"target_options[{name!r}]",
-            )
-            own = target_document(stored.array, self.encodings[name]["chunks"], options)
-            document = {**own, "attributes": encoded["attributes"]}
-            if "dimension_names" in encoded:
-                document["dimension_names"] = encoded["dimension_names"]
-        if not same_format and stored.is_numeric:
-            return document
-        # Keys that Xarray did not use to decode are plain attributes, which may have changed.
-        element_keys = () if stored.is_numeric else ELEMENT_KEYS
-        plain = set(self.dataset.variables[name].attrs) - set(element_keys)
-        decoding = {
-            key: value
-            for key, value in source["attributes"].items()
-            if key in DECODING_KEYS and key not in plain
-        }
-        attributes = {**document["attributes"], **decoding}
-        order = [key for key in source["attributes"] if key in attributes]
-        document = {**document, "attributes": {k: attributes[k] for k in [*order, *attributes]}}
-        if same_format and "fill_value" not in self.options.get(name, {}):
-            document["fill_value"] = source["fill_value"]
-        return document
-
-    def origins(self) -> tuple[StorePath, ...]:
-        """Return the places of all Zarr arrays, groups and local files that are read."""
-        read = [*self.read]
-        read += [(stored.array, True) for stored in self.undecoded.values()]
-        groups = absolute_origins(array for array, in_group in read if in_group)
-        parents = [StorePath(array.store, array.path.rpartition("/")[0]) for array in groups]
-        arrays = absolute_origins(array for array, _ in read)
-        return (*outermost(parents), *arrays, *absolute_files(self._files()))
-
-    def _files(self) -> Iterator[Any]:
-        """Yield the names of files, if they are known, of which something is still to be read."""
-        unread = [v for v in self.dataset.variables.values() if is_lazy(v) or v.chunks is not None]
-        if unread:
-            yield self.dataset.encoding.get("source")
-        yield from (variable.encoding.get("source") for variable in unread)
+    return DatasetRequest(tuple(map(target.request, variables)), group, target.origins(), overwrite)

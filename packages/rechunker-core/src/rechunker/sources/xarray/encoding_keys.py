@@ -53,7 +53,10 @@ STORAGE_KEYS = (
     "write_empty_chunks",
 )
 _ALLOWED = tuple(
-    sorted({*DECODING_KEYS, *REFERENCE_KEYS, *STORAGE_KEYS, "cache_metadata", "compressor"})
+    sorted(
+        {*DECODING_KEYS, *REFERENCE_KEYS, *STORAGE_KEYS}
+        | {"cache_metadata", "compressor", "overwrite"}
+    )
 )
 _CHUNKS = "the chunks of the target are given by target_chunks"
 _REFUSED = {
@@ -64,7 +67,6 @@ _REFUSED = {
         "Xarray encodings have no 'order'; use filters=[zarr.codecs.TransposeCodec(order=...)]"
     ),
     "shape": "the target has the shape of the source",
-    "overwrite": "it applies to the whole target; use target_options={'overwrite': True}",
     "zarr_format": "it applies to the whole target; use target_options={'zarr_format': 2}",
 }
 _REFUSED_IN_FORMAT_2 = {
@@ -85,12 +87,12 @@ class DatasetOptions:
     zarr_format
         Zarr format of the target; None for that of the source.
     by_name
-        All other options, by name of a variable or by path of a node.
+        All other options, by name or pattern of a variable, or by path of a node.
     """
 
     overwrite: bool = False
     zarr_format: Literal[2, 3] | None = None
-    by_name: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    by_name: Mapping[Any, Any] = field(default_factory=dict)
 
 
 def parse_dataset_options(options: Mapping[str, Any] | None) -> DatasetOptions:
@@ -129,7 +131,7 @@ def parse_dataset_options(options: Mapping[str, Any] | None) -> DatasetOptions:
     return DatasetOptions(overwrite, zarr_format, by_name)
 
 
-def parse_encoding(options: Any, zarr_format: int, where: str) -> dict[str, Any]:
+def parse_encoding(options: Mapping[str, Any], zarr_format: int, where: str) -> dict[str, Any]:
     """Check the encoding keys in the options of a variable, and return them as Xarray names them.
 
     Parameters
@@ -144,17 +146,14 @@ def parse_encoding(options: Any, zarr_format: int, where: str) -> dict[str, Any]
     Raises
     ------
     TypeError
-        If `options` is not a mapping.
+        If ``overwrite`` is not a bool.
     ValueError
         If a key is unknown, not allowed or given under two names.
     """
-    if not isinstance(options, Mapping):
-        raise TypeError(
-            f"{where} must be a dict of encoding keys, as in Dataset.to_zarr(encoding=...), "
-            f"got {options!r}"
-        )
     for key in options:
         _check_key(key, zarr_format, where)
+    if not isinstance(options.get("overwrite", False), bool):
+        raise TypeError(f"{where}: overwrite must be True or False, got {options['overwrite']!r}")
     if "compressor" in options and "compressors" in options:
         raise ValueError(
             f"{where}: 'compressor' and 'compressors' are the same option; give only one"

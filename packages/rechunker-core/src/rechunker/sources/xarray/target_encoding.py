@@ -17,9 +17,12 @@ from rechunker.metadata import (
     codec_name,
     is_v2,
     normalize_shards,
+    scaled_shards,
     to_v2,
     to_v3,
 )
+from rechunker.sources.options_by_array import Given
+from rechunker.sources.xarray.target_chunks import stored_itemsize
 
 if TYPE_CHECKING:
     import xarray
@@ -33,9 +36,9 @@ _STRING_CODECS = ("vlen-utf8", "vlen-bytes")
 def target_encoding(
     variable: xarray.Variable,
     chunks: tuple[int, ...],
-    options: Mapping[str, Any],
+    given: Given,
     zarr_format: int,
-    where: str,
+    limit: int,
 ) -> dict[str, Any]:
     """Return the encoding of a variable in the target.
 
@@ -45,12 +48,12 @@ def target_encoding(
         Variable with its present encoding.
     chunks
         Chunks in the target.
-    options
+    given
         Encoding keys that differ.
     zarr_format
         Zarr format of the target.
-    where
-        Name of the options in error messages.
+    limit
+        Bytes of a stored object that fit in memory.
 
     Raises
     ------
@@ -59,24 +62,33 @@ def target_encoding(
     ValueError
         If a codec has no counterpart in the Zarr format, or the shards do not fit the chunks.
     """
-    encoding = dict(variable.encoding)
+    encoding, (options, where) = dict(variable.encoding), given
     from_file = "chunks" in encoding or "original_shape" in encoding or "source" in encoding
     if from_file and "_FillValue" not in variable.attrs and _is_inexact(variable, encoding):
         # Xarray gives new variables of floats a fill value; those from a file stay without.
         encoding.setdefault("_FillValue", None)
-    same_chunks = tuple(encoding.get("chunks") or ()) == chunks
-    source_shards = encoding.get("shards") if same_chunks else None
+    shards, itemsize = encoding.get("shards"), stored_itemsize(variable)
+    if shards is not None and tuple(encoding.get("chunks") or ()) != chunks:
+        fit = len(shards) == variable.ndim  # otherwise they are those of another array
+        sizes = (chunks, variable.shape, itemsize, limit)
+        shards = scaled_shards(shards, *sizes) if fit else None
     for key in ("chunks", "shards", "preferred_chunks", "chunksizes"):
         encoding.pop(key, None)
-    if source_shards is not None and zarr_format == 3:
-        encoding["shards"] = source_shards
+    if shards is not None and zarr_format == 3:
+        encoding["shards"] = shards
     encoding = _in_format(encoding, variable.ndim, zarr_format, options, where)
     encoding.update(_with_translated_codecs(options, zarr_format, where))
     shards = options.get("shards")
     if shards is not None:
         dims = tuple(map(str, variable.dims))
         encoding["shards"] = normalize_shards(
-            shards, chunks, variable.shape, dims, what=f"{where}['shards']"
+            shards,
+            chunks,
+            variable.shape,
+            dims,
+            what=f"{where}['shards']",
+            itemsize=itemsize,
+            limit=limit,
         )
     return {**encoding, "chunks": chunks}
 

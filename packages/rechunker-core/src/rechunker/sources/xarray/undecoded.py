@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ArraysRead", "UndecodedVariable", "checked_arrays", "find_undecoded"]
 
 ArraysRead: TypeAlias = tuple[tuple[zarr.Array[Any], bool], ...]
-"""Zarr arrays that a dataset reads, each with whether Xarray opened it in a group."""
+"""Zarr arrays that a variable reads, each with whether Xarray opened it in a group."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class UndecodedVariable:
         return same or self.is_numeric or "_FillValue" not in self.variable.attrs
 
 
-def checked_arrays(dataset: xarray.Dataset) -> ArraysRead:
-    """Return the Zarr arrays that a dataset reads.
+def checked_arrays(dataset: xarray.Dataset) -> dict[str, ArraysRead]:
+    """Return the Zarr arrays that a dataset reads, by name of the variable that reads them.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def checked_arrays(dataset: xarray.Dataset) -> ArraysRead:
     ValueError
         If an array has a codec that runs code.
     """
-    found: list[tuple[zarr.Array[Any], bool]] = []
+    found: dict[str, ArraysRead] = {}
     for name, variable in dataset.variables.items():
         read = tuple(arrays_read(variable))
         try:
@@ -78,8 +78,8 @@ def checked_arrays(dataset: xarray.Dataset) -> ArraysRead:
                 check_codecs_of_source(document_of(array))
         except REFUSALS as error:
             raise refusal(f"variable {name!r} cannot be read", error) from error
-        found += read
-    return tuple(found)
+        found[str(name)] = read
+    return found
 
 
 def find_undecoded(
