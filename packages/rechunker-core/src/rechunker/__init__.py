@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from rechunker.api import rechunk
     from rechunker.copying import CopyError
     from rechunker.jobs import ResumeError, VerificationError
-    from rechunker.planning import MemoryLimitError, RechunkPlan, plan_rechunk
+    from rechunker.planning import (
+        ChunkSuggestion,
+        MemoryLimitError,
+        RechunkPlan,
+        plan_rechunk,
+        suggest_chunks,
+    )
     from rechunker.rechunked import Rechunked
     from rechunker.report import Report, StageReport
     from rechunker.saving import BarrierError, Round, SavedPlan, load
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BarrierError",
+    "ChunkSuggestion",
     "CopyError",
     "Difference",
     "Digest",
@@ -46,6 +53,7 @@ __all__ = [
     "load",
     "plan_rechunk",
     "rechunk",
+    "suggest_chunks",
     "verify",
 ]
 
@@ -54,7 +62,13 @@ _HOMES = {
     "api": ("rechunk",),
     "copying": ("CopyError",),
     "jobs": ("ResumeError", "VerificationError"),
-    "planning": ("MemoryLimitError", "RechunkPlan", "plan_rechunk"),
+    "planning": (
+        "ChunkSuggestion",
+        "MemoryLimitError",
+        "RechunkPlan",
+        "plan_rechunk",
+        "suggest_chunks",
+    ),
     "rechunked": ("Rechunked",),
     "report": ("Report", "StageReport"),
     "saving": ("BarrierError", "Round", "SavedPlan", "load"),

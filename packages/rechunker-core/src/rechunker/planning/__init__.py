@@ -18,11 +18,13 @@ from rechunker.planning.plan import MemoryLimitError, RechunkPlan, StagePlan
 from rechunker.planning.planner import plan_rechunk
 from rechunker.planning.problem import Shards
 from rechunker.planning.saved import plan_from_json, plan_to_json
+from rechunker.planning.suggesting import ChunkSuggestion, suggest_chunks
 
 __all__ = [
     "LOCAL",
     "OBJECT_STORE",
     "Box",
+    "ChunkSuggestion",
     "CostModel",
     "Footprint",
     "Grid",
@@ -42,6 +44,7 @@ __all__ = [
     "plan_to_json",
     "regular_grid",
     "simplify_axis",
+    "suggest_chunks",
     "task_box",
     "unravel",
 ]
