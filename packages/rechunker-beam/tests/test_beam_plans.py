@@ -147,6 +147,8 @@ def test_a_plan_waits_for_the_steps_before(
         )
         done = (first, second) | executor.prepare_plan(specs)
         done | beam.Map(lambda traffic: (tmp_path / f"tasks {traffic.tasks}").touch())
+    if runner == "DaskRunner":
+        p.result.client.close()  # Beam leaves it
     assert (tmp_path / "tasks 3").exists()
 
 
