@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -75,14 +76,21 @@ def completed(state: State[Traffic]) -> Traffic:
         The error with which it has failed.
     """
     if state.is_failed() or state.is_crashed():
-        state.result()  # raises the error
+        _result(state)  # raises the error
     if not state.is_completed():
         raise RuntimeError(
             f"the flow run must end in state Completed, but ended in state {state.name}"
             f"{f' ({state.message})' if state.message else ''}; call execute() again"
         )
-    traffic: Traffic = state.result()
+    traffic: Traffic = _result(state)
     return traffic
+
+
+def _result(state: State[Any]) -> Any:
+    """Return the result of a run, or raise its error, also where an event loop runs."""
+    # In a thread with a loop, Prefect returns a coroutine.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(state.result).result()
 
 
 def flow_options() -> frozenset[str]:
