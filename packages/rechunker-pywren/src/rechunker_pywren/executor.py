@@ -79,6 +79,14 @@ class PywrenExecutor(Executor[Plan]):
         name = "" if chosen is None else f"{type(chosen).__name__}(), "
         return f"{type(self).__name__}({name}retries={self.retries}, workers={self.workers})"
 
+    def __getstate__(self) -> dict[str, Any]:
+        if self.pywren_function_executor is not None:
+            raise TypeError(
+                f"{self!r} cannot be pickled, as its function executor belongs to this process; "
+                'use executor="pywren" for what is executed elsewhere, or call rechunk() there'
+            )
+        return vars(self)
+
     def prepare_plan(self, specs: Iterable[CopySpec]) -> Plan:
         """Return a function that runs all tasks and returns a `rechunker.types.Traffic`.
 
