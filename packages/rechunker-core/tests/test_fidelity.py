@@ -190,13 +190,13 @@ def test_filters(codec: Any) -> None:
     assert target.filters == source.filters
 
 
-@pytest.mark.parametrize("chunks", [(6, 4), (24, 4)])
-def test_sharded_source(chunks: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(("chunks", "shards"), [((6, 4), (12, 8)), ((24, 4), None)])
+def test_sharded_source(chunks: tuple[int, ...], shards: Any) -> None:
     source = zarr.create_array({}, shape=(24, 20), chunks=(3, 5), shards=(12, 10), dtype="i4")
     source[...] = np.arange(480).reshape(24, 20) + 1
     target = rechunk(source, chunks)
     assert_same(source, target)
-    assert (target.chunks, target.shards) == (chunks, None)
+    assert (target.chunks, target.shards) == (chunks, shards)
 
 
 def test_sharded_target() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -34,7 +34,7 @@ class Plan:
         Runs the tasks, and retries those that fail.
     """
 
-    rounds: Sequence[Sequence[Stage]]
+    rounds: Sequence[Sequence[Stage]] = field(repr=False)  # a store may show its credentials
     runner: BatchRunner
 
     def __call__(self, progress: Progress = None, retries: int | None = None) -> Traffic:

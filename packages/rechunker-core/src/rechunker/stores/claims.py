@@ -22,6 +22,8 @@ __all__ = ["CLAIM", "Claim", "ClaimWatch", "StartingError", "TargetInUseError"]
 CLAIM = ".rechunker-claim"
 # Seconds between two checks of a claim.
 PAUSE = 1.0
+# How often a claim is written that is swept up meanwhile.
+_TRIES = 3
 # How to go on with a run that is not saved, and with one that is.
 _GO_ON = (
     "call execute(resume=True) to go on with it",
@@ -106,7 +108,7 @@ class Claim:
         in_use = found is not None and not same_run and not found.is_gone
         if found is not None and in_use and (found.is_on_this_host or not (overwrite or resume)):
             raise TargetInUseError(_in_use(self.place, found))
-        access.put(self.store, self.key, mine.pack())
+        self._write(mine)
         self.check()
         return mine
 
@@ -136,14 +138,21 @@ class Claim:
         holder
             The holder; None for this process as long as it lives.
         """
-        holder = holder or Holder.here(self.run, FOR_LIFE)
+        self._write(holder or Holder.here(self.run, FOR_LIFE))
+
+    def _write(self, holder: Holder) -> None:
+        """Put a holder in the place of the one before."""
+        for _ in range(_TRIES):
+            # What is being written is swept up by a second run of the task that clears the target.
+            with suppress(FileNotFoundError):
+                access.put(self.store, self.key, holder.pack())
+                return
         access.put(self.store, self.key, holder.pack())
 
     def set_cleared(self, holder: Holder, *, epoch: str = "", known: Known = "nothing") -> None:
         """Note that the target can be written to, and which tasks have been done before."""
         self.check()
-        ready = replace(holder, cleared=True, epoch=epoch, known=known)
-        access.put(self.store, self.key, ready.pack())
+        self._write(replace(holder, cleared=True, epoch=epoch, known=known))
 
     def check(self) -> Holder:
         """Check that this run still holds the target, and return the execution that does.

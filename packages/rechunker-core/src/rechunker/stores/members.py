@@ -191,7 +191,7 @@ async def _find(walk: _Walk, path: str, names: Iterable[str]) -> dict[str, Membe
     found = {} if itself is None else {path: itself}
     if walk.store.supports_listing:
         found |= await walk.below(path)
-    others = {_join(path, name): None for name in names if _is_canonical(name)}
+    others = {_join(path, name): None for name in names if _can_be(name)}
     paths = dict.fromkeys(p for other in others for p in (*_around(other, path), other))
     unknown = [p for p in paths if p not in found]
     for p, member in zip(unknown, await asyncio.gather(*map(walk.read, unknown)), strict=True):
@@ -210,6 +210,11 @@ def _around(path: str, top: str) -> Iterator[str]:
     parts = path[len(top) :].strip("/").split("/")
     for n in range(1, len(parts)):
         yield _join(top, "/".join(parts[:n]))
+
+
+def _can_be(name: object) -> bool:
+    """Return whether there can be a member of such a name."""
+    return _is_canonical(name) and str(name).count("/") <= _DEEPEST
 
 
 def _is_canonical(name: object) -> bool:
