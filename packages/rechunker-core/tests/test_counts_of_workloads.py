@@ -38,8 +38,8 @@ BEFORE = {
     "sparse": Figures(60, 0.0007, 0.0014, 0.021, 1.55, 12.8),
 }
 # A call of the system more for each chunk is a tenth more. How deep the folder for temporary files
-# lies makes a difference: folders around a target are looked at, as it may be in a group. The oldest
-# Zarr that is supported makes up to 15 per cent more calls of its own.
+# lies makes a difference: folders around a target are looked at, as it may be in a group. The
+# oldest Zarr that is supported makes up to 15 per cent more calls of its own.
 ALLOWED = Figures(1.0, 1.01, 1.01, 1.04, 1.16, 1.04)
 
 
