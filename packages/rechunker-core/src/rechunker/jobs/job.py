@@ -181,9 +181,10 @@ class ArrayJob:
         for j, stage in enumerate(self.plan.stages):
             name = self._stage_name(j)
             nbytes = stage.bytes_read + stage.bytes_written
-            work = self._work(j, name, journals, settings, verify)
-            stores = [end.store for end in self._ends(j, journals)]
+            reader, writer = self._reader(j, journals), self._writer(j, journals)
+            work = self._work(j, name, (reader, writer), journals(j), settings, verify)
             # Where nobody waits for a store, a single task keeps all cores busy.
+            stores = (reader.store, writer.store)
             is_slow = any(store is not None and not is_quick(store) for store in stores)
             sharing = tasks_at_once(self.plan, stage, self.kept) if is_slow else 1
             yield Stage(name, stage.tasks, work, stage.memory, nbytes, sharing)
@@ -192,18 +193,17 @@ class ArrayJob:
         self,
         j: int,
         name: str,
-        journals: Journals,
+        ends: tuple[Reader, Writer],
+        journal: StageJournal | None,
         settings: Mapping[str, Any],
         verify: bool,
     ) -> CopyWork | TransferWork:
         plan, stage, sums = self.plan, self.plan.stages[j], verify and j == 0
-        reader, writer = self._ends(j, journals)
+        reader, writer = ends
         threads = _threads(plan, stage, reader.store, writer.store)
         transferred = self._transferred
         if transferred is not None:
-            return TransferWork(
-                name, stage.grid, transferred, self.target, threads, journals(j), sums
-            )
+            return TransferWork(name, stage.grid, transferred, self.target, threads, journal, sums)
         return CopyWork(
             name,
             plan.shape,
@@ -213,12 +213,9 @@ class ArrayJob:
             stage.layout,
             threads,
             settings,
-            journals(j),
+            journal,
             sums,
         )
-
-    def _ends(self, j: int, journals: Journals) -> tuple[Reader, Writer]:
-        return self._reader(j, journals), self._writer(j, journals)
 
     def _reader(self, j: int, journals: Journals) -> Reader:
         if j == 0:
