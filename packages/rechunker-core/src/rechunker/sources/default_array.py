@@ -2,34 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import zarr
 from zarr.storage import MemoryStore
 
-from rechunker.metadata import REFUSALS, ArrayOptions, codec_name, quiet, refusal
+from rechunker.metadata import (
+    REFUSALS,
+    ArrayOptions,
+    Document,
+    codec_name,
+    normalize_chunks,
+    quiet,
+    refusal,
+    target_document,
+)
 
-__all__ = ["array_in_memory"]
+__all__ = ["default_document"]
 
 
-def array_in_memory(array: Any, chunks: tuple[int, ...], options: ArrayOptions) -> zarr.Array[Any]:
-    """Return an empty Zarr array of the shape and the dtype of another array.
+def default_document(
+    array: Any, chunks: Any, options: ArrayOptions, default: Sequence[int] | None, itemsize: int
+) -> Document:
+    """Return the metadata of the target of an array of NumPy or Dask.
 
     Parameters
     ----------
     array
         Array of NumPy or Dask.
     chunks
-        Chunks of the Zarr array.
+        Target chunks, as `normalize_chunks` takes them; names are those in ``dimension_names``.
     options
-        Options that say its format, and what its elements are if they are objects.
+        Options of the target; they say what its elements are if they are objects.
+    default
+        Chunks where none are given.
+    itemsize
+        Bytes of an element.
 
     Raises
     ------
     TypeError, ValueError
-        If Zarr cannot store elements of this dtype.
+        If Zarr cannot store elements of this dtype, or the chunks or options are not allowed.
     """
+    names, limit = options.named.get("dimension_names"), options.limit
+    target_chunks = normalize_chunks(
+        chunks, array.shape, names, default, itemsize=itemsize, limit=limit
+    )
+    template = _array_in_memory(array, target_chunks, options)
+    return target_document(template, target_chunks, options, itemsize=itemsize)
+
+
+def _array_in_memory(array: Any, chunks: tuple[int, ...], options: ArrayOptions) -> zarr.Array[Any]:
+    """Return an empty Zarr array of the shape and the dtype of another array."""
     dtype = str if _is_text(array.dtype, options) else array.dtype
     if np.dtype(dtype).kind == "O" and dtype is not str:
         kind = type(array)

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rechunker.copying import Lane, Piece, Reader, is_variable_length
-from rechunker.metadata import chunk_shapes, normalize_chunks, parse_options, target_document
+from rechunker.metadata import chunk_shapes, parse_options
 from rechunker.planning import Box, Grid, block
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
-from rechunker.sources.default_array import array_in_memory
+from rechunker.sources.default_array import default_document
 from rechunker.sources.element_size import average_bytes, with_margin
 from rechunker.stores import absolute_origins
 
@@ -130,12 +130,7 @@ def numpy_hierarchy(
             "the source is a masked array, and Zarr stores no masks; fill it with its filled(...)"
         )
     parsed = parse_options(options, limit=limit).in_group(zarr_format)
-    names, itemsize = parsed.named.get("dimension_names"), _itemsize(values)
-    target_chunks = normalize_chunks(
-        chunks, values.shape, names, values.shape, itemsize=itemsize, limit=limit
-    )
-    template = array_in_memory(values, target_chunks, parsed)
-    document = target_document(template, target_chunks, parsed, itemsize=itemsize)
+    document = default_document(values, chunks, parsed, values.shape, _itemsize(values))
     unit = chunk_shapes(document).stored
     return Hierarchy(
         arrays=(

@@ -10,12 +10,12 @@ from math import prod
 from typing import Any
 
 from rechunker.copying import is_variable_length
-from rechunker.metadata import normalize_chunks, parse_options, target_document
+from rechunker.metadata import parse_options
 from rechunker.planning import axis_widest, regular_grid, simplify_axis
 from rechunker.sources.base import ArrayRequest, Hierarchy, SourceArray
 from rechunker.sources.dask.private import block_sizes, foreign_block_type, opened_by
 from rechunker.sources.dask.reader import DaskReader
-from rechunker.sources.default_array import array_in_memory
+from rechunker.sources.default_array import default_document
 from rechunker.sources.element_size import average_bytes, with_margin
 from rechunker.stores import absolute_origins
 
@@ -156,12 +156,7 @@ def dask_hierarchy(
             f"target_chunks={chunks!r}: the chunks of the source differ in size, {array.chunks}, "
             "so none can be kept; give a tuple with one size per axis"
         )
-    names = parsed.named.get("dimension_names")
-    target_chunks = normalize_chunks(
-        chunks, array.shape, names, default, itemsize=source.itemsize, limit=limit
-    )
-    template = array_in_memory(array, target_chunks, parsed)
-    document = target_document(template, target_chunks, parsed, itemsize=source.itemsize)
+    document = default_document(array, chunks, parsed, default, source.itemsize)
     request = ArrayRequest("", source, document, bool(parsed.write_empty_chunks))
     return Hierarchy(
         arrays=(request,),
