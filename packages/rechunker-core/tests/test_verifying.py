@@ -128,12 +128,14 @@ def test_sum_of_parts_add_up(array: npt.NDArray[Any], data: st.DataObject) -> No
 
 
 @pytest.mark.parametrize("block", [1, 3, 64, 1 << 14])
+@pytest.mark.parametrize("dtype", ["f8", "f4", "u1", ">i4", "U5", "i2,f4"])
 def test_sums_do_not_depend_on_the_size_of_blocks(
-    block: int, monkeypatch: pytest.MonkeyPatch
+    dtype: str, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    array = np.random.default_rng(0).random((5, 1, 40, 30))
+    array = np.random.default_rng(0).integers(0, 99, (5, 1, 40, 30)).astype(dtype)
     wanted = sum_of(array, (3, 0, 1020, 2000))
     monkeypatch.setattr(sums, "_BLOCK", block)
+    monkeypatch.setattr(sums, "_WIDENED", block)
     monkeypatch.setattr(sums, "_ROW", max(1, block // 4))
     sums._products.cache_clear()
     assert sum_of(array, (3, 0, 1020, 2000)) == wanted
