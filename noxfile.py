@@ -31,7 +31,8 @@ nox.options.default_venv_backend = "uv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = True
 nox.options.sessions = [
-    *("lint", "s3", "icechunk", "zarrs", "typecheck", "bare", "doctests", "together", "minimums"),
+    *("lint", "s3", "icechunk", "zarrs", "typecheck", "bare", "doctests", "together"),
+    "minimums(third)",
     *("plugins", "core"),
 ]
 
@@ -194,10 +195,11 @@ def doctests(session: nox.Session) -> None:
 
 
 @nox.session(python=pythons(CORE)[0])
-def minimums(session: nox.Session) -> None:
+@nox.parametrize("share", [nox.param(3, id="third"), nox.param(1, id="all")])
+def minimums(session: nox.Session, share: int) -> None:
     """Run tests of the core with the oldest versions of its dependencies that it allows.
 
-    All but those that are slow and depend on no version.
+    All but those that are slow and depend on no version, with one in `share` of their cases.
     """
     wheel = build(session, CORE)
     # Only wheels: nobody uses a version with this Python that has no wheel for it.
@@ -205,7 +207,7 @@ def minimums(session: nox.Session) -> None:
     session.install(*oldest, wheel, *declared(CORE))
     session.install(wheel, *requirements(CORE, "test"))
     session.run("uv", "pip", "list")
-    run_tests(session, CORE, "-m", "not slow")
+    run_tests(session, CORE, "-m", "not slow", f"--share={share}")
 
 
 @nox.session(python=COMMON)

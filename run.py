@@ -23,11 +23,11 @@ NOX = "nox[uv]>=2026.4"
 # Groups of sessions. The lists of a group are run side by side, each in order, and take about the
 # same time. What the last list prints comes last, and with it the summary of the tests of the core.
 FIRST = ["lint", "s3", "icechunk", "zarrs"]
-SECOND = ["typecheck", "bare", "doctests", "together", "minimums"]
+SECOND = ["typecheck", "bare", "doctests", "together"]
 GROUPS = {
     "demo": [["demo"]],
-    "tests": [[*FIRST, "plugins"], [*SECOND, "core"]],
-    "everything": [[*FIRST, "oldest", "plugins"], [*SECOND, "thorough", "core"]],
+    "tests": [[*FIRST, "plugins"], [*SECOND, "minimums(third)", "core"]],
+    "everything": [[*FIRST, "oldest", "plugins"], [*SECOND, "minimums(all)", "thorough", "core"]],
 }
 CLOSING = re.compile(r"=+ .*\b(passed|failed|error|errors|no tests ran)\b.* in [\d.]+s.* =+")
 
