@@ -190,6 +190,14 @@ def rechunk(
     <Rechunked>
     * Source      : <Array file://source.zarr shape=(4, 4) dtype=float64>
     * Target      : <Array file:///...target.zarr shape=(4, 4) dtype=float64>
+    * Chunks      : (2, 2) -> (4, 1)
+    * Size        : 128 B, 4 chunks -> 4 chunks
+    * Stages      : source -> target, 1 task; source read 1.00 times
+    * Requests    : 4 reads, 4 writes
+    * Memory      : ... of 256 kB for each task
+    * Temp space  : none
+    * Time        : about ... ms, estimated from the prices of requests, bytes and tasks
+    * Executed    : no
     >>> rechunked.execute()
     <Array file:///...target.zarr shape=(4, 4) dtype=float64>
     """

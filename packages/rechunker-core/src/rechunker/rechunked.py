@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from zarr.storage import StorePath
 
+from rechunker.pictures import ArrayFigures, PlanFigures, Shown
 from rechunker.planning import RechunkPlan, StagePlan
 from rechunker.report import Report
 from rechunker.running import check_numbers
@@ -21,8 +22,6 @@ from rechunker.stores import secrets_hidden, without_secrets
 from rechunker.types import Changes, CopySpec, Executor, Traffic
 
 __all__ = ["Intermediate", "Rechunked"]
-
-_NAMES_SHOWN = 10  # of arrays that are left out
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -43,6 +42,10 @@ class Run(Protocol[Target_co]):
     def copy_plan(self) -> dict[str, RechunkPlan]: ...
     @property
     def predicted(self) -> Mapping[str, StagePlan]: ...
+    @property
+    def figures(self) -> tuple[ArrayFigures, ...]: ...
+    @property
+    def seconds(self) -> float: ...
     def digests(self, sums: Iterable[tuple[str, int]]) -> Mapping[str, str]: ...
     def specs(self, *, verify: bool = False) -> Iterator[CopySpec]: ...
     def held(self, *, resume: bool) -> AbstractContextManager[None]: ...
@@ -78,8 +81,10 @@ class Intermediate:
         return f"<Intermediate {without_secrets(self.path)} hops={times}>"
 
 
-class Rechunked(Generic[Target]):
-    """A planned rechunking. `execute` runs it; its repr shows source, intermediate and target.
+class Rechunked(Shown, Generic[Target]):
+    """A planned rechunking. `execute` runs it; its repr says what will happen.
+
+    Notebooks show the chunks of source, temporary objects and target as drawings.
 
     Users get it from `rechunker.rechunk` and need not create one.
 
@@ -137,6 +142,7 @@ class Rechunked(Generic[Target]):
         self.left_out = tuple(left_out)
         self.copy_plan = dict(run.copy_plan) if run is not None else {}
         self._run = run
+        self._shown = run
 
     @property
     def plan(self) -> Any:
@@ -224,7 +230,7 @@ class Rechunked(Generic[Target]):
             run = run.continued(verify=verify)
         if run is not None and (verify or run is not self._run):
             plan = self.executor.prepare_plan(run.specs(verify=verify))
-            self.copy_plan = run.copy_plan
+            self.copy_plan, self._shown = run.copy_plan, run
         began, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
         with secrets_hidden(), nullcontext() if run is None else run.held(resume=resume):
             traffic = self.executor.execute_plan(plan, **kwargs)
@@ -292,33 +298,21 @@ class Rechunked(Generic[Target]):
         with secrets_hidden():
             return save(self._run.planned_for(workers, threads), path, verify=verify)
 
-    def __repr__(self) -> str:
-        lines = (f"* {name:<12}: {shown}" for name, shown in self._rows())
-        return "\n".join(["<Rechunked>", *lines])
-
-    def _repr_html_(self) -> str:
-        from html import escape  # few need it, and it is a large table
-
-        rows = "".join(
-            f"<tr><th style='text-align: left'>{name}</th><td>{escape(shown)}</td></tr>"
-            for name, shown in self._rows()
+    def _figures(self) -> PlanFigures:
+        run, report = self._shown, self.report
+        executed = "no" if report is None else f"in {report.seconds:.3g} seconds, {report.began}"
+        return PlanFigures(
+            "Rechunked",
+            tuple(self._places()),
+            () if run is None else run.figures,
+            0.0 if run is None else run.seconds,
+            executed,
+            self.left_out,
         )
-        plans = "".join(
-            f"<details><summary>{escape(name or 'plan')}</summary><pre>{escape(str(plan))}</pre>"
-            "</details>"
-            for name, plan in self.copy_plan.items()
-        )
-        return f"<b>Rechunked</b><table>{rows}</table>{plans}"
 
-    def _rows(self) -> list[tuple[str, str]]:
-        """Return what source, intermediate and target are called, without credentials."""
-        intermediate = [("Intermediate", self.intermediate)] if self.intermediate else []
-        rows = [("Source", self.source), *intermediate, ("Target", self.target)]
-        # A store of icechunk 2 shows itself in several lines.
-        shown = [(name, without_secrets(repr(value)).replace("\n", " ")) for name, value in rows]
-        return [*shown, ("Left out", _shortened(self.left_out))] if self.left_out else shown
-
-
-def _shortened(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return ", ".join(names[:_NAMES_SHOWN]) + more
+    def _places(self) -> Iterator[tuple[str, str]]:
+        """Yield what source, intermediate and target are called, without credentials."""
+        between = [("Intermediate", self.intermediate)] if self.intermediate else []
+        for name, place in (("Source", self.source), *between, ("Target", self.target)):
+            # A store of icechunk 2 shows itself in several lines.
+            yield name, without_secrets(repr(place)).replace("\n", " ")

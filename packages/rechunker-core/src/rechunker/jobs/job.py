@@ -30,8 +30,16 @@ from rechunker.copying import (
     sum_stage,
 )
 from rechunker.jobs.margins import tasks_at_once
-from rechunker.metadata import Document
-from rechunker.planning import Layout, RechunkPlan, StagePlan, regular_grid
+from rechunker.metadata import Document, array_from_document, chunk_shapes, dimension_names
+from rechunker.pictures import ArrayFigures
+from rechunker.planning import (
+    Chunking,
+    Layout,
+    RechunkPlan,
+    StagePlan,
+    array_figures,
+    regular_grid,
+)
 from rechunker.sources import ArrayRequest
 from rechunker.stores import StageJournal, identity_of, is_quick, name_of
 from rechunker.types import CopySpec, Stage
@@ -140,6 +148,19 @@ class ArrayJob:
     def predicted(self) -> Mapping[str, StagePlan]:
         """Stages of the plan, by the names of the stages that run them."""
         return {self._stage_name(j): stage for j, stage in enumerate(self.plan.stages)}
+
+    @property
+    def figures(self) -> ArrayFigures:
+        """What is shown of the array."""
+        document, stored = self.request.document, self.request.source.reader.stored
+        names = dimension_names(array_from_document(document), document) or ()
+        return array_figures(
+            self.plan,
+            self.name,
+            dims=tuple(name or "" for name in names),
+            source=None if stored is None else _chunking(stored.document),
+            target=_chunking(document),
+        )
 
     @property
     def writing(self) -> tuple[str, int]:
@@ -281,6 +302,14 @@ def fingerprint_of(
     facts += ["" if temp is None else repr(temp.codec)]
     facts += [repr(stage) for stage in plan.stages]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def _chunking(document: Document) -> Chunking | None:
+    """Return chunks and shards of an array; None where its chunks are irregular."""
+    chunks, shards = chunk_shapes(document)
+    if chunks is None:
+        return None
+    return Chunking(tuple(max(1, n) for n in chunks), shards)
 
 
 def _threads(plan: RechunkPlan, stage: StagePlan, *stores: Store | None) -> int:

@@ -12,6 +12,7 @@ import zarr
 from rechunker.jobs.array_plan import Parallelism
 from rechunker.jobs.resuming import check_facts
 from rechunker.jobs.target_job import TargetJob
+from rechunker.pictures import ArrayFigures
 from rechunker.planning import RechunkPlan, StagePlan
 from rechunker.stores import is_process_local
 from rechunker.types import Changes, CopySpec
@@ -43,6 +44,16 @@ class Run:
     def predicted(self) -> dict[str, StagePlan]:
         """Planned stages of all arrays, by the names of the stages that run them."""
         return {name: stage for job in self.job.jobs for name, stage in job.predicted.items()}
+
+    @property
+    def figures(self) -> tuple[ArrayFigures, ...]:
+        """What is shown of the arrays."""
+        return tuple(array.figures for array in self.job.jobs)
+
+    @property
+    def seconds(self) -> float:
+        """Modelled time of all arrays together, in seconds."""
+        return self.job.seconds
 
     def digests(self, sums: Iterable[tuple[str, int]]) -> dict[str, str]:
         """Return the digests of verified arrays, by their names.

@@ -102,6 +102,15 @@ class TargetJob:
         names = [*map(name_of, self.hierarchy.origins[:1]), name_of(self.place)]
         return " to ".join(names)
 
+    @property
+    def seconds(self) -> float:
+        """Modelled time of all arrays together, which share the workers, in seconds."""
+        sizes = [job.request.source.nbytes for job in self.jobs]
+        shares = [self.parallelism.share(nbytes, sum(sizes)).workers for nbytes in sizes]
+        costs = [job.plan.cost for job in self.jobs]
+        work = sum(cost * share for cost, share in zip(costs, shares, strict=True))
+        return max([work / self.parallelism.workers, *costs])
+
     def copying(self, *, verify: bool) -> Iterator[CopySpec]:
         """Yield one copy spec per array, without what comes before and after."""
         settings = changed_settings()

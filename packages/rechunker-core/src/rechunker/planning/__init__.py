@@ -14,7 +14,13 @@ from rechunker.planning.grids import (
     simplify_axis,
     unravel,
 )
-from rechunker.planning.plan import MemoryLimitError, RechunkPlan, StagePlan
+from rechunker.planning.plan import (
+    Chunking,
+    MemoryLimitError,
+    RechunkPlan,
+    StagePlan,
+    array_figures,
+)
 from rechunker.planning.planner import plan_rechunk
 from rechunker.planning.problem import Shards
 from rechunker.planning.saved import plan_from_json, plan_to_json
@@ -25,6 +31,7 @@ __all__ = [
     "OBJECT_STORE",
     "Box",
     "ChunkSuggestion",
+    "Chunking",
     "CostModel",
     "Footprint",
     "Grid",
@@ -33,6 +40,7 @@ __all__ = [
     "RechunkPlan",
     "Shards",
     "StagePlan",
+    "array_figures",
     "axis_widest",
     "block",
     "blocks_meeting",

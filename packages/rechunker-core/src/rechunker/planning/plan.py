@@ -1,17 +1,25 @@
-"""Plans: the stages that rechunk one array, with exact counts, and their display as text."""
+"""Plans: the stages that rechunk one array, with exact counts, and what is shown of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
+from rechunker.pictures import (
+    ArrayFigures,
+    Division,
+    PlanFigures,
+    Shown,
+    StageFigures,
+    plan_table,
+)
 from rechunker.planning.footprints import Footprint, Layout
-from rechunker.planning.grids import Grid, cell_widest, format_grid
+from rechunker.planning.grids import Grid, axis_count, cell_widest, format_grid, regular_grid
 from rechunker.planning.problem import Shards
-from rechunker.sizes import format_bytes
 
-__all__ = ["MemoryLimitError", "RechunkPlan", "StagePlan"]
+__all__ = ["Chunking", "MemoryLimitError", "RechunkPlan", "StagePlan", "array_figures"]
 
 
 class MemoryLimitError(ValueError):
@@ -41,6 +49,36 @@ class MemoryLimitError(ValueError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class Chunking:
+    """Chunks of an array, and the shards that they lie in.
+
+    Parameters
+    ----------
+    chunks
+        Grid of the chunks.
+    shards
+        Grid of the shards; None if each chunk is an object of its own.
+
+    Examples
+    --------
+    >>> str(Chunking((10, 10), (100, 100))), str(Chunking((5,)))
+    ('(10, 10) in shards (100, 100)', '(5,)')
+    """
+
+    chunks: Grid
+    shards: Grid | None = None
+
+    @property
+    def objects(self) -> Grid:
+        """Grid of the stored objects."""
+        return self.chunks if self.shards is None else self.shards
+
+    def __str__(self) -> str:
+        inside = "" if self.shards is None else f" in shards {format_grid(self.shards)}"
+        return f"{format_grid(self.chunks)}{inside}"
 
 
 @dataclass(frozen=True)
@@ -82,11 +120,12 @@ class StagePlan:
     parts: int = 1
 
 
-@dataclass(frozen=True)
-class RechunkPlan:
+@dataclass(frozen=True, repr=False)
+class RechunkPlan(Shown):
     """The stages that rechunk one array, with exact numbers of tasks, requests and bytes.
 
-    ``print(plan)`` shows it as a table.
+    Its repr says what will happen, ``print(plan)`` shows a table of its stages, and notebooks show
+    drawings of the chunks.
 
     Parameters
     ----------
@@ -143,49 +182,78 @@ class RechunkPlan:
         return self.stages[0].bytes_read / nbytes if nbytes else 1.0
 
     def __str__(self) -> str:
-        return _describe(self)
+        return plan_table(array_figures(self))
+
+    def _figures(self) -> PlanFigures:
+        shape = ("Shape", format_grid(self.shape))
+        return PlanFigures("RechunkPlan", (shape,), (array_figures(self),), self.cost)
 
 
-def _describe(plan: RechunkPlan) -> str:
-    """Format a plan as a table of its stages, between a line on the array and one on the totals."""
-    nbytes = prod(plan.shape) * plan.itemsize
-    inside = "" if plan.shards is None else f" in shards {format_grid(plan.shards.grid)}"
-    chunks = f"{format_grid(plan.source_chunks)}{inside} -> {format_grid(plan.target_chunks)}"
-    memory = f"{format_bytes(plan.peak_memory)} of {format_bytes(plan.max_mem)}"
-    return "\n".join(
-        (
-            f"{format_grid(plan.shape)}, {format_bytes(nbytes)}, from chunks {chunks}",
-            *_table(plan),
-            f"memory of a task: {memory}; read amplification: {plan.read_amplification:.2f}; "
-            f"estimate: {_duration(plan.cost)}",
-        )
+def array_figures(
+    plan: RechunkPlan,
+    name: str = "",
+    *,
+    dims: tuple[str, ...] = (),
+    source: Chunking | None = None,
+    target: Chunking | None = None,
+) -> ArrayFigures:
+    """Return what is shown of the plan of an array.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    name
+        Path of the array.
+    dims
+        Names of its dimensions; "" for one without a name.
+    source, target
+        Chunks of the source and the target, and their shards. By default what the plan knows of
+        them: what is read and written as a whole.
+    """
+    known = Chunking(plan.source_chunks, None if plan.shards is None else plan.shards.grid)
+    return ArrayFigures(
+        name=name,
+        dims=dims,
+        shape=plan.shape,
+        nbytes=prod(plan.shape) * plan.itemsize,
+        max_mem=plan.max_mem,
+        amplification=plan.read_amplification,
+        seconds=plan.cost,
+        divisions=tuple(_divisions(plan, source or known, target or Chunking(plan.target_chunks))),
+        stages=tuple(_stages(plan)),
     )
 
 
-def _table(plan: RechunkPlan) -> list[str]:
-    """Return the lines of the table, with aligned columns."""
-    rows = [["stage", "boxes", "tasks", "gets", "puts", "read", "written", "memory"]]
-    for name, stage in zip(_stage_names(plan.hops), plan.stages, strict=True):
-        counts = (f"{count:,}" for count in (stage.tasks, stage.gets, stage.puts))
-        sizes = (stage.bytes_read, stage.bytes_written, stage.memory)
-        rows.append([name, format_grid(stage.grid), *counts, *map(format_bytes, sizes)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join([name.ljust(widths[0]), *map(str.rjust, figures, widths[1:])])
-        for name, *figures in rows
-    ]
+def _divisions(plan: RechunkPlan, source: Chunking, target: Chunking) -> Iterator[Division]:
+    def of(place: str, chunking: Chunking, count: int) -> Division:
+        inner = None if chunking.shards is None else regular_grid(chunking.chunks)
+        return Division(place, plan.shape, chunking.objects, count, str(chunking), inner)
+
+    yield of("source", source, _number(plan.shape, source.objects))
+    for place, stage in zip(_temps(plan.hops), plan.stages, strict=False):
+        yield of(place, Chunking(stage.grid), stage.puts)
+    yield of("target", target, _number(plan.shape, target.objects))
 
 
-def _stage_names(hops: int) -> list[str]:
-    if not hops:
-        return ["source -> target"]
-    temps = [f"temp {i + 1}" if hops > 1 else "temp" for i in range(hops)]
-    places = ["source", *temps, "target"]
-    return [f"{a} -> {b}" for a, b in pairwise(places)]
+def _number(shape: tuple[int, ...], grid: Grid) -> int:
+    return prod(axis_count(n, axis) for n, axis in zip(shape, grid, strict=True))
 
 
-def _duration(seconds: float) -> str:
-    for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * unit:
-            return f"{seconds / unit:.1f} {name}"
-    return f"{seconds:.2g} seconds"
+def _stages(plan: RechunkPlan) -> Iterator[StageFigures]:
+    places = pairwise(["source", *_temps(plan.hops), "target"])
+    for (before, after), stage in zip(places, plan.stages, strict=True):
+        yield StageFigures(
+            name=f"{before} -> {after}",
+            boxes=format_grid(stage.grid),
+            tasks=stage.tasks,
+            gets=stage.gets,
+            puts=stage.puts,
+            bytes_read=stage.bytes_read,
+            bytes_written=stage.bytes_written,
+            memory=stage.memory,
+        )
+
+
+def _temps(hops: int) -> list[str]:
+    return [f"temp {i + 1}" if hops > 1 else "temp" for i in range(hops)]
