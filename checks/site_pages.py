@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +27,9 @@ PAGES = {
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 # What nbconvert gives to a picture.
 _NO_ALT = 'alt="No description has been provided for this image"'
+# mkdocs-jupyter 0.27 adds it to each page.
+_MATHJAX = re.compile(r"<script data-mkdocs-jupyter-mathjax=.*?</script>\n?", re.DOTALL)
+_LOADED = re.compile(r"<(?:script|link|img|iframe)\b[^>]*(?:src|href)=.?(?:https?:)?//[^>]*>")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _SESSION = re.compile(r"^```python\n(?=>>> )", re.MULTILINE)
 
@@ -66,6 +70,15 @@ def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
         raise ValueError(f"{page.file.src_uri} has {len(parts)} pictures and {len(texts)} texts")
     pairs = zip(texts, parts, strict=True)
     return before + "".join(f'alt="{escape(text)}"{part}' for text, part in pairs)
+
+
+@event_priority(-100)  # the last of all
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """Take out what loads MathJax, which no page needs, and let nothing load from a network."""
+    html = _MATHJAX.sub("", output)
+    if found := _LOADED.search(html):
+        raise ValueError(f"{page.file.src_uri} loads from a network: {found.group()}")
+    return html
 
 
 def _link_in_site(match: re.Match[str], place: str, name: str) -> str:
