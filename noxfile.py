@@ -31,9 +31,8 @@ nox.options.default_venv_backend = "uv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = True
 nox.options.sessions = [
-    *("lint", "s3", "icechunk", "zarrs", "typecheck", "bare", "doctests", "together"),
-    "minimums(third)",
-    *("plugins", "core"),
+    *("lint", "docs", "s3", "icechunk", "zarrs", "typecheck", "bare", "doctests", "together"),
+    *("minimums(third)", "plugins", "core"),
 ]
 
 
@@ -192,6 +191,21 @@ def doctests(session: nox.Session) -> None:
         *("--pyargs", *map(module_of, ALIKE), *map(str, documents)),
         env={"PYTHONPATH": str(ROOT / "checks")},
     )
+
+
+@nox.session(python=pythons(CORE)[-1])
+def docs(session: nox.Session) -> None:
+    """Build the site in site/: links, docstrings and the tutorial's notebook must be without fault.
+
+    `-- serve` shows it instead, and builds it anew when a page changes.
+    """
+    # A full build executes the notebook with Rechunker's own wheel.
+    install(session, CORE, group=None)
+    session.install(*requirements(ROOT, "docs"))
+    session.run("python", ROOT / "docs" / "pictures" / "draw.py", "--check")
+    command = session.posargs or ["build", "--strict"]
+    # Mkdocs-material has a banner of its maker's plans, which strict builds take for no fault.
+    session.run("mkdocs", *command, env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session(python=pythons(CORE)[0])
