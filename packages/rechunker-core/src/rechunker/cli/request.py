@@ -139,16 +139,28 @@ def open_values(
         raise ImportError(
             f'xarray opens {place}, and it is not installed: pip install "rechunker-core[xarray]"'
         )
+    return _open_with_xarray(place, storage_options, engine)
+
+
+def _open_with_xarray(
+    place: str, storage_options: Mapping[str, Any] | None, engine: str | None
+) -> Any:
+    """Open a dataset, or a tree if there are groups and the engine knows them."""
     xarray: Any = importlib.import_module("xarray")  # an optional dependency
-    kwargs: dict[str, Any] = {"engine": engine}
-    if storage_options:
-        kwargs["storage_options" if engine == "zarr" else "backend_kwargs"] = (
-            storage_options if engine == "zarr" else {"storage_options": storage_options}
-        )
+    engines = xarray.backends.list_engines()
+    able = (name for name, each in engines.items() if each.guess_can_open(place))
+    chosen = engine or next(able, None)  # as xarray does
+    kwargs: dict[str, Any] = {"engine": chosen}
+    if storage_options and chosen == "zarr":
+        kwargs["storage_options"] = storage_options
+    elif storage_options:
+        kwargs["backend_kwargs"] = {"storage_options": storage_options}
     try:
+        if chosen not in engines or not engines[chosen].supports_groups:
+            return xarray.open_dataset(place, **kwargs)
         tree = xarray.open_datatree(place, **kwargs)
-    except NotImplementedError:  # an engine that knows no groups
-        return xarray.open_dataset(place, **kwargs)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"xarray cannot open {place}: {error}") from error
     return tree if tree.children else tree.to_dataset()
 
 
