@@ -46,6 +46,8 @@ MAY_IMPORT = {
     "algorithm": "",
     "verifying": "copying planning plugins sizes sources stores types",
     "rechunker": "api planning rechunked report copying jobs saving stores verifying",
+    "cli": "rechunker plugins sizes sources stores",
+    "__main__": "cli",
     "executors": "running types hookspecs " + " ".join(f"rechunker_{name}" for name in ENGINES),
     "testing": "rechunker plugins types",
     "rechunker_beam": "running types hookspecs",
@@ -195,7 +197,9 @@ def test_on_import_nothing_is_needed_but_what_is_declared() -> None:
     plugins = {f"rechunker_{name}" for name in ENGINES}
     needed = []
     for name, module in CORE.items():
-        extra = {"testing": {"pytest"}, "xarray": {"xarray"}}.get(module.room, set())
+        extra = {"testing": {"pytest"}, "xarray": {"xarray"}, "cli": {"typer"}}.get(
+            module.room, set()
+        )
         unknown = outside(imported(module)) - declared() - brought - plugins - extra
         needed += [f"{name} imports {package}" for package in unknown]
     assert not lines(needed)

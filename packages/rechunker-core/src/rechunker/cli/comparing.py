@@ -1,0 +1,117 @@
+"""Commands that read values and compare them: `verify`, `digest`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from rechunker.cli.console import Console
+from rechunker.cli.options import Engine, Json, Progress, StorageOptions, Verbose
+
+__all__ = ["NOT_EQUAL", "digest", "verify"]
+
+NOT_EQUAL = 3
+"""Exit code of `verify` if two sides are not equal."""
+
+_MaxMem = Annotated[str, typer.Option(help="Memory limit per task.")]
+_Executor = Annotated[str, typer.Option(help="Name of an executor; see 'rechunker executors'.")]
+_Temp = Annotated[
+    str | None,
+    typer.Option(
+        help="Where tasks that run in other processes leave their sums: a path or a URL.",
+        show_default=False,
+    ),
+]
+_VALUES = "Zarr array or group, or a file that xarray opens: a path or a URL."
+
+
+def verify(
+    ctx: typer.Context,
+    a: Annotated[str, typer.Argument(help=_VALUES, show_default=False)],
+    b: Annotated[str, typer.Argument(help="What to compare with it.", show_default=False)],
+    max_mem: _MaxMem = "1GB",
+    executor: _Executor = "python",
+    temp: _Temp = None,
+    engine: Engine = None,
+    storage_options: StorageOptions = None,
+    progress: Progress = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Read two sides, and say whether all their values have the same bits.
+
+    The exit code is 0 if they have, and 3 if not; the first differences are shown.
+    """
+    import rechunker
+
+    console: Console = ctx.obj
+    with console.checking():
+        kwargs = _arguments(console, [a, b], max_mem, executor, temp, storage_options, progress)
+        found = rechunker.verify(*_sides([a, b], kwargs, engine), **kwargs)
+    differences = [
+        {"array": d.array, "what": d.what, "chunk": d.chunk, "elements": d.elements}
+        for d in found.differences
+    ]
+    digests = {"a": str(found.source), "b": str(found.target)}
+    console.result({"equal": bool(found), **digests, "differences": differences}, str(found))
+    if not found:
+        raise typer.Exit(NOT_EQUAL)
+
+
+def digest(
+    ctx: typer.Context,
+    values: Annotated[str, typer.Argument(help=_VALUES, show_default=False)],
+    max_mem: _MaxMem = "1GB",
+    executor: _Executor = "python",
+    temp: _Temp = None,
+    engine: Engine = None,
+    storage_options: StorageOptions = None,
+    progress: Progress = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Read all values, and print their digest, however they are stored.
+
+    Of a group or a dataset, a line for each array follows.
+    """
+    import rechunker
+
+    console: Console = ctx.obj
+    with console.checking():
+        kwargs = _arguments(console, [values], max_mem, executor, temp, storage_options, progress)
+        found = rechunker.digest(*_sides([values], kwargs, engine), **kwargs)
+    named = sorted((name, each) for name, each in found.arrays.items() if name)
+    lines = [str(found), *(f"{each}  {name}" for name, each in named)]
+    console.result({"digest": str(found), "arrays": dict(found.arrays)}, "\n".join(lines))
+
+
+def _arguments(
+    console: Console,
+    places: list[str],
+    max_mem: str,
+    executor: str,
+    temp: str | None,
+    storage_options: list[str] | None,
+    progress: bool | None,
+) -> dict[str, Any]:
+    from rechunker.cli.request import shows_progress, storage_options_of
+
+    return {
+        "max_mem": max_mem,
+        "executor": executor,
+        "temp_store": temp,
+        "storage_options": storage_options_of(storage_options, console),
+        **shows_progress(progress, executor),
+    }
+
+
+def _sides(places: list[str], kwargs: dict[str, Any], engine: str | None) -> list[Any]:
+    """Open what is to be read; storage options stay among the arguments where they are needed."""
+    from rechunker.cli.request import open_values
+    from rechunker.stores import options_of_urls
+
+    named = dict(zip(map(str, range(len(places))), places, strict=True))
+    found = options_of_urls(kwargs["storage_options"], **named, temp_store=kwargs["temp_store"])
+    kwargs["storage_options"] = found["temp_store"]
+    return [open_values(place, found[name], engine) for name, place in named.items()]
