@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import suppress
+from threading import Lock
 from typing import Any
 
 from rechunker.running import BatchRunner, Execution, batches, refuse_keywords
@@ -162,6 +163,13 @@ class RunsWhenItPlans(Faultless):
 class RunsPlansOnce(Faultless):
     def prepare_plan(self, specs: Iterable[CopySpec]) -> Any:
         return iter(rounds(specs))
+
+
+class KeepsALock(Faultless):
+    """Have an attribute that cannot be sent to another process."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
 
 
 class DoesNotShareMemory(Faultless):

@@ -30,6 +30,7 @@ FAULTS: dict[type[faulty.Faultless], str] = {
     faulty.RunsPlansOnce: "all_tasks_run_in_their_round_and_again",
     faulty.RunsWhenItPlans: "nothing_is_run_before_the_plan",
     faulty.CountsTwice: "traffic_is_that_of_all_tasks",
+    faulty.KeepsALock: "a_rechunk_can_be_pickled_and_executed_there",
     faulty.DoesNotShareMemory: "stores_of_one_process_are_refused_unless_memory_is_shared",
 }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import zarr
 
 from rechunker import rechunk
 from rechunker.testing import Failing, Flaky
-from rechunker.types import CopySpec, Stage
+from rechunker.types import CopySpec, Stage, Traffic
 from rechunker_prefect import PrefectExecutor
 
 LIMIT_SECONDS = 60
@@ -139,3 +140,47 @@ def test_retries_are_in_the_logs_of_a_run(api: Api, tmp_path: Path) -> None:
     logs = warnings(api.find("logs", lambda logs: len(warnings(logs)) >= 2, **where))
     assert sorted(log["message"][:17] for log in logs) == ["air: read, task 1", "air: read, task 4"]
     assert len({log["task_run_id"] for log in logs} - {None}) == 2
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Work that says when it begins, and waits for a file."""
+
+    folder: Path
+
+    def __call__(self, tasks: range) -> Iterator[Traffic]:
+        for task in tasks:
+            (self.folder / f"begun {task}").touch()
+            until = time.monotonic() + LIMIT_SECONDS
+            while not (self.folder / "go on").exists():
+                assert time.monotonic() < until
+                time.sleep(0.05)
+            yield Traffic(tasks=1)
+
+
+def test_a_run_that_is_cancelled_on_the_server_raises(api: Api, tmp_path: Path) -> None:
+    """As the button of its user interface does it."""
+    source = zarr.create_array(tmp_path / "s", shape=(60, 50), chunks=(1, 50), dtype="i4")
+    rechunked = rechunk(source, (60, 1), "1MB", tmp_path / "t", executor="prefect")
+
+    def cancel(flow: Any, flow_run: Any, state: Any) -> None:
+        cancelling = {"state": {"type": "CANCELLING", "message": "by hand"}}
+        place = f"{api.address}/flow_runs/{flow_run.id}/set_state"
+        httpx.post(place, json=cancelling).raise_for_status()
+
+    with pytest.raises(RuntimeError, match=r"ended in state Cancel\w+ \(by hand\); call execute"):
+        rechunked.execute(on_running=[cancel])
+
+
+def test_a_run_that_takes_too_long_raises_and_says_so_on_the_server(
+    api: Api, tmp_path: Path
+) -> None:
+    executor = PrefectExecutor()
+    made = executor.prepare_plan([CopySpec("air", (Stage("air: read", 3, Waiting(tmp_path)),))])
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: (time.sleep(3), (tmp_path / "go on").touch()))
+        with pytest.raises(TimeoutError, match="timed out|exceeded"):
+            executor.execute_plan(made, flow_run_name="too long", timeout_seconds=1)
+    run = api.run("too long")
+    assert (run["state_type"], run["state_name"]) == ("FAILED", "TimedOut")
+    assert not (tmp_path / "begun 2").exists()

@@ -231,7 +231,8 @@ def rechunk(
             planner = TargetPlanner(hierarchy, whole, temp, memory, into_group)
             return chosen, Run(planner(Parallelism.of(chosen)), planner)
 
-        hierarchy, (engine, run) = plan_auto_sizes(requested, run_of, memory)
+        request = (target_chunks, target_options)
+        hierarchy, (engine, run) = plan_auto_sizes(requested, run_of, memory, request)
         hops = {name: plan.hops for name, plan in run.copy_plan.items() if plan.hops}
         between = Intermediate(temp_place, hops) if temp_place and hops else None
         plan = engine.prepare_plan(run.specs())

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from rechunker.metadata import AUTO_BYTES, Document
+from rechunker.metadata import AUTO_BYTES, Document, chunk_shapes
 from rechunker.planning import MemoryLimitError
 from rechunker.sources import Hierarchy
 
@@ -21,7 +21,10 @@ _TRIALS = 6
 
 
 def plan_auto_sizes(
-    requested: Callable[[int], Hierarchy], planned: Callable[[Hierarchy], Planned], max_mem: int
+    requested: Callable[[int], Hierarchy],
+    planned: Callable[[Hierarchy], Planned],
+    max_mem: int,
+    request: Any,
 ) -> tuple[Hierarchy, Planned]:
     """Return what is planned, with objects of "auto" sizes as large as memory can hold.
 
@@ -34,6 +37,9 @@ def plan_auto_sizes(
         Plans them.
     max_mem
         Memory limit per task in bytes.
+    request
+        Chunks and options as the user wrote them. Where nothing in them is "auto", and no shards of
+        the source are scaled, the source is looked at once.
 
     Raises
     ------
@@ -48,6 +54,8 @@ def plan_auto_sizes(
             return hierarchy, planned(hierarchy)
         except MemoryLimitError as error:
             refused = refused or error
+            if not (_names_auto(request) or _has_shards(hierarchy, error.array)):
+                raise
             before, limit = _document(hierarchy, error.array), min(limit, AUTO_BYTES)
             limit = min(limit // 2, limit * max_mem // error.needed)
             hierarchy = requested(limit)
@@ -55,6 +63,20 @@ def plan_auto_sizes(
                 break
     assert refused is not None
     raise refused
+
+
+def _names_auto(request: Any) -> bool:
+    """Return whether an "auto" stands anywhere in what the user wrote."""
+    if isinstance(request, Mapping):
+        return any(map(_names_auto, request.values()))
+    if isinstance(request, tuple | list):
+        return any(map(_names_auto, request))
+    return isinstance(request, str) and request == "auto"
+
+
+def _has_shards(hierarchy: Hierarchy, name: str) -> bool:
+    document = _document(hierarchy, name)
+    return document is not None and chunk_shapes(document).shards is not None
 
 
 def _document(hierarchy: Hierarchy, name: str) -> Document | None:

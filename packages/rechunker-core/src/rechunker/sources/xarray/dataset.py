@@ -40,6 +40,9 @@ __all__ = [
 
 ZarrFormat = Literal[2, 3]
 
+# Name in Zarr of a variable whose name in Xarray is None (2025.1 to 2026.9).
+_NO_NAME = "__values__"
+
 
 def kind_of_xarray(source: Any) -> str | None:
     """Return the name of an object's Xarray class, without importing Xarray.
@@ -88,6 +91,8 @@ def dataset_hierarchy(
     TypeError, ValueError
         If the chunks or the options are not allowed for this dataset, or Xarray cannot write it.
     """
+    if None in dataset.variables:
+        dataset = dataset.rename({None: _NO_NAME})
     parsed = parse_dataset_options(options)
     target_format = zarr_format_of([dataset], parsed, zarr_format)
     check_dataset(dataset)
