@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from rechunker.testing import ExecutorTests, Watched
-from rechunker.types import Traffic
 from rechunker_threads import ThreadsExecutor
 
 
@@ -15,8 +14,8 @@ class TestThreadsExecutor(ExecutorTests):
     @pytest.fixture
     def watched(self) -> Watched:
         """Return keyword arguments of execute() and a check that they reach the executor."""
-        seen: list[Traffic] = []
-        return Watched({"report": seen.append}, lambda: seen[-1].tasks == 3)
+        seen: list[int] = []
+        return Watched({"progress": lambda done, *_: seen.append(done)}, lambda: seen[-1] == 3)
 
 
 class TestManyThreads(ExecutorTests):
@@ -28,5 +27,5 @@ class TestManyThreads(ExecutorTests):
 
 
 def test_unknown_keywords_are_an_error() -> None:
-    with pytest.raises(TypeError, match=r"no speed; execute\(\) takes report"):
+    with pytest.raises(TypeError, match=r"no speed; execute\(\) takes progress"):
         ThreadsExecutor().execute_plan([], speed=2)

@@ -12,7 +12,7 @@ import pytest
 import zarr
 
 from rechunker import rechunk
-from rechunker.testing import EndingTests, KilledWorkerTests, Recorder, Telling
+from rechunker.testing import EndingTests, KilledWorkerTests, ProgressTests, Recorder, Telling
 from rechunker.testing.arrays import ENTANGLED, make
 from rechunker.types import CopySpec
 from rechunker_beam import BeamExecutor
@@ -78,7 +78,7 @@ def test_no_data_is_lost_where_chunks_overlap(
     assert str(os.getpid()) not in processes
 
 
-class TestEnding(EndingTests):
+class TestEnding(EndingTests, ProgressTests):
     @pytest.fixture
     def engine(self) -> BeamExecutor:
         return BeamExecutor(options=PROCESSES)

@@ -22,7 +22,15 @@ from distributed import Client, LocalCluster, default_client
 
 from rechunker import rechunk
 from rechunker.running import available_cores
-from rechunker.testing import Crowding, EndingTests, Failing, Flaky, Marking, Nothing
+from rechunker.testing import (
+    Crowding,
+    EndingTests,
+    Failing,
+    Flaky,
+    Marking,
+    Nothing,
+    ProgressTests,
+)
 from rechunker.types import CopySpec, Stage, Traffic
 from rechunker_beam import BeamExecutor
 from rechunker_beam.dask_runner import spread
@@ -155,9 +163,9 @@ def test_other_runners_are_an_error() -> None:
 
 def test_other_keywords_are_an_error() -> None:
     with pytest.raises(
-        TypeError, match=r"no progress, speed; execute\(\) takes runner, options, retries"
+        TypeError, match=r"no speed; execute\(\) takes runner, options, progress, retries"
     ):
-        run(BeamExecutor(), nothing(), speed=2, progress=True)
+        run(BeamExecutor(), nothing(), speed=2)
 
 
 @pytest.mark.parametrize("bad", [{"retries": -1}, {"workers": 0}, {"threads": 0}])
@@ -192,13 +200,13 @@ def test_a_failure_on_local_runners(runner: Any, options: Any, tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["broken"]
 
 
-class TestEndingOfThreads(EndingTests):
+class TestEndingOfThreads(EndingTests, ProgressTests):
     @pytest.fixture
     def engine(self) -> BeamExecutor:
         return BeamExecutor(options=THREADS)
 
 
-class TestEndingInMemory(EndingTests):
+class TestEndingInMemory(EndingTests, ProgressTests):
     @pytest.fixture
     def engine(self) -> BeamExecutor:
         return BeamExecutor(options={"direct_num_workers": 2})

@@ -9,7 +9,15 @@ from contextlib import suppress
 from threading import Lock
 from typing import Any
 
-from rechunker.running import BatchRunner, Execution, batches, refuse_keywords
+from rechunker.running import (
+    BatchRunner,
+    Execution,
+    Progress,
+    Reporter,
+    batches,
+    refuse_keywords,
+    reporter,
+)
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 
 Plan = Sequence[Sequence[Stage]]
@@ -25,20 +33,26 @@ class Faultless(Executor[Plan]):
     def prepare_plan(self, specs: Iterable[CopySpec]) -> Plan:
         return rounds(specs)
 
-    def execute_plan(self, plan: Plan, **kwargs: Any) -> Traffic:
-        refuse_keywords("faultless", kwargs, ())
-        total = Traffic()
-        pool = ThreadPoolExecutor(self.threads_of_pool)
-        self.runner = BatchRunner(execution=Execution())
-        try:
-            for stages in plan:
-                for future in self.ended(self.begun(pool, stages)):
-                    total += future.result()
-        except BaseException:
-            self.give_up(pool)
-            raise
-        pool.shutdown()
-        return total
+    def execute_plan(self, plan: Plan, progress: Progress = None, **kwargs: Any) -> Traffic:
+        refuse_keywords("faultless", kwargs, ("progress",))
+        with reporter(progress, plan) as report:
+            total = Traffic()
+            pool = ThreadPoolExecutor(self.threads_of_pool)
+            self.runner = BatchRunner(execution=Execution())
+            try:
+                for stages in plan:
+                    for future in self.ended(self.begun(pool, stages)):
+                        total += future.result()
+                        self.tell(report, future.result())
+            except BaseException:
+                self.give_up(pool)
+                raise
+            pool.shutdown()
+            return total
+
+    def tell(self, report: Reporter, traffic: Traffic) -> None:
+        """Report what a batch has done."""
+        report(traffic)
 
     def begun(self, pool: ThreadPoolExecutor, stages: Sequence[Stage]) -> list[Future[Traffic]]:
         """Begin a round."""
@@ -100,13 +114,34 @@ class CancelsNothing(Faultless):
 
 
 class IgnoresRetries(Faultless):
-    def execute_plan(self, plan: Plan, retries: int = 0, **kwargs: Any) -> Traffic:
-        return super().execute_plan(plan, **kwargs)
+    def execute_plan(
+        self, plan: Plan, progress: Progress = None, retries: int = 0, **kwargs: Any
+    ) -> Traffic:
+        return super().execute_plan(plan, progress, **kwargs)
 
 
 class IgnoresKeywords(Faultless):
-    def execute_plan(self, plan: Plan, **kwargs: Any) -> Traffic:
-        return super().execute_plan(plan)
+    def execute_plan(self, plan: Plan, progress: Progress = None, **kwargs: Any) -> Traffic:
+        return super().execute_plan(plan, progress)
+
+
+class IgnoresProgress(Faultless):
+    def execute_plan(self, plan: Plan, progress: Progress = None, **kwargs: Any) -> Traffic:
+        return super().execute_plan(plan, **kwargs)
+
+
+class GoesOnAfterTheUsersError(Faultless):
+    def tell(self, report: Reporter, traffic: Traffic) -> None:
+        with suppress(Exception):
+            report(traffic)
+
+
+class RefusesProgressLate(Faultless):
+    def execute_plan(self, plan: Plan, progress: Progress = None, **kwargs: Any) -> Traffic:
+        traffic = super().execute_plan(plan, **kwargs)
+        with reporter(progress, plan) as report:
+            report(traffic)
+        return traffic
 
 
 class HidesErrors(Faultless):
@@ -125,7 +160,7 @@ class DropsMessages(Faultless):
 
 
 class GoesOnAfterErrors(Faultless):
-    def execute_plan(self, plan: Plan, **kwargs: Any) -> Traffic:
+    def execute_plan(self, plan: Plan, progress: Progress = None, **kwargs: Any) -> Traffic:
         errors: list[Exception] = []
         for stages in plan:
             try:

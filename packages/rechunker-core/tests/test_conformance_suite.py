@@ -31,6 +31,9 @@ FAULTS: dict[type[faulty.Faultless], str] = {
     faulty.RunsWhenItPlans: "nothing_is_run_before_the_plan",
     faulty.CountsTwice: "traffic_is_that_of_all_tasks",
     faulty.KeepsALock: "a_rechunk_can_be_pickled_and_executed_there",
+    faulty.IgnoresProgress: "progress_is_reported_to_the_end",
+    faulty.GoesOnAfterTheUsersError: "an_error_of_the_user_ends_the_plan",
+    faulty.RefusesProgressLate: "other_progress_is_refused_before_anything_runs",
     faulty.DoesNotShareMemory: "stores_of_one_process_are_refused_unless_memory_is_shared",
 }
 
@@ -51,6 +54,7 @@ def test_a_fault_is_found(
             "monkeypatch": monkeypatch,
             "patient": None,
             "watched": None,
+            "takes_progress": True,
         }
         chosen = {name: fixtures[name] for name in inspect.signature(test).parameters}
         if kind is faulty.Faultless:

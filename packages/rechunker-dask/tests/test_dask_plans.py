@@ -113,11 +113,6 @@ def test_numbers_are_checked(bad: dict[str, int]) -> None:
         DaskExecutor(**bad)
 
 
-def test_progress_is_left_to_dask(source: zarr.Array[Any], tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="ProgressBar"):
-        plan(source, tmp_path).execute(progress=True)
-
-
 def test_what_a_round_has_written_is_not_sent_to_the_next() -> None:
     """The traffic of a round may hold the changes of a session, which are many."""
     graph = dict(DaskExecutor().prepare_plan(million()).dask)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import time
 import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +19,24 @@ from distributed import Client, LocalCluster, progress
 
 from rechunker import Rechunked, rechunk
 from rechunker.testing import Flaky, Nothing
-from rechunker.types import CopySpec, Stage
+from rechunker.types import CopySpec, Stage, Traffic
 from rechunker_dask import DaskExecutor, WorkerMemoryWarning
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Let each task wait, for ten seconds, until a file with its number is there."""
+
+    folder: Path
+
+    def __call__(self, tasks: range) -> Iterator[Traffic]:
+        for task in tasks:
+            until = time.monotonic() + 10
+            while not (self.folder / str(task)).exists():
+                if time.monotonic() > until:
+                    raise TimeoutError(f"nothing is reported before task {task}")
+                time.sleep(0.01)
+            yield Traffic(tasks=1)
 
 
 @pytest.fixture
@@ -77,6 +97,53 @@ def test_progress_bar(
     with ProgressBar():
         plan(source, tmp_path).execute()
     assert "100%" in capsys.readouterr().out
+
+
+def test_the_bar_moves_while_the_cluster_works(
+    client: Client, source: zarr.Array[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan(source, tmp_path).execute(progress=True)
+    shown = {int(percent) for percent in re.findall(r"(\d+)%", capsys.readouterr().err)}
+    assert max(shown) == 100
+
+
+def test_progress_comes_before_the_plan_is_done(client: Client, tmp_path: Path) -> None:
+    """The second task waits for a file that is made when the first one is reported."""
+    (tmp_path / "marks").mkdir()
+    stage = Stage("a", 2, Waiting(tmp_path / "marks"), nbytes=10**12)
+    executor = DaskExecutor()
+    (tmp_path / "marks" / "0").touch()
+    seen: list[int] = []
+
+    def progress(done: int, total: int, nbytes: int) -> None:
+        seen.append(done)
+        (tmp_path / "marks" / str(done)).touch()
+
+    executor.execute_plan(executor.prepare_plan([CopySpec("a", (stage,))]), progress=progress)
+    assert seen == [1, 2]
+
+
+def test_an_error_in_progress_leaves_nothing_on_the_cluster(
+    client: Client, source: zarr.Array[Any], tmp_path: Path
+) -> None:
+    def stop(*state: int) -> None:
+        raise KeyboardInterrupt
+
+    rechunked = plan(source, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        rechunked.execute(progress=stop)
+    assert not any(client.processing().values())
+    np.testing.assert_array_equal(rechunked.execute(resume=True)[...], source[...])
+
+
+def test_dasks_own_bar_and_ours_at_once(
+    source: zarr.Array[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ProgressBar():
+        plan(source, tmp_path).execute(progress=True)
+    shown = capsys.readouterr()
+    assert "100%" in shown.out
+    assert "100%" in shown.err
 
 
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads", "processes"])

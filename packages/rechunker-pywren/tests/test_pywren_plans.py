@@ -136,7 +136,7 @@ def test_retries_are_checked_before_anything_is_run(tmp_path: Path) -> None:
 
 
 def test_unknown_keywords_are_named(source: zarr.Array[Any], tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="no bar, speed; execute\\(\\) takes retries"):
+    with pytest.raises(TypeError, match="no bar, speed; execute\\(\\) takes progress, retries"):
         plan(source, tmp_path).execute(speed=2, bar=True)
     assert not (tmp_path / "target").exists()
 

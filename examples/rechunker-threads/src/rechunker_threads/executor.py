@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 from rechunker.running import (
     BatchRunner,
     Execution,
+    Progress,
     available_cores,
     batches,
     refuse_keywords,
+    reporter,
 )
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 
 __all__ = ["ThreadsExecutor"]
 
 Plan = Sequence[Sequence[Stage]]
-Report = Callable[[Traffic], object]
 
 
 class ThreadsExecutor(Executor[Plan]):
@@ -47,29 +48,36 @@ class ThreadsExecutor(Executor[Plan]):
         """
         return rounds(specs)
 
-    def execute_plan(self, plan: Plan, *, report: Report | None = None, **kwargs: Any) -> Traffic:
+    def execute_plan(self, plan: Plan, *, progress: Progress = None, **kwargs: Any) -> Traffic:
         """Run all rounds, one after another, and return the traffic of all tasks.
 
         Parameters
         ----------
         plan
             Plan that `prepare_plan` returned.
-        report
-            Function that is called with the traffic so far, whenever some tasks are done.
+        progress
+            True for a progress bar, or a function that is called with the number of tasks done, the
+            number of all tasks, and the bytes read and written so far, whenever some are done.
 
         Raises
         ------
         TypeError
-            If there are other keyword arguments.
+            If there are other keyword arguments, or `progress` is not a boolean or a function.
+        ImportError
+            If `progress` is True and tqdm is not installed.
         Exception
             The error of a task that failed.
         """
-        refuse_keywords("threads", kwargs, ("report",))
+        refuse_keywords("threads", kwargs, ("progress",))
         execution = Execution()
         runner = BatchRunner(execution=execution)
         total = Traffic()
         # After an error or Ctrl-C, no more tasks begin, and those that run are waited for.
-        with ThreadPoolExecutor(self.workers) as pool, execution.ended():
+        with (
+            reporter(progress, plan) as report,
+            ThreadPoolExecutor(self.workers) as pool,
+            execution.ended(),
+        ):
             for stages in plan:
                 calls = [
                     pool.submit(runner, stage, tasks)
@@ -77,7 +85,7 @@ class ThreadsExecutor(Executor[Plan]):
                     for tasks in batches(stage, overhead=self.overhead, workers=self.workers)
                 ]
                 for call in as_completed(calls):  # waits for all calls: this is the barrier
-                    total += call.result()
-                    if report is not None:
-                        report(total)
+                    done = call.result()
+                    total += done
+                    report(done)
         return total

@@ -10,12 +10,15 @@ import apache_beam as beam
 from rechunker.running import (
     BatchRunner,
     Execution,
+    Progress,
     available_cores,
     check_numbers,
     refuse_keywords,
+    reporter,
 )
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 from rechunker_beam import dask_runner
+from rechunker_beam.progress import listening
 from rechunker_beam.results import await_result, explained
 from rechunker_beam.settings import (
     Options,
@@ -115,6 +118,7 @@ class BeamExecutor(Executor[RechunkTransform]):
         *,
         runner: Runner | None = None,
         options: Options | None = None,
+        progress: Progress = None,
         retries: int | None = None,
         **kwargs: Any,
     ) -> Traffic | None:
@@ -129,6 +133,12 @@ class BeamExecutor(Executor[RechunkTransform]):
         options
             Options of the pipeline; by default the executor's. They replace the executor's options
             as a whole.
+        progress
+            True for a progress bar, or a function that is called with the number of tasks done, the
+            number of tasks in total, and the decoded bytes read and written so far: after each
+            batch that runs in this process, otherwise once a second with the counters of Beam.
+            Where a runner has none before its end, as with worker processes on this machine, the
+            function is called once, at the end.
         retries
             Number of times to retry a failed task; by default the executor's.
 
@@ -140,14 +150,17 @@ class BeamExecutor(Executor[RechunkTransform]):
         Raises
         ------
         TypeError
-            If there are other keyword arguments, or `runner` or `options` has a wrong type.
+            If there are other keyword arguments, or `runner`, `options` or `progress` has a wrong
+            type.
+        ImportError
+            If `progress` is True and tqdm is not installed.
         ValueError
             If `retries` is negative.
         RuntimeError
             If the pipeline ends in a state other than DONE. Most runners raise the error of a
             failed task first.
         """
-        refuse_keywords("beam", kwargs, ("runner", "options", "retries"))
+        refuse_keywords("beam", kwargs, ("runner", "options", "progress", "retries"))
         given = make_options(self.options if options is None else options)
         chosen = choose_runner(self.runner if runner is None else runner, given)
         pipeline = beam.Pipeline(runner=chosen, options=given)
@@ -155,5 +168,10 @@ class BeamExecutor(Executor[RechunkTransform]):
         execution = Execution()
         pipeline | plan.for_execution(execution, retries)
         # Beam raises the first error, while batches may run on in other threads of this process.
-        with explained(), execution.ended():
-            return await_result(pipeline.run(), execution)
+        with (
+            reporter(progress, plan.rounds) as report,
+            listening(execution, report) as listener,
+            explained(),
+            execution.ended(),
+        ):
+            return await_result(pipeline.run(), execution, listener)

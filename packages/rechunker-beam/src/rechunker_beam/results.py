@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 
-from apache_beam.metrics import MetricsFilter
-from apache_beam.metrics.metric import MetricResults
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from rechunker.running import Execution
 from rechunker.types import Traffic
 from rechunker_beam import dask_runner
-from rechunker_beam.steps import TOTAL
+from rechunker_beam.progress import Listener, counts_of
+from rechunker_beam.steps import NAMESPACE, TOTAL
 
 __all__ = ["await_result", "explained"]
 
@@ -36,7 +35,9 @@ def explained() -> Iterator[None]:
         raise
 
 
-def await_result(result: PipelineResult, execution: Execution) -> Traffic | None:
+def await_result(
+    result: PipelineResult, execution: Execution, listener: Listener | None = None
+) -> Traffic | None:
     """Wait until a pipeline that is one plan ends, and return the traffic of its tasks.
 
     Parameters
@@ -46,6 +47,8 @@ def await_result(result: PipelineResult, execution: Execution) -> Traffic | None
     execution
         The execution that its batches belong to. If waiting ends with an error, such as a
         `KeyboardInterrupt`, the pipeline is cancelled, and no batch runs afterwards.
+    listener
+        Reports the progress meanwhile; None if nobody wants to know.
 
     Returns
     -------
@@ -59,7 +62,8 @@ def await_result(result: PipelineResult, execution: Execution) -> Traffic | None
         first.
     """
     try:
-        result.wait_until_finish()
+        with nullcontext() if listener is None else listener.looking(result, NAMESPACE):
+            result.wait_until_finish()
         if result.state != PipelineState.DONE:
             raise RuntimeError(
                 f"the pipeline must end in state DONE, but ended in state {result.state}: see the "
@@ -84,12 +88,8 @@ def _cancel(result: PipelineResult) -> None:
 
 def _counted(result: PipelineResult) -> Traffic | None:
     try:
-        metrics = result.metrics()
+        counts = counts_of(result, TOTAL)
     except NotImplementedError:
         return dask_runner.count(result)
-    counters = metrics.query(MetricsFilter().with_namespace(TOTAL))[MetricResults.COUNTERS]
-    # `counter.result` is the committed count, or the attempted one with runners that report no
-    # committed counts. The latter is right too, as the last step has a single element.
-    # Portable runners report no count, or None, where it is zero.
-    counts = {counter.key.metric.name: counter.result or 0 for counter in counters}
+    # Attempted counts are right too, as the last step has a single element.
     return Traffic.from_counts(counts) if counts else None

@@ -10,8 +10,19 @@ from apache_beam.metrics import Metrics
 
 from rechunker.running import BatchRunner
 from rechunker.types import Stage, Traffic
+from rechunker_beam.progress import tell
 
-__all__ = ["NOTHING", "TOTAL", "Batch", "Element", "Finish", "RunStages", "begin", "nothing"]
+__all__ = [
+    "NAMESPACE",
+    "NOTHING",
+    "TOTAL",
+    "Batch",
+    "Element",
+    "Finish",
+    "RunStages",
+    "begin",
+    "nothing",
+]
 
 Batch = tuple[int, int, int]
 """Index of a stage within its round, and the first task and the one after the last."""
@@ -55,6 +66,7 @@ class RunStages(beam.DoFn):  # type: ignore[misc]
         done = self._runner(self._stages[number], range(start, stop))
         # What does not add up is not counted, nor what the step says by its name.
         _count(NAMESPACE, replace(done, peak_memory=0, sums=(), stages=()).to_counts())
+        tell(self._runner.execution, self._stages[number].name, start, done)
         yield DONE, done
 
 

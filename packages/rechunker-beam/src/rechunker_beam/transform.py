@@ -75,6 +75,11 @@ class RechunkTransform(beam.PTransform):  # type: ignore[misc]
         self._runner = runner
         self._workers = workers
 
+    @property
+    def rounds(self) -> Sequence[Sequence[Stage]]:
+        """Rounds in order, each a sequence of stages."""
+        return self._rounds
+
     def for_execution(self, execution: Execution, retries: int | None = None) -> RechunkTransform:
         """Return a copy of the plan for one execution.
 

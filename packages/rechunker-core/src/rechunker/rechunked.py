@@ -199,10 +199,9 @@ class Rechunked(Shown, Generic[Target]):
             are, bit for bit, those that were read from the source.
         **kwargs
             Arguments for the executor. All executors of the Rechunker project accept `retries`,
-            the number of times to retry a failed task. The "python" executor also accepts
-            `progress`: True for a progress bar, or a function that is called after each task with
-            the number of tasks done, the number of tasks in total, and the decoded bytes read and
-            written so far.
+            the number of times to retry a failed task, and `progress`: True for a progress bar,
+            or a function that is called whenever tasks are done, with the number of tasks done, the
+            number of tasks in total, and the decoded bytes read and written so far.
 
         Returns
         -------
@@ -213,6 +212,8 @@ class Rechunked(Shown, Generic[Target]):
         ------
         TypeError
             If the executor does not accept a keyword argument.
+        ImportError
+            If `progress` is True and tqdm is not installed.
         ResumeError
             If the target holds an unfinished run with other arguments; the message says which.
         TargetInUseError

@@ -171,7 +171,8 @@ class Executor(ABC, Generic[Plan]):
       for. An engine that cannot promise this, such as a cluster that was lost, relies on the claim
       that a run has on its target;
     - no more than `workers` tasks run at the same time;
-    - `execute(retries=...)` is obeyed or refused;
+    - `execute(retries=...)` and `execute(progress=...)` are obeyed or refused; whoever asks for
+      progress is told in the process that called, by one thread at a time, and to the end;
     - keyword arguments of `rechunker.Rechunked.execute` reach the engine, and unknown ones raise
       an error.
 

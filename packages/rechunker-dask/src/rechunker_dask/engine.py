@@ -13,7 +13,15 @@ from dask.system import CPU_COUNT
 
 from rechunker.running import Execution
 
-__all__ = ["check_thread", "count_workers", "ended", "is_client", "is_local", "worker_limits"]
+__all__ = [
+    "check_thread",
+    "client_of",
+    "count_workers",
+    "ended",
+    "is_client",
+    "is_local",
+    "worker_limits",
+]
 
 SYNCHRONOUS = ("sync", "synchronous", "single-threaded")
 LOCAL = ("threads", "threading", *SYNCHRONOUS)
@@ -155,12 +163,23 @@ def check_thread(scheduler: Any = None) -> None:
     RuntimeError
         If the client belongs to the event loop that runs in this thread.
     """
-    client = _any_client(_chosen(scheduler))
+    client = client_of(scheduler)
     if client is not None and client.asynchronous:
         raise RuntimeError(
             "the Dask client is asynchronous, and waiting would stop the event loop that it needs; "
             "call await rechunked.execute_async()"
         )
+
+
+def client_of(scheduler: Any = None) -> Any:
+    """Return the client that will compute a graph; None if there is none.
+
+    Parameters
+    ----------
+    scheduler
+        Anything that `dask.compute` takes as `scheduler`; None for Dask's current default.
+    """
+    return _any_client(_chosen(scheduler))
 
 
 def _chosen(scheduler: Any) -> Any:

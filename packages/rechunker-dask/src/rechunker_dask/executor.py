@@ -10,7 +10,7 @@ from typing import Any
 import dask
 from dask.delayed import Delayed
 
-from rechunker.running import BatchRunner, Execution, check_numbers
+from rechunker.running import BatchRunner, Execution, Progress, check_numbers
 from rechunker.sizes import format_bytes
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 from rechunker_dask.engine import (
@@ -22,6 +22,7 @@ from rechunker_dask.engine import (
     worker_limits,
 )
 from rechunker_dask.graph import build, renew
+from rechunker_dask.progress import followed
 
 __all__ = ["DaskExecutor", "WorkerMemoryWarning"]
 
@@ -140,13 +141,24 @@ class DaskExecutor(Executor[Delayed]):
         """
         return renew(plan)
 
-    def execute_plan(self, plan: Delayed, *, retries: int | None = None, **kwargs: Any) -> Traffic:
+    def execute_plan(
+        self,
+        plan: Delayed,
+        *,
+        progress: Progress = None,
+        retries: int | None = None,
+        **kwargs: Any,
+    ) -> Traffic:
         """Compute a plan and return the traffic of all its tasks.
 
         Parameters
         ----------
         plan
             Delayed object that `prepare_plan` returned.
+        progress
+            True for a progress bar, or a function that is called after each batch of tasks with the
+            number of tasks done, the number of tasks in total, and the decoded bytes read and
+            written so far.
         retries
             Number of times to retry a failed task; by default the executor's. Unlike the `retries`
             of `dask.compute`, it works with every scheduler.
@@ -157,7 +169,9 @@ class DaskExecutor(Executor[Delayed]):
         Raises
         ------
         TypeError
-            If `progress` is given: Dask has progress bars of its own.
+            If `progress` is not a boolean or a function, or Dask does not know a keyword argument.
+        ImportError
+            If `progress` is True and tqdm is not installed.
         ValueError
             If `retries` is negative.
         RuntimeError
@@ -165,20 +179,13 @@ class DaskExecutor(Executor[Delayed]):
         Exception
             The error of a task that failed after all its retries.
         """
-        if "progress" in kwargs:
-            raise TypeError(
-                f"the dask executor takes no progress, got progress={kwargs['progress']!r}; use "
-                "dask.diagnostics.ProgressBar around execute(), or "
-                "distributed.progress(client.compute(rechunked.plan))"
-            )
         check_thread(kwargs.get("scheduler") or self.scheduler)
         execution = Execution()
         # New keys: a cluster still knows the keys of tasks that failed, and would fail at once.
         plan = renew(plan, execution, retries)
-        if self.scheduler is not None:
-            kwargs.setdefault("scheduler", self.scheduler)
-        with ended(execution, kwargs.get("scheduler")):
-            (traffic,) = dask.compute(plan, **kwargs)
+        scheduler = kwargs.pop("scheduler", self.scheduler)
+        with ended(execution, scheduler), followed(plan, progress, scheduler) as chosen:
+            (traffic,) = dask.compute(plan, scheduler=chosen, **kwargs)
         assert isinstance(traffic, Traffic)
         return traffic
 

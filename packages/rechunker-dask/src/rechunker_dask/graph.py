@@ -17,7 +17,7 @@ from rechunker.types import Stage
 from rechunker_dask.blocks import HeldBlocks
 from rechunker_dask.tasks import Sealed, passed, run_batch, run_with_blocks, total
 
-__all__ = ["build", "renew"]
+__all__ = ["build", "keys_of_batches", "renew", "stages_of"]
 
 RUNNER = "rechunk-runner"
 BARRIER = "rechunk-barrier"
@@ -176,6 +176,23 @@ def renew(plan: Delayed, execution: Execution | None = None, retries: int | None
         for name, named in graph.dependencies.items()
     }
     return _delayed(keys[plan.key], layers, needs)
+
+
+def keys_of_batches(plan: Delayed) -> list[Any]:
+    """Return the keys of the batches of a plan, whose values are their traffic."""
+    return [key for layer in _layers_of_batches(plan) for key in layer]
+
+
+def stages_of(plan: Delayed) -> list[Stage]:
+    """Return the stages of a plan."""
+    return [next(iter(layer.values())).args[0].open() for layer in _layers_of_batches(plan)]
+
+
+def _layers_of_batches(plan: Delayed) -> Iterator[Layer]:
+    token, others = _token(plan), (f"{RUNNER}-", f"{BARRIER}-", f"{GATE}-")
+    for name, layer in plan.dask.layers.items():
+        if token in name and not name.startswith(others) and layer:
+            yield layer
 
 
 def _token(plan: Delayed) -> str:

@@ -8,11 +8,19 @@ from typing import Any
 
 from prefect.task_runners import PrefectTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
-from rechunker.running import BatchRunner, available_cores, check_numbers, refuse_keywords
+from rechunker.running import (
+    BatchRunner,
+    Progress,
+    available_cores,
+    check_numbers,
+    refuse_keywords,
+    reporter,
+)
 from rechunker.types import CopySpec, Executor, Traffic, rounds
 from rechunker_prefect.bundles import RUN_SECONDS
 from rechunker_prefect.engine import completed, flow_options, limit_of, patient_start
 from rechunker_prefect.flow import RechunkFlow, build
+from rechunker_prefect.progress import reporting_to
 
 __all__ = ["PrefectExecutor"]
 
@@ -112,7 +120,12 @@ class PrefectExecutor(Executor[RechunkFlow]):
         )
 
     def execute_plan(
-        self, plan: RechunkFlow, *, retries: int | None = None, **kwargs: Any
+        self,
+        plan: RechunkFlow,
+        *,
+        progress: Progress = None,
+        retries: int | None = None,
+        **kwargs: Any,
     ) -> Traffic:
         """Call the flow and return the traffic of all its tasks.
 
@@ -123,6 +136,10 @@ class PrefectExecutor(Executor[RechunkFlow]):
         ----------
         plan
             Flow that `prepare_plan` returned.
+        progress
+            True for a progress bar, or a function that is called after each batch of tasks with the
+            number of tasks done, the number of tasks in total, and the decoded bytes read and
+            written so far. The flow run has its artifacts in any case.
         retries
             Number of times to retry a failed task; by default the executor's.
         **kwargs
@@ -133,7 +150,9 @@ class PrefectExecutor(Executor[RechunkFlow]):
         ------
         TypeError
             If there are other keyword arguments, or a `task_runner`: the plan was made for the task
-            runner of the executor.
+            runner of the executor; or if `progress` is not a boolean or a function.
+        ImportError
+            If `progress` is True and tqdm is not installed.
         ValueError
             If `retries` is negative.
         RuntimeError
@@ -144,9 +163,10 @@ class PrefectExecutor(Executor[RechunkFlow]):
         _check_options(kwargs)
         check_numbers(retries=retries)
         parameters = {} if retries is None else {"retries": retries}
-        with patient_start():
-            state: Any = plan.with_options(**kwargs)(**parameters, return_state=True)
-        return completed(state)
+        with reporter(progress, plan.rounds) as report:
+            with patient_start(), reporting_to(report):
+                state: Any = plan.with_options(**kwargs)(**parameters, return_state=True)
+            return completed(state)
 
 
 def _checked(task_runner: TaskRunner[Any] | type[TaskRunner[Any]]) -> TaskRunner[Any]:
@@ -173,7 +193,7 @@ def _check_options(options: Mapping[str, Any]) -> None:
             "earlier, as in rechunk(..., executor=PrefectExecutor(task_runner))"
         )
     unknown = {name: value for name, value in options.items() if name not in known}
-    refuse_keywords("prefect", unknown, [*sorted(known), "retries"])
+    refuse_keywords("prefect", unknown, [*sorted(known), "progress", "retries"])
 
 
 def _title(specs: Sequence[CopySpec]) -> str:

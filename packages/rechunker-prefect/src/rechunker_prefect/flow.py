@@ -21,8 +21,19 @@ from rechunker_prefect.tasks import Job, run_job
 
 __all__ = ["RechunkFlow", "build"]
 
-RechunkFlow = Flow[..., Traffic]
 Future = PrefectFuture[tuple[Traffic, ...]]
+
+
+class RechunkFlow(Flow[..., Traffic]):
+    """A plan as a flow, which knows its stages.
+
+    Attributes
+    ----------
+    rounds
+        Rounds in order, each a sequence of stages.
+    """
+
+    rounds: Sequence[Sequence[Stage]] = ()
 
 
 def build(
@@ -61,7 +72,7 @@ def build(
         progress.finish()
         return progress.traffic
 
-    return Flow(
+    flow = RechunkFlow(
         rechunk,
         name="rechunk",
         description="Change the chunks of Zarr arrays from one shape to another.",
@@ -70,6 +81,8 @@ def build(
         persist_result=False,
         validate_parameters=False,
     )
+    flow.rounds = rounds
+    return flow
 
 
 def literal(name: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 from uuid import UUID
 
@@ -16,10 +18,11 @@ from prefect.artifacts import (
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
+from rechunker.running import Reporter
 from rechunker.types import Traffic
 from rechunker_prefect.bundles import Bundle
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "reporting_to"]
 
 PROGRESS_KEY = "rechunk-progress"
 TRAFFIC_KEY = "rechunk-traffic"
@@ -28,9 +31,30 @@ PAUSE = 2.0
 
 T = TypeVar("T")
 
+# What shows the progress of the flow runs of this context: parameters of a flow go to the server.
+_reporter: ContextVar[Reporter | None] = ContextVar("rechunker progress", default=None)
+
+
+@contextmanager
+def reporting_to(report: Reporter) -> Iterator[None]:
+    """Let the flow runs within the context report the batches that are done.
+
+    Parameters
+    ----------
+    report
+        What shows the progress.
+    """
+    token = _reporter.set(report)
+    try:
+        yield
+    finally:
+        _reporter.reset(token)
+
 
 class Progress:
     """Adds up the traffic of a plan, and shows it as artifacts of the current flow run.
+
+    If `execute` was asked to show it as well, it does.
 
     If the API cannot be reached or refuses an artifact, no more artifacts are made, and the plan
     goes on.
@@ -67,8 +91,11 @@ class Progress:
             Traffic of each of its batches.
         """
         self._done += bundle.seconds
+        report = _reporter.get()
         for batch, traffic in zip(bundle.batches, did, strict=True):
             self._of_stages[batch.stage.name] += traffic
+            if report is not None:
+                report(traffic)
         if time.monotonic() - self._called > PAUSE:
             self._update(100 * self._done / self._seconds, bundle.stage)
 

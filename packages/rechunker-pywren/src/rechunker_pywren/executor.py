@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Iterable
 from typing import Any
 
-from rechunker.running import available_cores, check_numbers, refuse_keywords
+from rechunker.running import Progress, available_cores, check_numbers, refuse_keywords
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 from rechunker_pywren.calls import Engine
 from rechunker_pywren.child_process import ChildProcessEngine
@@ -90,8 +90,8 @@ class PywrenExecutor(Executor[Plan]):
     def prepare_plan(self, specs: Iterable[CopySpec]) -> Plan:
         """Return a function that runs all tasks and returns a `rechunker.types.Traffic`.
 
-        The function has one optional argument, `retries`, with the meaning that it has in
-        `execute_plan`.
+        The function has two optional arguments, `retries` and `progress`, with the meaning that
+        they have in `execute_plan`.
 
         Parameters
         ----------
@@ -102,25 +102,39 @@ class PywrenExecutor(Executor[Plan]):
 
         def split(stage: Stage) -> Batches:
             ranges = engine.split(stage, self.workers)
-            return Batches(stage.name, pickle.dumps(stage), ranges)
+            return Batches(stage.name, pickle.dumps(stage), ranges, stage.nbytes)
 
         split_rounds = tuple(tuple(map(split, stages)) for stages in rounds(specs))
         return Plan(engine, split_rounds, self.retries)
 
-    def execute_plan(self, plan: Plan, *, retries: int | None = None, **kwargs: Any) -> Traffic:
+    def execute_plan(
+        self,
+        plan: Plan,
+        *,
+        progress: Progress = None,
+        retries: int | None = None,
+        **kwargs: Any,
+    ) -> Traffic:
         """Call the plan and return the traffic of all its tasks.
 
         Parameters
         ----------
         plan
             Plan that `prepare_plan` returned.
+        progress
+            True for a progress bar, or a function that is called after each batch of tasks with the
+            number of tasks done, the number of tasks in total, and the decoded bytes read and
+            written so far. With a function executor of a service it is called when all batches of
+            a round are done, as a service tells no earlier.
         retries
             Number of times to retry a failed task; by default the executor's.
 
         Raises
         ------
         TypeError
-            If there are other keyword arguments.
+            If there are other keyword arguments, or `progress` is not a boolean or a function.
+        ImportError
+            If `progress` is True and tqdm is not installed.
         ValueError
             If `retries` is negative.
         LostWorkerError
@@ -128,8 +142,8 @@ class PywrenExecutor(Executor[Plan]):
         Exception
             The error of a task that failed after all its retries.
         """
-        refuse_keywords("pywren", kwargs, ("retries",))
-        return plan(retries)
+        refuse_keywords("pywren", kwargs, ("progress", "retries"))
+        return plan(retries, progress)
 
     def _engine(self) -> Engine:
         chosen = self.pywren_function_executor

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from rechunker.running import check_numbers
+from rechunker.running import Progress, Reporter, check_numbers, reporter
 from rechunker.types import Traffic
 from rechunker_pywren.calls import Call, Engine
 
@@ -26,11 +26,17 @@ class Batches:
     ranges
         Numbers of the tasks of each batch; together all tasks of the stage. One call runs one
         batch.
+    nbytes
+        Decoded bytes that all tasks together read and write.
     """
 
     name: str
     stage: bytes
     ranges: tuple[range, ...]
+    nbytes: int = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self.ranges))
 
     def calls(self, retries: int) -> Iterator[Call]:
         """Return an iterator over the calls, one for each batch.
@@ -62,13 +68,15 @@ class Plan:
     rounds: Sequence[Sequence[Batches]]
     retries: int = 0
 
-    def __call__(self, retries: int | None = None) -> Traffic:
+    def __call__(self, retries: int | None = None, progress: Progress = None) -> Traffic:
         """Run the plan and return the traffic of all its tasks.
 
         Parameters
         ----------
         retries
             Number of times to retry a failed task; by default the plan's.
+        progress
+            As for `PywrenExecutor.execute_plan`.
 
         Raises
         ------
@@ -81,16 +89,24 @@ class Plan:
         """
         check_numbers(retries=retries)
         tries = self.retries if retries is None else retries
-        if not self.rounds:
-            return Traffic()
-        with self.engine.start(tries) as run:
-            return Traffic.total(_total(run(_calls(stages, tries))) for stages in self.rounds)
+        with reporter(progress, self.rounds) as report:
+            if not self.rounds:
+                return Traffic()
+            with self.engine.start(tries) as run:
+                rounds = (_calls(stages, tries) for stages in self.rounds)
+                return Traffic.total(_total(run(calls), report) for calls in rounds)
 
 
 def _calls(stages: Iterable[Batches], retries: int) -> list[Call]:
     return [call for stage in stages for call in stage.calls(retries)]
 
 
-def _total(parts: Generator[Traffic, None, None]) -> Traffic:
+def _total(parts: Generator[Traffic, None, None], report: Reporter) -> Traffic:
     with closing(parts):  # an interrupt may come between two of them
-        return Traffic.total(parts)
+        return Traffic.total(_reported(parts, report))
+
+
+def _reported(parts: Iterable[Traffic], report: Reporter) -> Iterator[Traffic]:
+    for traffic in parts:
+        report(traffic)
+        yield traffic

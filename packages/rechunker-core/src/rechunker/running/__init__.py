@@ -6,7 +6,7 @@ from rechunker.running.arguments import check_numbers, refuse_keywords
 from rechunker.running.batching import BATCHES_PER_WORKER, batches, least_seconds
 from rechunker.running.cores import available_cores
 from rechunker.running.executions import Execution, StoppedError
-from rechunker.running.progress import Progress, reporter
+from rechunker.running.progress import Progress, Reporter, reporter
 from rechunker.running.retries import BatchRunner
 from rechunker.running.sharing import run_shared
 
@@ -15,6 +15,7 @@ __all__ = [
     "BatchRunner",
     "Execution",
     "Progress",
+    "Reporter",
     "StoppedError",
     "available_cores",
     "batches",

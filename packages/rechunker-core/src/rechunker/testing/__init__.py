@@ -9,6 +9,7 @@ pytest.register_assert_rewrite(
     "rechunker.testing.ending",
     "rechunker.testing.arrays",
     "rechunker.testing.killed",
+    "rechunker.testing.progress",
     "rechunker.testing.resuming",
     "rechunker.testing.workers",
 )
@@ -17,6 +18,7 @@ from rechunker.testing.ending import EndingTests  # noqa: E402
 from rechunker.testing.engine import Patient, Watched  # noqa: E402
 from rechunker.testing.executors import ExecutorTests  # noqa: E402
 from rechunker.testing.killed import KilledWorkerTests  # noqa: E402
+from rechunker.testing.progress import ProgressTests  # noqa: E402
 from rechunker.testing.recorder import Recorder  # noqa: E402
 from rechunker.testing.stores import LoggedStore  # noqa: E402
 from rechunker.testing.work import (  # noqa: E402
@@ -44,6 +46,7 @@ __all__ = [
     "Marking",
     "Nothing",
     "Patient",
+    "ProgressTests",
     "Recorder",
     "Repeating",
     "Telling",

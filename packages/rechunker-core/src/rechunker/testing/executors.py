@@ -5,6 +5,7 @@ from __future__ import annotations
 from rechunker.testing.arrays import ArrayTests
 from rechunker.testing.contract import ContractTests
 from rechunker.testing.ending import EndingTests
+from rechunker.testing.progress import ProgressTests
 from rechunker.testing.resuming import ResumingTests
 from rechunker.testing.sending import SendingTests
 from rechunker.testing.workers import WorkersTests
@@ -13,7 +14,13 @@ __all__ = ["ExecutorTests"]
 
 
 class ExecutorTests(
-    ContractTests, EndingTests, ResumingTests, SendingTests, WorkersTests, ArrayTests
+    ContractTests,
+    EndingTests,
+    ProgressTests,
+    ResumingTests,
+    SendingTests,
+    WorkersTests,
+    ArrayTests,
 ):
     """Test suite for an executor: subclass it and set `executor`.
 
