@@ -27,7 +27,10 @@ SECOND = ["typecheck", "bare", "doctests", "together", "minimums"]
 GROUPS = {
     "demo": [["demo"]],
     "tests": [[*FIRST, "plugins"], [*SECOND, "core"]],
-    "everything": [[*FIRST, "oldest", "plugins"], [*SECOND, "thorough", "core"]],
+    "everything": [
+        [*FIRST, "oldest", "xarray-tests", "plugins"],
+        [*SECOND, "thorough", "core"],
+    ],
 }
 CLOSING = re.compile(r"=+ .*\b(passed|failed|error|errors|no tests ran)\b.* in [\d.]+s.* =+")
 
