@@ -169,9 +169,9 @@ def typecheck(session: nox.Session) -> None:
     mypy(bench, bases=[bench])
     mypy(ROOT / "noxfile.py", ROOT / "run.py", *checks.glob("*.py"), bases=[checks])
     stores = checks / "object_stores"
-    mypy(*stores.glob("*.py"), bases=[stores, CORE / "tests"])
+    mypy(*stores.glob("*.py"), bases=[stores, checks, CORE / "tests"])
     for folder in (checks / "icechunk_targets", checks / "zarrs_pipeline"):
-        mypy(*folder.glob("*.py"), bases=[folder])
+        mypy(*folder.glob("*.py"), bases=[folder, checks])
 
 
 @nox.session(python=RUNNING)
@@ -261,6 +261,17 @@ def zarrs(session: nox.Session) -> None:
     session.install("zarrs")
     tests = ROOT / "checks" / "zarrs_pipeline"
     session.run("pytest", f"--rootdir={ROOT}", tests, *session.posargs)
+
+
+@nox.session(name="xarray-tests", python=pythons(CORE)[-1])
+def xarray_tests(session: nox.Session) -> None:
+    """Run Xarray's own tests of Zarr with a rechunk between what they write and what they read.
+
+    Its source distribution is downloaded, which has the settings of its tests as well.
+    """
+    install(session, CORE)
+    session.install("pip", "pytest-asyncio", "netCDF4")
+    session.run("python", ROOT / "checks" / "xarray_round_trip.py", *session.posargs)
 
 
 def install_s3rver(session: nox.Session) -> list[str]:

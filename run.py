@@ -27,7 +27,10 @@ SECOND = ["typecheck", "bare", "doctests", "together"]
 GROUPS = {
     "demo": [["demo"]],
     "tests": [[*FIRST, "plugins"], [*SECOND, "minimums(third)", "core"]],
-    "everything": [[*FIRST, "oldest", "plugins"], [*SECOND, "minimums(all)", "thorough", "core"]],
+    "everything": [
+        [*FIRST, "oldest", "xarray-tests", "plugins"],
+        [*SECOND, "minimums(all)", "thorough", "core"],
+    ],
 }
 CLOSING = re.compile(r"=+ .*\b(passed|failed|error|errors|no tests ran)\b.* in [\d.]+s.* =+")
 

@@ -7,7 +7,7 @@ import json
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import xarray as xr
 import zarr
 from xarray.backends.zarr import ZarrBackendEntrypoint
 from zarr.abc.store import Store
-from zarr.storage import MemoryStore, WrapperStore
+from zarr.storage import LocalStore, MemoryStore, StorePath, WrapperStore
 
 import rechunker
 
@@ -96,32 +96,34 @@ class RechunkedReads:
 
     def copy(self, place: Any, kwargs: dict[str, Any], *, tree: bool) -> Any:
         """Rechunk what is at a place, and return the place of the copy."""
-        group = (kwargs.get("group") or "").strip("/")
         target = self.place_like(place)
-        temp = tempfile.mkdtemp(dir=self.folder)
         root = zarr.open_group(place, mode="r", zarr_format=kwargs.get("zarr_format"))
         if self.way == "group":
-            chunks = {name: other_chunks(array) for name, array in arrays(root)}
-            rechunker.rechunk(
-                root, chunks, "100MB", target, None, temp, executor="python"
-            ).execute()
+            self.rechunk(root, dict(arrays(root)), target)
             return target
-        opened = xr.open_datatree if tree else xr.open_dataset
         names = ("consolidated", "zarr_format")
         options = {name: kwargs[name] for name in names if kwargs.get(name) is not None}
-        options |= {"group": group} if group else {}
-        node = root[group] if group else root
-        assert isinstance(node, zarr.Group)
-        with opened(place, engine="zarr", chunks={}, **options) as source:
-            known = dict(arrays(node)) if tree else dict(node.arrays())
-            chunks = {name: other_chunks(array) for name, array in known.items()}
-            into = zarr.storage.StorePath(target, group) if isinstance(target, Store) else None
-            into = into or f"{target}/{group}".rstrip("/")
-            target_options = {"zarr_format": root.metadata.zarr_format}
-            rechunker.rechunk(
-                source, chunks, "100MB", into, target_options, temp, executor="python"
-            ).execute()
+        group = (kwargs.get("group") or "").strip("/")
+        with ExitStack() as stack:
+            opened = opened_groups(place, options, group, tree=tree)
+            for path, source in opened.items():
+                stack.callback(source.close)
+                node = root[path] if path else root
+                assert isinstance(node, zarr.Group)
+                known = names_in(source)
+                stored = {name: array for name, array in arrays(node) if name in known}
+                self.rechunk(source, stored, below(target, path))
         return target
+
+    def rechunk(self, source: Any, stored: dict[str, zarr.Array[Any]], target: Any) -> None:
+        """Rechunk a group, a dataset or a tree whose arrays are stored."""
+        chunks = {name: other_chunks(array) for name, array in stored.items()}
+        formats = {array.metadata.zarr_format for array in stored.values()}
+        options = {"zarr_format": formats.pop()} if formats and self.way == "dataset" else None
+        temp = tempfile.mkdtemp(dir=self.folder)
+        rechunker.rechunk(
+            source, chunks, "100MB", target, options, temp, executor="python"
+        ).execute()
 
     def place_like(self, place: Any) -> Any:
         """Return an empty place of the same kind."""
@@ -132,6 +134,38 @@ class RechunkedReads:
         if isinstance(place, dict):
             return {}
         return f"{tempfile.mkdtemp(dir=self.folder)}/target.zarr"
+
+
+def opened_groups(
+    place: Any, options: dict[str, Any], group: str, *, tree: bool
+) -> dict[str, xr.Dataset | xr.DataTree]:
+    """Return what Xarray reads by the path of its group: a dataset, or a tree if there may be."""
+    given: dict[str, Any] = {"engine": "zarr", "chunks": {}, "group": group or None, **options}
+    if not tree:
+        return {group: xr.open_dataset(place, **given)}
+    try:
+        return {group: xr.open_datatree(place, **given)}
+    except ValueError:  # its groups are not aligned, which a tree must be
+        groups = xr.open_groups(place, **given)
+        return {f"{group}/{path}".strip("/"): dataset for path, dataset in groups.items()}
+
+
+def names_in(source: xr.Dataset | xr.DataTree) -> set[str]:
+    """Return the names of all variables, as their arrays are called in Zarr."""
+    if isinstance(source, xr.Dataset):
+        return {"__values__" if name is None else str(name) for name in source.variables}
+    return {
+        f"{node.path}/{name}".strip("/").removeprefix(source.path).strip("/")
+        for node in source.subtree
+        for name in node.to_dataset(inherit=False).variables
+    }
+
+
+def below(target: Any, path: str) -> Any:
+    """Return the place of a group in a store."""
+    if not path:
+        return target
+    return StorePath(target if isinstance(target, Store) else LocalStore(target), path)
 
 
 def arrays(group: zarr.Group) -> list[tuple[str, zarr.Array[Any]]]:

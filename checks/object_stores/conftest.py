@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
-from distributed import Client, LocalCluster
+from engines import client, engine
 from pairs import cases_of
 from servers import started
 
-from rechunker.executors.beam import BeamExecutor
-from rechunker.executors.dask import DaskExecutor
-from rechunker.executors.python import PythonExecutor
+__all__ = ["client", "endpoint", "endpoints", "engine"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -77,25 +74,3 @@ def endpoint(endpoints: Mapping[str, str], server: str) -> str:
 def any_endpoint(endpoints: Mapping[str, str]) -> str:
     """Return the address of the fastest server, for what does not depend on it."""
     return [*endpoints.values()][-1]
-
-
-@pytest.fixture(scope="session")
-def client() -> Iterator[Client]:
-    """Start a Dask cluster of two processes with one thread each."""
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
-
-
-@pytest.fixture
-def engine(request: pytest.FixtureRequest) -> Callable[[str], Any]:
-    """Return a function that makes an executor by the name of a case."""
-
-    def make(name: str) -> Any:
-        if name == "dask":
-            return DaskExecutor(request.getfixturevalue("client"))
-        return PythonExecutor(2) if name == "python" else BeamExecutor()
-
-    return make

@@ -11,7 +11,7 @@ __all__ = ["Case", "cases_of", "pairs_of"]
 
 KINDS = ("array", "group", "dataset")
 TEMPS = ("temp on S3", "temp on disk")
-ENGINES = ("python", "dask", "beam")
+ENGINES = ("python", "cluster", "beam")
 
 
 class Case(NamedTuple):

@@ -53,7 +53,7 @@ def assert_hidden(*texts: str) -> None:
     assert KEY not in found
 
 
-@pytest.mark.parametrize("name", ["python", "dask", "beam"])
+@pytest.mark.parametrize("name", ["python", "cluster", "beam"])
 def test_plans_and_errors_show_no_credentials(
     name: str,
     way: str,
@@ -71,8 +71,8 @@ def test_plans_and_errors_show_no_credentials(
     (tmp_path / "s" / "c" / "7" / "0").write_bytes(b"broken")
     with pytest.raises(RuntimeError, match=r"chunk \(7, 0\)") as raised:
         planned.execute(retries=1)
-    logs = str(client.get_worker_logs()) if name == "dask" else caplog.text
-    assert name == "dask" or "retrying" in logs
+    logs = str(client.get_worker_logs()) if name == "cluster" else caplog.text
+    assert name == "cluster" or "retrying" in logs
     assert_hidden(*traceback.format_exception(raised.value), *texts_of(planned), logs)
 
 

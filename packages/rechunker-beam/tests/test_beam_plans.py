@@ -156,15 +156,15 @@ def test_plans_of_two_targets_need_no_labels(source: zarr.Array[Any], tmp_path: 
     with pipeline() as p:
         done = [
             p | rechunk(source, None, "1MB", tmp_path / name, executor="beam").plan
-            for name in ("a", "b")
+            for name in ("a", "b", "folder/b")
         ]
-        last = rechunk(source, None, "1MB", tmp_path / "c", executor="beam").plan
+        last = rechunk(source, None, "1MB", tmp_path / "other/b", executor="beam").plan
         last = p | "last" >> beam.Create([1]) | last
-    assert [step.producer.full_label.split("/")[0] for step in (*done, last)] == [
-        "Rechunk s to a",
-        "Rechunk s to b",
-        "Rechunk s to c",
-    ]
+    labels = [step.producer.full_label.split("/")[0] for step in (*done, last)]
+    assert [label.split(" [")[0] for label in labels] == ["Rechunk s to a", *["Rechunk s to b"] * 3]
+    again = rechunk(source, None, "1MB", tmp_path / "c" / ".." / "z", executor="beam").plan
+    same = rechunk(source, None, "1MB", tmp_path / "z", executor="beam").plan
+    assert again.label == same.label
 
 
 def test_traffic_without_counters(

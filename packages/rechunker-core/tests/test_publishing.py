@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 import zarr
+from zarr.storage import LocalStore
 
 import rechunker
 from rechunker.executors.python import PythonExecutor
@@ -127,6 +129,23 @@ def test_array_in_a_group(source: zarr.Array[Any], tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Consolidated metadata")
+class Unconsolidated(LocalStore):
+    """A store that holds no consolidated metadata, as that of Icechunk."""
+
+    supports_consolidated_metadata = False
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_no_metadata_are_consolidated_where_a_store_cannot_hold_them(
+    tmp_path: Path, zarr_format: int
+) -> None:
+    source = xr.Dataset({"v": (("y", "x"), np.arange(80.0).reshape(8, 10))})
+    store, options = Unconsolidated(tmp_path / "t"), {"zarr_format": zarr_format}
+    rechunker.rechunk(source, {"x": 5}, "1MB", store, options, executor="python").execute()
+    xr.testing.assert_identical(xr.open_zarr(store), source)
+    assert zarr.open_group(store, mode="r").metadata.consolidated_metadata is None
+
+
 def test_consolidated_group_learns_of_the_array(source: zarr.Array[Any], tmp_path: Path) -> None:
     zarr.create_group(tmp_path / "g.zarr")
     zarr.consolidate_metadata(tmp_path / "g.zarr")

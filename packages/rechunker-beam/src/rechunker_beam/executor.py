@@ -109,7 +109,8 @@ class BeamExecutor(Executor[RechunkTransform]):
             Copy specs of the plan.
         """
         every = tuple(specs)
-        title = next((spec.title for spec in every if spec.title), "")
+        # Two plans in one pipeline must not have one label.
+        title = next((f"{s.title} [{s.target_id}]" for s in every if s.title), "")
         return RechunkTransform(rounds(every), BatchRunner(self.retries), self.workers, title)
 
     def execute_plan(

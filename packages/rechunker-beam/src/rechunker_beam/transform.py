@@ -46,7 +46,7 @@ class RechunkTransform(beam.PTransform):  # type: ignore[misc]
         Number of batches that are expected to run at a time. The number in the options of the
         pipeline counts instead if it is larger.
     title
-        What the plan is called, such as "maps.zarr to series.zarr".
+        What the plan is called, such as "maps.zarr to series.zarr [3f5a0c]"; its label.
 
     Notes
     -----

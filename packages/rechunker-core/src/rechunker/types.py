@@ -119,11 +119,15 @@ class CopySpec:
         the plan* are done; see `rounds`.
     title
         What the whole plan is called, such as "maps.zarr to series.zarr"; for logs and displays.
+    target_id
+        Some hexadecimal digits that differ from those of a plan for another place, where both have
+        one title.
     """
 
     name: str
     stages: tuple[Stage, ...]
     title: str = ""
+    target_id: str = ""
 
 
 def rounds(specs: Iterable[CopySpec]) -> list[tuple[Stage, ...]]:

@@ -92,6 +92,8 @@ class Published:
 
     def consolidated(self) -> Iterator[StorePath]:
         """Yield the places of groups whose consolidated metadata must be written or updated."""
+        if not self.place.store.supports_consolidated_metadata:
+            return
         there = [] if self._is_replaced(self.place) else [self.place]
         if self.hierarchy.consolidated:
             yield self.place

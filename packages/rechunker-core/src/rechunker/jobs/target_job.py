@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from itertools import chain
 from typing import Any
 
@@ -31,6 +32,7 @@ from rechunker.stores import (
     StageJournal,
     digest_of,
     holds_claims,
+    identity_of,
     name_of,
     outermost,
     retried,
@@ -89,12 +91,14 @@ class TargetJob:
             Whether to publish only what is proven to be equal to the source.
         """
         start, finish = self.ends(verify=verify)
+        number = sha256(identity_of(self.place).encode()).hexdigest()[:6]
+        named = {"title": self.title, "target_id": number}
         nothing = Stage("nothing", 0, Start((), Sources()))
         longest = 0
         for spec in self.copying(verify=verify):
             longest = max(longest, len(spec.stages))
-            yield replace(spec, stages=(nothing, *spec.stages), title=self.title)
-        yield CopySpec("", (start, *[nothing] * longest, finish), self.title)
+            yield replace(spec, stages=(nothing, *spec.stages), **named)
+        yield CopySpec("", (start, *[nothing] * longest, finish), **named)
 
     @property
     def title(self) -> str:
