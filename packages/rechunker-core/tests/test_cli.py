@@ -74,7 +74,7 @@ def tree(folder: Path = Path()) -> dict[str, bytes]:
 
 
 def test_a_group_is_copied_with_chunks_codecs_and_a_proof(run: Run) -> None:
-    more = ("--chunks", "time:[40]", "--codec", "zlib:level=3", "--verify")
+    more = ("--chunks", "time:[40]", "--codec", "gzip:level=3", "--verify")
     ended = run("copy", *MAPS[:2], "--chunks", "air:-1,4,5", *MAPS[4:], *PYTHON, *more)
     assert (ended.code, ended.err) == (0, "")
     assert "verified: the target is equal to the source" in ended.out
@@ -82,7 +82,7 @@ def test_a_group_is_copied_with_chunks_codecs_and_a_proof(run: Run) -> None:
     air = target["air"]
     assert isinstance(air, zarr.Array)
     assert air.chunks == (40, 4, 5)
-    assert "zlib" in str(air.compressors)
+    assert "gzip" in str(air.compressors).lower()
     assert is_equal(arrays("series.zarr"), arrays("maps.zarr"))
 
 
