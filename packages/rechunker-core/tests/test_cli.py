@@ -250,8 +250,8 @@ def test_a_failure_is_one_line_and_with_verbose_the_traceback(run: Run) -> None:
 def test_credentials_are_in_no_output(run: Run) -> None:
     secret = "SECRETsecretSECRET"
     url = f"http://user:{secret}@127.0.0.1:1/maps.zarr?X-Amz-Signature={secret}"
-    options = ("--storage-options", f"client_kwargs.password={secret}")
-    options += ("--storage-options", f"user={secret}")
+    values = (f"client_kwargs.password={secret}", f"user={secret}")
+    options = tuple(word for value in values for word in ("--storage-options", value))
     for words in (
         ("copy", url, "t.zarr", "--max-mem", "1MB", "-v", *options),
         ("info", url, "-v"),

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -159,7 +158,7 @@ def test_a_reader_that_ends_early_ends_the_program(maps: Path) -> None:
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[dict[str, str]]:
+def shell(tmp_path: Path) -> dict[str, str]:
     """Return an environment in which shell scripts find the program."""
     folder = tmp_path / "bin"
     folder.mkdir()
