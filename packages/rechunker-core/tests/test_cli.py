@@ -203,7 +203,7 @@ REFUSED = [
     (("copy", *MAPS, "--options", '{"air": {"shape": 1}}'), "'shape' is not allowed"),
     (("copy", *MAPS, "--shards", "time=3"), "shards"),
     (("copy", *MAPS, "--executor", "spark"), "unrecognized executor 'spark'"),
-    (("copy", *MAPS, "--retries", "-1"), "'--retries': -1 is not in the range"),
+    (("copy", *MAPS, "--retries", "-1"), "'--retries'"),
     (("copy", *MAPS, "--storage-options", "anon=true"), "are for URLs"),
     (("copy", *MAPS, "--workers", "3"), "--workers needs --save"),
     (("copy", *MAPS, "--save", "p.json", "--resume"), "--resume and --save exclude each other"),
@@ -262,6 +262,14 @@ def test_credentials_are_in_no_output(run: Run) -> None:
         ended = run(*words)
         assert ended.code in (1, 2)
         assert secret not in ended.out + ended.err
+
+
+def test_names_that_look_like_credentials_do_not_break_the_json(run: Run) -> None:
+    group = zarr.create_group("odd.zarr")
+    for name in ("token", "secret=1"):
+        group.create_array(name, data=np.arange(3))
+    digests = run("digest", "odd.zarr", "--json").data["arrays"]
+    assert digests == rechunker.digest("odd.zarr").arrays
 
 
 # Two sides.

@@ -18,7 +18,9 @@ from targets import arrays, is_equal
 from rechunker.cli import main
 from rechunker.cli.chunk_texts import chunks_to_texts, parse_chunks
 
-DOCUMENT = (Path(__file__).parents[3] / "docs" / "command-line.md").read_text("utf-8")
+REPOSITORY = Path(__file__).parents[3]
+DOCUMENT = (REPOSITORY / "docs" / "command-line.md").read_text("utf-8")
+README = (REPOSITORY / "README.md").read_text("utf-8")
 MATCHES = doctest.OutputChecker().check_output
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -65,6 +67,12 @@ def test_the_script_of_the_document_runs(folder: Path) -> None:
     ended = subprocess.run(["sh", "-eu", "-c", script], env=environment, stderr=-1, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert is_equal(arrays("jobs.zarr"), arrays("maps.zarr"))
+
+
+def test_the_command_of_the_readme_runs(folder: Path) -> None:
+    (command,) = re.findall(r"^rechunker (copy .*)$", README, re.MULTILINE)
+    assert main(shlex.split(command)) == 0
+    assert is_equal(arrays("series.zarr"), arrays("maps.zarr"))
 
 
 def test_texts_of_chunks_mean_what_the_table_says() -> None:
