@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from importlib.metadata import distributions
 from pathlib import Path
@@ -11,6 +13,7 @@ import zarr
 
 import rechunker
 
+NO_TYPER = 'the command line needs typer: pip install "rechunker-core[cli]"\n'
 UNKNOWN = "unrecognized executor 'prefect': pip install rechunker-prefect (installed: python)"
 
 
@@ -42,9 +45,18 @@ def ask_for_unknown(folder: Path) -> None:
     assert not (folder / "other.zarr").exists()
 
 
+def ask_for_command_line() -> None:
+    """Check what the program says where typer is not installed, under both of its names."""
+    program = Path(sys.executable).with_name("rechunker")
+    for command in ([str(program)], [sys.executable, "-m", "rechunker"]):
+        ended = subprocess.run([*command, "--help"], capture_output=True, text=True)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", NO_TYPER), ended
+
+
 if __name__ == "__main__":
     print("installed:", *sorted(f"{dist.name} {dist.version}" for dist in distributions()))
     with tempfile.TemporaryDirectory() as name:
         rechunk(Path(name))
         ask_for_unknown(Path(name))
+    ask_for_command_line()
     print("rechunked an array with only these packages")

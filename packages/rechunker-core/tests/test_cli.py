@@ -74,7 +74,7 @@ def tree(folder: Path = Path()) -> dict[str, bytes]:
 
 
 def test_a_group_is_copied_with_chunks_codecs_and_a_proof(run: Run) -> None:
-    more = ("--chunks", "time:[40]", "--codec", "zlib:level=3", "--verify")
+    more = ("--chunks", "time:[40]", "--codec", "gzip:level=3", "--verify")
     ended = run("copy", *MAPS[:2], "--chunks", "air:-1,4,5", *MAPS[4:], *PYTHON, *more)
     assert (ended.code, ended.err) == (0, "")
     assert "verified: the target is equal to the source" in ended.out
@@ -82,7 +82,7 @@ def test_a_group_is_copied_with_chunks_codecs_and_a_proof(run: Run) -> None:
     air = target["air"]
     assert isinstance(air, zarr.Array)
     assert air.chunks == (40, 4, 5)
-    assert "zlib" in str(air.compressors)
+    assert "gzip" in str(air.compressors).lower()
     assert is_equal(arrays("series.zarr"), arrays("maps.zarr"))
 
 
@@ -203,7 +203,7 @@ REFUSED = [
     (("copy", *MAPS, "--options", '{"air": {"shape": 1}}'), "'shape' is not allowed"),
     (("copy", *MAPS, "--shards", "time=3"), "shards"),
     (("copy", *MAPS, "--executor", "spark"), "unrecognized executor 'spark'"),
-    (("copy", *MAPS, "--retries", "-1"), "'--retries': -1 is not in the range"),
+    (("copy", *MAPS, "--retries", "-1"), "'--retries'"),
     (("copy", *MAPS, "--storage-options", "anon=true"), "are for URLs"),
     (("copy", *MAPS, "--workers", "3"), "--workers needs --save"),
     (("copy", *MAPS, "--save", "p.json", "--resume"), "--resume and --save exclude each other"),
@@ -250,8 +250,8 @@ def test_a_failure_is_one_line_and_with_verbose_the_traceback(run: Run) -> None:
 def test_credentials_are_in_no_output(run: Run) -> None:
     secret = "SECRETsecretSECRET"
     url = f"http://user:{secret}@127.0.0.1:1/maps.zarr?X-Amz-Signature={secret}"
-    options = ("--storage-options", f"client_kwargs.password={secret}")
-    options += ("--storage-options", f"user={secret}")
+    values = (f"client_kwargs.password={secret}", f"user={secret}")
+    options = tuple(word for value in values for word in ("--storage-options", value))
     for words in (
         ("copy", url, "t.zarr", "--max-mem", "1MB", "-v", *options),
         ("info", url, "-v"),
@@ -262,6 +262,14 @@ def test_credentials_are_in_no_output(run: Run) -> None:
         ended = run(*words)
         assert ended.code in (1, 2)
         assert secret not in ended.out + ended.err
+
+
+def test_names_that_look_like_credentials_do_not_break_the_json(run: Run) -> None:
+    group = zarr.create_group("odd.zarr")
+    for name in ("token", "secret=1"):
+        group.create_array(name, data=np.arange(3))
+    digests = run("digest", "odd.zarr", "--json").data["arrays"]
+    assert digests == rechunker.digest("odd.zarr").arrays
 
 
 # Two sides.

@@ -1,4 +1,4 @@
-"""The command line as processes: on a terminal, in scripts, interrupted, and without typer."""
+"""The command line as processes: on a terminal, interrupted, and without typer."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
 import pytest
 import zarr
 
+from rechunker.cli import main
 from rechunker.stores import CLAIM, JOURNAL
 
 PROGRAM = (sys.executable, "-m", "rechunker")
 CTRL_C = b"\x03"
-# What `sh` finds as `rechunker`, wherever the tests run.
-SHIM = f'#!/bin/sh\nexec "{sys.executable}" -m rechunker "$@"\n'
 
 
 @pytest.fixture
@@ -158,44 +157,6 @@ def test_a_reader_that_ends_early_ends_the_program(maps: Path) -> None:
     assert (ended.stdout, ended.stderr) == ("{", "")
 
 
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Return an environment in which shell scripts find the program."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "rechunker").write_text(SHIM)
-    (folder / "rechunker").chmod(0o755)
-    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
-
-
-JOB_ARRAY = """
-set -eu
-rechunker copy maps.zarr series.zarr --chunks time=-1,y=10,x=10 --max-mem 700kB --temp temp \\
-    --save plan.json --workers 2
-rechunker run plan.json --start
-rechunker run plan.json > rounds
-while read number tasks name; do
-    half=$((tasks / 2))
-    rechunker run plan.json --round $number --tasks 0:$half & first=$!
-    rechunker run plan.json --round $number --share 1/2 & second=$!
-    wait $first
-    wait $second
-    rechunker run plan.json --round $number
-done < rounds
-rechunker run plan.json --publish
-"""
-
-
-def test_a_shell_script_runs_the_tasks_of_a_saved_plan(maps: Path, shell: dict[str, str]) -> None:
-    ended = subprocess.run(
-        ["sh", "-c", JOB_ARRAY], cwd=maps, env=shell, capture_output=True, text=True
-    )
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert re.fullmatch(r"(\d+ \d+ \w+\n)+", (maps / "rounds").read_text())
-    source, target = (zarr.open_array(maps / name) for name in ("maps.zarr", "series.zarr"))
-    assert np.array_equal(source[...], target[...])
-
-
 WITHOUT = """
 import sys
 class Block:
@@ -219,6 +180,11 @@ def test_without_typer_there_is_a_line_that_says_what_to_install(tmp_path: Path)
     ended = without("typer", tmp_path, "--help")
     line = 'the command line needs typer: pip install "rechunker-core[cli]"\n'
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", line)
+
+
+def test_the_program_has_the_name_rechunker() -> None:
+    (script,) = entry_points(group="console_scripts", name="rechunker")
+    assert script.load() is main
 
 
 def test_help_and_completion_need_no_zarr(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ def clean(
     store: Annotated[
         str,
         typer.Argument(
+            metavar="STORE",
             help="A target, a temp store, or a folder around some: a path or a URL.",
             show_default=False,
         ),

@@ -28,8 +28,10 @@ _VALUES = "Zarr array or group, or a file that xarray opens: a path or a URL."
 
 def verify(
     ctx: typer.Context,
-    a: Annotated[str, typer.Argument(help=_VALUES, show_default=False)],
-    b: Annotated[str, typer.Argument(help="What to compare with it.", show_default=False)],
+    a: Annotated[str, typer.Argument(metavar="A", help=_VALUES, show_default=False)],
+    b: Annotated[
+        str, typer.Argument(metavar="B", help="What to compare with it.", show_default=False)
+    ],
     max_mem: _MaxMem = "1GB",
     executor: _Executor = "python",
     temp: _Temp = None,
@@ -61,7 +63,7 @@ def verify(
 
 def digest(
     ctx: typer.Context,
-    values: Annotated[str, typer.Argument(help=_VALUES, show_default=False)],
+    values: Annotated[str, typer.Argument(metavar="A", help=_VALUES, show_default=False)],
     max_mem: _MaxMem = "1GB",
     executor: _Executor = "python",
     temp: _Temp = None,

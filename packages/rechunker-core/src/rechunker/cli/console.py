@@ -69,21 +69,23 @@ class Console:
 
     def result(self, data: Any, text: str) -> None:
         """Show the result of a command: the data to machines, the text to people."""
-        self._write(sys.stdout, json.dumps(_cleaned(self, data)) if self.as_json else text)
+        # What stands for a secret in a text has quotation marks that JSON does not know.
+        shown = json.dumps(_cleaned(self, data)) if self.as_json else self.clean(text)
+        _write(sys.stdout, shown)
 
     def note(self, text: object) -> None:
         """Show something on stderr."""
-        self._write(sys.stderr, " ".join(str(text).split()))
+        _write(sys.stderr, " ".join(self.clean(text).split()))
 
     def failed(self, error: BaseException) -> None:
         """Show an error in one line; before it the traceback, if that is wanted."""
         if self.verbose:
-            self._write(sys.stderr, "".join(traceback.format_exception(error)).rstrip())
+            _write(sys.stderr, self.clean("".join(traceback.format_exception(error))).rstrip())
         cause = error.__cause__ if isinstance(error, RefusedError) else None
         shown = cause or error
         text = str(shown) or type(shown).__name__
-        if isinstance(shown, OSError | KeyError) or not str(shown):
-            text = f"{type(shown).__name__}: {text}"
+        if isinstance(shown, KeyError):  # its text is the key
+            text = f"KeyError: {text}"
         self.note(f"Error: {_ARGUMENT.sub(lambda match: _WORDS[match[1]], text)}")
 
     def interrupted(self) -> None:
@@ -103,12 +105,15 @@ class Console:
         """Show each warning in a line, and what is logged if that is wanted."""
         handler = _Lines(self)
         logger = logging.getLogger("rechunker")
+        level = logger.level
         logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
         with warnings.catch_warnings():
             warnings.showwarning = self._warned
             try:
                 yield
             finally:
+                logger.setLevel(level)
                 logger.removeHandler(handler)
 
     def _warned(
@@ -122,9 +127,10 @@ class Console:
     ) -> None:
         self.note(f"Warning: {message}")
 
-    def _write(self, stream: TextIO, text: str) -> None:
-        stream.write(f"{self.clean(text)}\n")
-        stream.flush()
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(f"{text}\n")
+    stream.flush()
 
 
 class _Lines(logging.Handler):

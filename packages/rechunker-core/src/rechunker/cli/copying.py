@@ -125,7 +125,8 @@ def copy(
         return
     if retries is not None:
         kwargs["retries"] = retries
-    console.hint = "The same command with --resume goes on with what is done."
+    if hasattr(rechunked.source, "store_path") or engine == "zarr":  # others have no lasting name
+        console.hint = "The same command with --resume goes on with what is done."
     rechunked.execute(resume=resume, verify=verify, **kwargs)
     _show_result(console, rechunked)
 

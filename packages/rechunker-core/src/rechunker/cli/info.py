@@ -23,6 +23,7 @@ def info(
     store: Annotated[
         str,
         typer.Argument(
+            metavar="STORE",
             help="Zarr array or group, or a file that xarray opens: a path or a URL.",
             show_default=False,
         ),

@@ -47,6 +47,7 @@ def _option(*names: str, panel: str, help: str, **more: Any) -> Any:
 Source = Annotated[
     str,
     typer.Argument(
+        metavar="SOURCE",
         help="Zarr array or group, or a file that xarray opens: a path or a URL, e.g. "
         "'data/maps.zarr', 's3://bucket/maps.zarr', 'maps.nc'.",
         show_default=False,
@@ -55,6 +56,7 @@ Source = Annotated[
 Target = Annotated[
     str,
     typer.Argument(
+        metavar="TARGET",
         help="Where to write: a path or a URL. To a group that is there, arrays are added.",
         show_default=False,
     ),

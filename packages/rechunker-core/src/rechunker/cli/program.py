@@ -22,8 +22,8 @@ __all__ = ["run"]
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 
-# Typer brings click along (0.15), or has it inside (0.29). The class of all its errors about
-# arguments is the base of this one.
+# Typer (0.26 to 0.29) has click inside. The class of all its errors about arguments is the base of
+# this one, and has no public name.
 _UsageError: Any = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(

@@ -132,7 +132,9 @@ def open_values(
         If it is a file, and Xarray is not installed.
     """
     if engine is None and os.path.isfile(place) and zipfile.is_zipfile(place):
-        return open_source(ZipStore(place, mode="r"))
+        store = ZipStore(place, mode="r")
+        zarr.open(store, mode="r")  # before zarr 3.2, one that is not open cannot be asked
+        return open_source(store)
     if engine is None and not os.path.isfile(place):
         return open_source(place, storage_options)
     if find_spec("xarray") is None:

@@ -21,7 +21,11 @@ def run(
     ctx: typer.Context,
     plan: Annotated[
         Path,
-        typer.Argument(help="File that 'rechunker copy --save' has written.", show_default=False),
+        typer.Argument(
+            metavar="PLAN",
+            help="File that 'rechunker copy --save' has written.",
+            show_default=False,
+        ),
     ],
     start: Annotated[
         bool, typer.Option("--start", help="Claim the target and clear it: once, before all tasks.")
