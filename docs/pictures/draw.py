@@ -199,10 +199,8 @@ def direct() -> str:
     plan = planned(100, temp=False)
     (widths,) = grids_of(plan)
     one, whole = box(widths, 1), box(SHAPE, 0)
-    reads = f"each task reads all of them:
-read amplification {plan.read_amplification:g}"
-    writes = f"each written once,
-by {plan.stages[0].tasks} tasks with a box each"
+    reads = f"each task reads all of them:\nread amplification {plan.read_amplification:g}"
+    writes = f"each written once,\nby {plan.stages[0].tasks} tasks with a box each"
     return picture(
         "A plan without hops",
         SHAPE,
@@ -220,12 +218,9 @@ def one_hop() -> str:
     first, second = grids_of(plan)
     one, other = box(first, 1), box(second, 2)
     write, read = plan.stages
-    reads = f"{write.tasks} tasks, each reads {first[0]} chunks
-and writes a temp object"
-    between = f"{read.gets} cells; the dark one goes
-from one task to the other"
-    writes = f"{read.tasks} tasks, each reads {read.gets // read.tasks} cells
-and writes {second[1]} chunks"
+    reads = f"{write.tasks} tasks, each reads {first[0]} chunks\nand writes a temp object"
+    between = f"{read.gets} cells; the dark one goes\nfrom one task to the other"
+    writes = f"{read.tasks} tasks, each reads {read.gets // read.tasks} cells\nand writes {second[1]} chunks"
     filled = [("first", one), ("second", other), ("both", overlap(one, other))]
     return picture(
         "A plan with one hop",
@@ -245,8 +240,7 @@ def two_hops() -> str:
     grids = []
     for number, (widths, stage) in enumerate(zip(grids_of(plan), plan.stages, strict=True), 1):
         filled = [("both", box(widths, 5))]
-        note = f"boxes of {widths[0]} × {widths[1]} elements
-{stage.gets} reads"
+        note = f"boxes of {widths[0]} × {widths[1]} elements\n{stage.gets} reads"
         grids.append(Grid(f"stage {number}", note, None, widths, filled))
     return picture("The boxes of a plan with two hops", SHAPE, grids, ["hop", "hop"])
 
