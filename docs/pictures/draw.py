@@ -220,7 +220,8 @@ def one_hop() -> str:
     write, read = plan.stages
     reads = f"{write.tasks} tasks, each reads {first[0]} chunks\nand writes a temp object"
     between = f"{read.gets} cells; the dark one goes\nfrom one task to the other"
-    writes = f"{read.tasks} tasks, each reads {read.gets // read.tasks} cells\nand writes {second[1]} chunks"
+    cells = f"{read.tasks} tasks, each reads {read.gets // read.tasks} cells"
+    writes = f"{cells}\nand writes {second[1]} chunks"
     filled = [("first", one), ("second", other), ("both", overlap(one, other))]
     return picture(
         "A plan with one hop",
