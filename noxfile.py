@@ -168,6 +168,7 @@ def typecheck(session: nox.Session) -> None:
         mypy(source, tests, bases=[source, tests, bench, checks])
     mypy(bench, bases=[bench])
     mypy(ROOT / "noxfile.py", ROOT / "run.py", *checks.glob("*.py"), bases=[checks])
+    mypy(ROOT / "docs" / "pictures" / "draw.py", bases=[])
     stores = checks / "object_stores"
     mypy(*stores.glob("*.py"), bases=[stores, checks, CORE / "tests"])
     for folder in (checks / "icechunk_targets", checks / "zarrs_pipeline"):

@@ -13,7 +13,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,7 +71,6 @@ def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
     return before + "".join(f'alt="{escape(text)}"{part}' for text, part in pairs)
 
 
-@event_priority(-100)  # the last of all
 def on_post_page(output: str, page: Any, config: Any) -> str:
     """Take out what loads MathJax, which no page needs, and let nothing load from a network."""
     html = _MATHJAX.sub("", output)
