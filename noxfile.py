@@ -19,6 +19,8 @@ DASK = ROOT / "packages" / "rechunker-dask"
 SUPPORTED = ["3.11", "3.12", "3.13", "3.14"]
 # The version that checks/object_stores/s3rver.js was written for.
 S3RVER = "s3rver@3.7.1"
+# The template for executors is written for it, and it is what the guide says to use.
+COPIER = "copier>=9.4,<10"
 # Major versions of Icechunk. Version 2 needs Python 3.12.
 ICECHUNKS = ["1", "2"]
 
@@ -31,8 +33,8 @@ nox.options.default_venv_backend = "uv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = True
 nox.options.sessions = [
-    *("lint", "s3", "icechunk", "zarrs", "typecheck", "bare", "doctests", "together", "minimums"),
-    *("plugins", "core"),
+    *("lint", "s3", "icechunk", "zarrs", "template"),
+    *("typecheck", "bare", "doctests", "together", "minimums", "plugins", "core"),
 ]
 
 
@@ -245,6 +247,22 @@ def zarrs(session: nox.Session) -> None:
     session.install("zarrs")
     tests = ROOT / "checks" / "zarrs_pipeline"
     session.run("pytest", f"--rootdir={ROOT}", tests, *session.posargs)
+
+
+@nox.session(python=RUNNING)
+def template(session: nox.Session) -> None:
+    """Make a package with an executor of the template, build and install it, and run its tests."""
+    folder = Path(session.create_tmp()) / "made"
+    shutil.rmtree(folder, ignore_errors=True)
+    answers = ["--data=author=rechunker developers", "--data=year=2026", "--defaults"]
+    for name in ("threads", "of_mine"):
+        copy = ["--from", COPIER, "copier", "copy", "--quiet", f"--data=name={name}", *answers]
+        session.run_install("uv", "tool", "run", *copy, ROOT / "template", folder / name)
+    install(session, folder / "of_mine")
+    # With many workers, the session "plugins" tests the example, which is the same.
+    session.run("pytest", "-W", "error", "-k", "not ManyWorkers", folder / "of_mine")
+    example = ROOT / "examples" / "rechunker-threads"
+    session.run("python", ROOT / "checks" / "template.py", folder / "threads", example, "of_mine")
 
 
 def install_s3rver(session: nox.Session) -> list[str]:

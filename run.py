@@ -22,7 +22,7 @@ BIN = HOME / ("Scripts" if os.name == "nt" else "bin")
 NOX = "nox[uv]>=2026.4"
 # Groups of sessions. The lists of a group are run side by side, each in order, and take about the
 # same time. What the last list prints comes last, and with it the summary of the tests of the core.
-FIRST = ["lint", "s3", "icechunk", "zarrs"]
+FIRST = ["lint", "s3", "icechunk", "zarrs", "template"]
 SECOND = ["typecheck", "bare", "doctests", "together", "minimums"]
 GROUPS = {
     "demo": [["demo"]],
