@@ -21,6 +21,8 @@ SUPPORTED = ["3.11", "3.12", "3.13", "3.14"]
 S3RVER = "s3rver@3.7.1"
 # The template for executors is written for it, and it is what the guide says to use.
 COPIER = "copier>=9.4,<10"
+# Engines with a how-to guide, whose executors are files in examples/engines.
+ENGINES = ["joblib", "ray", "spark"]
 # Major versions of Icechunk. Version 2 needs Python 3.12.
 ICECHUNKS = ["1", "2"]
 
@@ -172,6 +174,8 @@ def typecheck(session: nox.Session) -> None:
     mypy(ROOT / "noxfile.py", ROOT / "run.py", *checks.glob("*.py"), bases=[checks])
     stores = checks / "object_stores"
     mypy(*stores.glob("*.py"), bases=[stores, CORE / "tests"])
+    engines = ROOT / "examples" / "engines"
+    mypy(*engines.rglob("*.py"), bases=[engines, engines / "tests"])
     for folder in (checks / "icechunk_targets", checks / "zarrs_pipeline"):
         mypy(*folder.glob("*.py"), bases=[folder])
 
@@ -187,7 +191,9 @@ def bare(session: nox.Session) -> None:
 def doctests(session: nox.Session) -> None:
     """Run the examples in docstrings and documents."""
     install_alike(session)
-    documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), CORE / "README.md"]
+    guides = {ROOT / "docs" / f"{name}.md" for name in ENGINES}
+    pages = sorted({*(ROOT / "docs").glob("*.md")} - guides)
+    documents = [ROOT / "README.md", *pages, CORE / "README.md"]
     session.run(
         *("pytest", "-p", "doctest_folder", "--doctest-modules", "--doctest-glob=*.md"),
         *("--pyargs", *map(module_of, ALIKE), *map(str, documents)),
@@ -263,6 +269,20 @@ def template(session: nox.Session) -> None:
     session.run("pytest", "-W", "error", "-k", "not ManyWorkers", folder / "of_mine")
     example = ROOT / "examples" / "rechunker-threads"
     session.run("python", ROOT / "checks" / "template.py", folder / "threads", example, "of_mine")
+
+
+@nox.session(python=COMMON)
+def engines(session: nox.Session) -> None:
+    """Run plans with joblib, Ray and Spark, as their guides show, and test these executors."""
+    if shutil.which("java") is None:
+        session.error("Spark needs Java 17 or newer: install it, so that `java` runs")
+    install(session, CORE)
+    session.install("joblib", "ray", "pyspark", "cloudpickle")
+    folder = ROOT / "examples" / "engines"
+    env = {"PYTHONPATH": os.pathsep.join(map(str, [folder, ROOT / "checks"]))}
+    guides = [ROOT / "docs" / f"{name}.md" for name in ENGINES]
+    session.run("pytest", "-p", "doctest_folder", "--doctest-glob=*.md", *guides, env=env)
+    session.run("pytest", f"--rootdir={ROOT}", folder / "tests", *session.posargs, env=env)
 
 
 def install_s3rver(session: nox.Session) -> list[str]:

@@ -27,7 +27,7 @@ SECOND = ["typecheck", "bare", "doctests", "together", "minimums"]
 GROUPS = {
     "demo": [["demo"]],
     "tests": [[*FIRST, "plugins"], [*SECOND, "core"]],
-    "everything": [[*FIRST, "oldest", "plugins"], [*SECOND, "thorough", "core"]],
+    "everything": [[*FIRST, "engines", "oldest", "plugins"], [*SECOND, "thorough", "core"]],
 }
 CLOSING = re.compile(r"=+ .*\b(passed|failed|error|errors|no tests ran)\b.* in [\d.]+s.* =+")
 

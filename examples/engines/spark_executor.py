@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import uuid4
 
-from pyspark import AccumulatorParam, SparkContext
+from pyspark import SparkContext
 
 from rechunker.running import BatchRunner, Progress, batches, refuse_keywords, reporter
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
@@ -17,8 +17,8 @@ __all__ = ["SparkExecutor"]
 Plan = Sequence[Sequence[Stage]]
 
 
-class Parts(AccumulatorParam[list[Traffic]]):
-    """Gathers the traffic of calls as they end; a call that is run twice counts once."""
+class Parts:
+    """Gathers the traffic of calls in an accumulator; a call that is run twice counts once."""
 
     def __init__(self, report: Callable[[Traffic], object] = lambda traffic: None) -> None:
         self.report = report

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from joblib_executor import JoblibExecutor
 
+from joblib_executor import JoblibExecutor
 from rechunker.testing import EndingTests, ExecutorTests, KilledWorkerTests, Patient, Watched
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 import ray
-from ray_executor import RayExecutor
 
+from ray_executor import RayExecutor
 from rechunker.testing import ExecutorTests, KilledWorkerTests, Patient, Watched
 
 

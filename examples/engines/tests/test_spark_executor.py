@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from pyspark import SparkConf, SparkContext
-from spark_executor import SparkExecutor
 
 from rechunker.testing import ExecutorTests, KilledWorkerTests, Patient, Watched
+from spark_executor import SparkExecutor
 
 
 @pytest.fixture(scope="module", autouse=True)
