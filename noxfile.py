@@ -19,6 +19,10 @@ DASK = ROOT / "packages" / "rechunker-dask"
 SUPPORTED = ["3.11", "3.12", "3.13", "3.14"]
 # The version that checks/object_stores/s3rver.js was written for.
 S3RVER = "s3rver@3.7.1"
+# The template for executors is written for it, and it is what the guide says to use.
+COPIER = "copier>=9.4,<10"
+# Engines with a how-to guide, whose executors are files in examples/engines.
+ENGINES = ["joblib", "ray", "spark"]
 # Major versions of Icechunk. Version 2 needs Python 3.12.
 ICECHUNKS = ["1", "2"]
 
@@ -31,8 +35,8 @@ nox.options.default_venv_backend = "uv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = True
 nox.options.sessions = [
-    *("lint", "docs", "s3", "icechunk", "zarrs", "typecheck", "bare", "doctests", "together"),
-    *("minimums(third)", "plugins", "core"),
+    *("lint", "docs", "s3", "icechunk", "zarrs", "template"),
+    *("typecheck", "bare", "doctests", "together", "minimums(third)", "plugins", "core"),
 ]
 
 
@@ -171,6 +175,8 @@ def typecheck(session: nox.Session) -> None:
     mypy(ROOT / "docs" / "pictures" / "draw.py", bases=[])
     stores = checks / "object_stores"
     mypy(*stores.glob("*.py"), bases=[stores, checks, CORE / "tests"])
+    engines = ROOT / "examples" / "engines"
+    mypy(*engines.rglob("*.py"), bases=[engines, engines / "tests"])
     for folder in (checks / "icechunk_targets", checks / "zarrs_pipeline"):
         mypy(*folder.glob("*.py"), bases=[folder, checks])
 
@@ -186,7 +192,9 @@ def bare(session: nox.Session) -> None:
 def doctests(session: nox.Session) -> None:
     """Run the examples in docstrings and documents."""
     install_alike(session)
-    documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), CORE / "README.md"]
+    guides = {ROOT / "docs" / f"{name}.md" for name in ENGINES}
+    pages = sorted({*(ROOT / "docs").glob("*.md")} - guides)
+    documents = [ROOT / "README.md", *pages, CORE / "README.md"]
     session.run(
         *("pytest", "-p", "doctest_folder", "--doctest-modules", "--doctest-glob=*.md"),
         *("--pyargs", *map(module_of, ALIKE), *map(str, documents)),
@@ -273,6 +281,36 @@ def xarray_tests(session: nox.Session) -> None:
     install(session, CORE)
     session.install("pip", "pytest-asyncio", "netCDF4")
     session.run("python", ROOT / "checks" / "xarray_round_trip.py", *session.posargs)
+
+
+@nox.session(python=RUNNING)
+def template(session: nox.Session) -> None:
+    """Make a package with an executor of the template, build and install it, and run its tests."""
+    folder = Path(session.create_tmp()) / "made"
+    shutil.rmtree(folder, ignore_errors=True)
+    answers = ["--data=author=rechunker developers", "--data=year=2026", "--defaults"]
+    for name in ("threads", "of_mine"):
+        copy = ["--from", COPIER, "copier", "copy", "--quiet", f"--data=name={name}", *answers]
+        session.run_install("uv", "tool", "run", *copy, ROOT / "template", folder / name)
+    install(session, folder / "of_mine")
+    # With many workers, the session "plugins" tests the example, which is the same.
+    session.run("pytest", "-W", "error", "-k", "not ManyWorkers", folder / "of_mine")
+    example = ROOT / "examples" / "rechunker-threads"
+    session.run("python", ROOT / "checks" / "template.py", folder / "threads", example, "of_mine")
+
+
+@nox.session(python=COMMON)
+def engines(session: nox.Session) -> None:
+    """Run plans with joblib, Ray and Spark, as their guides show, and test these executors."""
+    if shutil.which("java") is None:
+        session.error("Spark needs Java 17 or newer: install it, so that `java` runs")
+    install(session, CORE)
+    session.install("joblib", "ray", "pyspark", "cloudpickle")
+    folder = ROOT / "examples" / "engines"
+    env = {"PYTHONPATH": os.pathsep.join(map(str, [folder, ROOT / "checks"]))}
+    guides = [ROOT / "docs" / f"{name}.md" for name in ENGINES]
+    session.run("pytest", "-p", "doctest_folder", "--doctest-glob=*.md", *guides, env=env)
+    session.run("pytest", f"--rootdir={ROOT}", folder / "tests", *session.posargs, env=env)
 
 
 def install_s3rver(session: nox.Session) -> list[str]:

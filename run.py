@@ -22,13 +22,13 @@ BIN = HOME / ("Scripts" if os.name == "nt" else "bin")
 NOX = "nox[uv]>=2026.4"
 # Groups of sessions. The lists of a group are run side by side, each in order, and take about the
 # same time. What the last list prints comes last, and with it the summary of the tests of the core.
-FIRST = ["lint", "docs", "s3", "icechunk", "zarrs"]
+FIRST = ["lint", "docs", "s3", "icechunk", "zarrs", "template"]
 SECOND = ["typecheck", "bare", "doctests", "together"]
 GROUPS = {
     "demo": [["demo"]],
     "tests": [[*FIRST, "plugins"], [*SECOND, "minimums(third)", "core"]],
     "everything": [
-        [*FIRST, "oldest", "xarray-tests", "plugins"],
+        [*FIRST, "engines", "oldest", "xarray-tests", "plugins"],
         [*SECOND, "minimums(all)", "thorough", "core"],
     ],
 }
