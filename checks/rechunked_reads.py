@@ -191,22 +191,25 @@ class Outcomes:
         self.tests: dict[str, dict[str, Any]] = {}
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
         self.reads.reads = 0
-        self.tests[item.nodeid] = {"outcome": "passed", "error": "", "reads": 0}
-        yield
-        self.tests[item.nodeid]["reads"] = self.reads.reads
+        try:
+            yield
+        finally:
+            # Reports take this along to the process that collects them.
+            item.user_properties.append(("reads", self.reads.reads))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.outcome == "passed":
-            return
-        test = self.tests[report.nodeid]
-        test["outcome"] = report.outcome
-        crash = getattr(report.longrepr, "reprcrash", None)
-        test["error"] = getattr(crash, "message", "")
+        nothing = {"outcome": "passed", "error": "", "reads": 0}
+        test = self.tests.setdefault(report.nodeid, nothing)
+        test["reads"] = dict(report.user_properties).get("reads", 0)
+        if report.outcome != "passed":
+            test["outcome"] = report.outcome
+            test["error"] = getattr(getattr(report.longrepr, "reprcrash", None), "message", "")
 
-    def pytest_sessionfinish(self) -> None:
-        self.file.write_text(json.dumps(self.tests))
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if not hasattr(session.config, "workerinput"):  # of pytest-xdist: these only report
+            self.file.write_text(json.dumps(self.tests))
         self.reads.stop()
 
 

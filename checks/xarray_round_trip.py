@@ -72,12 +72,15 @@ def source_distribution(folder: Path) -> Path:
     return unpacked
 
 
-def run(xarray: Path, way: str, tests: Iterable[str], options: Sequence[str]) -> Outcomes:
+def run(
+    xarray: Path, folder: Path, way: str, tests: Iterable[str], options: Sequence[str]
+) -> Outcomes:
     """Run tests in a way, and return how each of them ended."""
-    outcomes = xarray.parent / f"{way}.json"
+    outcomes = folder / f"{way}.json"
     command = [sys.executable, "-m", "pytest", "-p", "rechunked_reads", f"--way={way}"]
     # Xarray's own settings name a plugin for its tests of types.
     command += [f"--outcomes={outcomes}", "--override-ini=addopts=", "--quiet", "--tb=no", "-rN"]
+    command += ["--numprocesses=auto", "--dist=worksteal"]
     here = str(Path(__file__).parent)
     before = time.monotonic()
     done = subprocess.run(
@@ -139,14 +142,14 @@ def main() -> None:
         tests = [
             f"xarray/tests/{file}::{test}" for file, names in CLASSES.items() for test in names
         ]
-        baseline = run(xarray, "nothing", tests, options)
+        baseline = run(xarray, folder, "nothing", tests, options)
         reading = [
             test
             for test, found in baseline.items()
             if found["reads"] and found["outcome"] == "passed"
         ]
         print(f"{len(reading)} of {len(baseline)} tests read from Zarr, and pass", flush=True)
-        results = {way: run(xarray, way, reading, ()) for way in WAYS}
+        results = {way: run(xarray, folder, way, reading, ()) for way in WAYS}
         problems = [line for way in WAYS for line in compare(baseline, results[way], way)]
         if not arguments.only:
             problems += stale((baseline, outcomes) for outcomes in results.values())
