@@ -39,7 +39,7 @@ class SendingTests(EngineTests):
         plan = rechunker.rechunk(source, (40, 3), 8000, target, temp_store=temp, executor=engine)
         (tmp_path / "execute.py").write_text(EXECUTE)
         (tmp_path / "plan").write_bytes(pickle.dumps((plan, dict(self.options))))
-        command = [sys.executable, tmp_path / "execute.py", tmp_path / "plan"]
+        command = [sys.executable, str(tmp_path / "execute.py"), str(tmp_path / "plan")]
         # The executor may come from a module of the tests.
         found = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=found)
