@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from zarr.storage import MemoryStore
 
 import rechunker
-from rechunker.metadata import normalize_chunks, scaled_shards
+from rechunker.metadata import normalize_chunks, normalize_shards, scaled_shards
 from rechunker.sources import Members
 from rechunker.sources.target_chunks import chunks_by_array
 
@@ -192,6 +192,33 @@ def test_scaled_shards_hold_whole_chunks_and_no_more_bytes(
         assert prod(result) > prod(chunks)
 
 
+@settings(max_examples=300)
+@given(axes, st.integers(1, 16), st.integers(1, 10**8), st.booleans())
+def test_shards_of_bytes_are_met_within_a_factor_of_two(
+    given_axes: list[tuple[int, int, Any]], itemsize: int, nbytes: int, named: bool
+) -> None:
+    shape, default, requested = zip(*given_axes, strict=True)
+    chunks = tuple(min(n, size) for n, size in zip(shape, default, strict=True))
+    asked = f"{nbytes}B" if named else "auto"
+    shards = tuple(size if size in (None, -1) else asked for size in requested)
+    whole = [-(-n // chunk) * chunk for n, chunk in zip(shape, chunks, strict=True)]
+    ranges = [
+        (n, n) if size == -1 else (chunk, chunk if size is None else n)
+        for size, n, chunk in zip(shards, whole, chunks, strict=True)
+    ]
+    least, most = (prod(bounds) * itemsize for bounds in zip(*ranges, strict=True))
+    arguments: dict[str, Any] = {"itemsize": itemsize, "limit": nbytes}
+    if named and asked in shards and least > 2 * nbytes:
+        with pytest.raises(ValueError, match="give more bytes"):
+            normalize_shards(shards, chunks, shape, **arguments)
+        return
+    result = normalize_shards(shards, chunks, shape, **arguments)
+    assert all(size % chunk == 0 for size, chunk in zip(result, chunks, strict=True))
+    size = prod(result) * itemsize
+    assert least <= size <= max(nbytes, least)
+    assert 2 * size > nbytes or size == most
+
+
 MIB = 2**20
 CODECS: list[dict[str, Any]] = [
     {"zarr_format": 2, "compressors": None},
@@ -233,9 +260,8 @@ def test_auto_is_as_large_as_memory_holds(
     """There is a plan with "auto" if there is one with the least sizes in its place."""
     sharded = sharded and codecs.get("zarr_format") != 2
     source = zarr.create_array({}, shape=shape, chunks=chunks, dtype=dtype, **codecs)
-    least = tuple(
-        1 if size == "auto" else size for size in (request if request != "auto" else (1, 1))
-    )
+    asked = (request,) * 2 if request == "auto" else request
+    least = tuple(1 if size == "auto" else size for size in asked)
     try:
         plan = planned_auto(source, request, max_mem, sharded=sharded)
     except rechunker.MemoryLimitError:
@@ -247,13 +273,32 @@ def test_auto_is_as_large_as_memory_holds(
     target: Any = plan.target
     nbytes = prod(target.shards or target.chunks) * source.dtype.itemsize
     assert nbytes <= found.stages[-1].memory
-    # Not needlessly small either: an eighth of memory is a first guess, some codecs need more.
-    if (
-        sizes == ("auto", "auto")
-        and not sharded
-        and 40 * prod(chunks) * source.dtype.itemsize < max_mem
-    ):
+    # Not needlessly small either; but compressors may need most of a small memory for themselves.
+    small_source = 40 * prod(chunks) * source.dtype.itemsize < max_mem
+    if asked == ("auto", "auto") and small_source and codecs["compressors"] is None:
         assert nbytes > min(max_mem, 8 * 10**8) // 40 or target.chunks == shape
+
+
+@pytest.mark.parametrize(
+    ("chunks", "options", "most"),
+    [((1000, 1000), None, 1), ({}, None, 1), ("auto", None, 2), ((1000, -1), "auto", 2)],
+)
+def test_a_source_is_looked_at_once_where_nothing_can_be_smaller(
+    monkeypatch: pytest.MonkeyPatch, chunks: Any, options: Any, most: int
+) -> None:
+    source = zarr.create_array({}, shape=(1000, 1000), chunks=(1000, 1000), dtype="f8")
+    looks: list[Any] = []
+    look: Any = vars(rechunker.api)["hierarchy_of"]
+
+    def counted(*arguments: Any) -> Any:
+        looks.append(arguments)
+        return look(*arguments)
+
+    monkeypatch.setattr(rechunker.api, "hierarchy_of", counted)
+    given_options = {"shards": options} if options else None
+    with pytest.raises(rechunker.MemoryLimitError):
+        rechunker.rechunk(source, chunks, "100kB", {}, given_options, {}, executor="python")
+    assert len(looks) == 1 if most == 1 else len(looks) >= most
 
 
 def test_what_is_left_out_is_said() -> None:
