@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ import zarr
 import rechunker
 from rechunker.cli.chunk_texts import chunks_to_texts, parse_chunks
 from rechunker.sizes import format_bytes, parse_bytes
-from rechunker.stores import disk_path
+from rechunker.stores import disk_path, find_members
 
 __all__ = ["ArrayInfo", "Suggestions", "contents_of", "suggestions_for"]
 
@@ -90,9 +91,18 @@ def contents_of(values: Any, stored: bool | None) -> list[ArrayInfo]:
     if isinstance(values, zarr.Array):
         return [_of_array("", values, stored)]
     if isinstance(values, zarr.Group):
-        members = sorted(values.members(max_depth=None))
-        return [_of_array(n, node, stored) for n, node in members if isinstance(node, zarr.Array)]
+        return [_of_array(name, array, stored) for name, array in _arrays(values)]
     return [_of_variable(name, variable) for name, variable in _variables(values)]
+
+
+def _arrays(group: zarr.Group) -> Iterator[tuple[str, zarr.Array[Any]]]:
+    """Open the arrays in a group, which are found as `rechunk` finds them: metadata may be bad."""
+    members = find_members(group.store_path, group.metadata.zarr_format)
+    for name in sorted(name for name, member in members.items() if member.kind == "array"):
+        try:
+            yield name, zarr.open_array(group.store_path / name, mode="r")
+        except (ValueError, TypeError, LookupError) as error:
+            raise ValueError(f"array {name!r} cannot be opened: {error}") from error
 
 
 def _of_array(name: str, array: zarr.Array[Any], stored: bool | None) -> ArrayInfo:
@@ -130,8 +140,14 @@ def _codec_text(codec: Any) -> str:
     named = config.get("configuration", {k: v for k, v in config.items() if k != "id"})
     if name == "bytes":
         return ""
-    rest = ",".join(f"{key}={value}" for key, value in named.items())
+    if any(isinstance(value, list | tuple | dict) for value in named.values()):
+        return json.dumps(config, default=str)
+    rest = ",".join(f"{key}={_value_text(value)}" for key, value in named.items())
     return f"{name}:{rest}" if rest else name
+
+
+def _value_text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, bool | None) else str(value)
 
 
 def _variables(values: Any) -> Iterator[tuple[str, Any]]:

@@ -171,9 +171,9 @@ def plan(
     )
     with console.checking():
         rechunked = request.planned(console)
-    if html is not None:
-        page = cast(_HasPage, rechunked).to_html()
-        html.write_text(console.clean(page), "utf-8")
+        if html is not None:
+            page = cast(_HasPage, rechunked).to_html()
+            html.write_text(console.clean(page), "utf-8")
     _show_plan(console, rechunked)
 
 
