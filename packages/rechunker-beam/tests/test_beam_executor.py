@@ -8,7 +8,7 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOpt
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
 
-from rechunker.testing import EndingTests, ExecutorTests, Patient, ProgressTests, Watched
+from rechunker.testing import EndingTests, ExecutorTests, Patient, Watched
 from rechunker.testing.contract import ContractTests
 from rechunker_beam import BeamExecutor
 
@@ -25,7 +25,7 @@ class Noting(FnApiRunner):  # type: ignore[misc]
         return super().run_pipeline(pipeline, options)
 
 
-class BeamTests(ContractTests, EndingTests, ProgressTests):
+class BeamTests(ContractTests, EndingTests):
     executor = "beam"
 
     @pytest.fixture

@@ -206,7 +206,7 @@ class TestEndingOfThreads(EndingTests, ProgressTests):
         return BeamExecutor(options=THREADS)
 
 
-class TestEndingInMemory(EndingTests, ProgressTests):
+class TestEndingInMemory(EndingTests):
     @pytest.fixture
     def engine(self) -> BeamExecutor:
         return BeamExecutor(options={"direct_num_workers": 2})

@@ -54,7 +54,6 @@ def test_a_fault_is_found(
             "monkeypatch": monkeypatch,
             "patient": None,
             "watched": None,
-            "takes_progress": True,
         }
         chosen = {name: fixtures[name] for name in inspect.signature(test).parameters}
         if kind is faulty.Faultless:

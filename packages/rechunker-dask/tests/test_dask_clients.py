@@ -38,8 +38,13 @@ def test_an_asynchronous_client_is_waited_for_beside_its_loop(
             assert DaskExecutor().workers == DaskExecutor(client).workers == 2
             with pytest.raises(RuntimeError, match=r"call await rechunked\.execute_async\(\)"):
                 rechunked.execute()
-            target = await rechunked.execute_async(retries=1)
-            assert rechunked.traffic is not None
+            seen: list[tuple[int, ...]] = []
+            target = await rechunked.execute_async(
+                retries=1, progress=lambda *state: seen.append(state)
+            )
+            did = rechunked.traffic
+            assert did is not None
+            assert seen[-1] == (did.tasks, did.tasks, did.bytes_read + did.bytes_written)
             return target
 
     np.testing.assert_array_equal(asyncio.run(execute())[...], source[...])

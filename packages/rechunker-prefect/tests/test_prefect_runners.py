@@ -15,7 +15,7 @@ from prefect.task_runners import ProcessPoolTaskRunner
 from prefect_dask.task_runners import DaskTaskRunner
 
 from rechunker import Rechunked, rechunk
-from rechunker.testing import EndingTests, Failing, Flaky, Killing, Nothing, ProgressTests
+from rechunker.testing import EndingTests, Failing, Flaky, Killing, Nothing
 from rechunker.types import CopySpec, Stage, Traffic
 from rechunker_prefect import PrefectExecutor
 
@@ -91,7 +91,7 @@ def test_failures_on_a_dask_cluster_reach_the_caller(tmp_path: Path, cluster: An
         cluster.execute_plan(made)
 
 
-class TestEndingOnACluster(EndingTests, ProgressTests):
+class TestEndingOnACluster(EndingTests):
     @pytest.fixture
     def engine(self, cluster: PrefectExecutor) -> PrefectExecutor:
         return cluster

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from copy import copy
 
 from apache_beam.metrics import MetricsFilter
 from apache_beam.metrics.metric import MetricResults
@@ -105,7 +106,8 @@ class Listener:
         def look() -> None:
             while not left.wait(PAUSE):
                 try:
-                    counts = counts_of(result, namespace)
+                    # A copy: that of portable runners keeps the counts that it gets first (2.77).
+                    counts = counts_of(copy(result), namespace)
                 except NotImplementedError:
                     return
                 except Exception:  # noqa: BLE001, the pipeline goes on, and so it may say more
