@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -307,7 +308,9 @@ def engines(session: nox.Session) -> None:
     install(session, CORE)
     session.install("joblib", "ray", "pyspark", "cloudpickle")
     folder = ROOT / "examples" / "engines"
-    env = {"PYTHONPATH": os.pathsep.join(map(str, [folder, ROOT / "checks"]))}
+    # Ray keeps its files outside of the environment, where the session has its temporary ones.
+    outside = {"RAY_TMPDIR": tempfile.gettempdir()}
+    env = outside | {"PYTHONPATH": os.pathsep.join(map(str, [folder, ROOT / "checks"]))}
     guides = [ROOT / "docs" / f"{name}.md" for name in ENGINES]
     session.run("pytest", "-p", "doctest_folder", "--doctest-glob=*.md", *guides, env=env)
     session.run("pytest", f"--rootdir={ROOT}", folder / "tests", *session.posargs, env=env)

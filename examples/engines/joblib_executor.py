@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -59,7 +60,12 @@ class JoblibExecutor(Executor[Plan]):
                     batch_size=1,
                     return_as="generator_unordered",
                 )
-                for traffic in run(calls):  # ends when all calls have ended: this is the barrier
-                    done.append(traffic)
-                    report(traffic)
+                parts = run(calls)
+                try:
+                    for traffic in parts:  # until all calls have ended: this is the barrier
+                        done.append(traffic)
+                        report(traffic)
+                finally:
+                    with warnings.catch_warnings(action="ignore"):  # it warns of cancelled calls
+                        parts.close()
         return Traffic.total(done)

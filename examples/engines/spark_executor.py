@@ -20,20 +20,25 @@ Plan = Sequence[Sequence[Stage]]
 class Parts:
     """Gathers the traffic of calls in an accumulator; a call that is run twice counts once."""
 
-    def __init__(self, report: Callable[[Traffic], object] = lambda traffic: None) -> None:
-        self.report = report
+    def __init__(self, report: Callable[[Traffic], object], stop: Callable[[], object]) -> None:
+        self.report, self.stop = report, stop
+        self.error: BaseException | None = None
 
-    def __reduce__(self) -> tuple[type, tuple[()]]:
-        return Parts, ()  # what is reported stays in this process
+    def __reduce__(self) -> tuple[type, tuple[object, object]]:
+        return Parts, (id, id)  # workers report nothing
 
     def zero(self, value: list[Traffic]) -> list[Traffic]:
         return []
 
-    def addInPlace(self, value1: list[Traffic], value2: list[Traffic]) -> list[Traffic]:  # noqa: N802
-        for traffic in value2:
-            self.report(traffic)
-        value1 += value2
-        return value1
+    def addInPlace(self, total: list[Traffic], new: list[Traffic]) -> list[Traffic]:  # noqa: N802
+        total += new
+        try:
+            for traffic in new if self.error is None else ():
+                self.report(traffic)
+        except BaseException as error:  # noqa: BLE001 - raised where the round is waited for
+            self.error = error
+            self.stop()
+        return total
 
 
 class SparkExecutor(Executor[Plan]):
@@ -52,12 +57,13 @@ class SparkExecutor(Executor[Plan]):
     def execute_plan(
         self, plan: Plan, *, retries: int = 0, progress: Progress = None, **kwargs: Any
     ) -> Traffic:
-        """Run the rounds one after another; after an error, cancel what runs and wait for it."""
+        """Run the rounds one after another; after an error, cancel what runs, and wait for it."""
         refuse_keywords("spark", kwargs, ("retries", "progress"))
         context, runner = SparkContext.getOrCreate(), BatchRunner(retries)
         group = f"rechunker-{uuid4().hex}"
         with reporter(progress, plan) as report:
-            done = context.accumulator([], Parts(report))
+            parts = Parts(report, lambda: context.cancelJobGroup(group))
+            done = context.accumulator([], parts)
             try:
                 for stages in plan:
                     sent = context.broadcast(stages)  # once, not with each call
@@ -72,9 +78,13 @@ class SparkExecutor(Executor[Plan]):
 
                     context.setJobGroup(group, stages[0].name)
                     context.parallelize(calls, len(calls)).foreach(run)
+                    if parts.error is not None:
+                        raise parts.error
             except BaseException:
                 context.cancelJobGroup(group)
                 wait(context, group)
+                if parts.error is not None:
+                    raise parts.error from None
                 raise
         return Traffic.total(done.value)
 
