@@ -70,7 +70,7 @@ class Terminal:
         )
         os.close(slave)
 
-    def read(self, until: str = "$never", seconds: float = 60) -> re.Match[str] | None:
+    def read(self, until: str = "$never", seconds: float = 200) -> re.Match[str] | None:
         """Read what is shown until a pattern matches, or the process ends."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -189,7 +189,11 @@ def test_the_program_has_the_name_rechunker() -> None:
 
 def test_help_and_completion_need_no_zarr(tmp_path: Path) -> None:
     assert without("zarr", tmp_path, "copy", "--help").returncode == 0
-    words = {"COMP_WORDS": "rechunker pl", "COMP_CWORD": "1"}
-    environment = {**os.environ, **words, "_RECHUNKER_COMPLETE": "complete_bash"}
-    ended = subprocess.run(PROGRAM, env=environment, capture_output=True, text=True)
-    assert ended.stdout.split() == ["plan"]
+    for words, completed in (
+        ("rechunker pl", ["plan"]),
+        ("rechunker copy a b --executor pyt", ["python"]),
+    ):
+        typed = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+        environment = {**os.environ, **typed, "_RECHUNKER_COMPLETE": "complete_bash"}
+        ended = subprocess.run(PROGRAM, env=environment, capture_output=True, text=True)
+        assert ended.stdout.split() == completed

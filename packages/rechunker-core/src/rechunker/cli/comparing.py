@@ -7,7 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from rechunker.cli.console import Console
-from rechunker.cli.options import Engine, Json, Progress, StorageOptions, Verbose
+from rechunker.cli.options import (
+    Engine,
+    Json,
+    Progress,
+    StorageOptions,
+    Verbose,
+    installed_executors,
+)
 
 __all__ = ["NOT_EQUAL", "digest", "verify"]
 
@@ -15,7 +22,13 @@ NOT_EQUAL = 3
 """Exit code of `verify` if two sides are not equal."""
 
 _MaxMem = Annotated[str, typer.Option(help="Memory limit per task.")]
-_Executor = Annotated[str, typer.Option(help="Name of an executor; see 'rechunker executors'.")]
+_Executor = Annotated[
+    str,
+    typer.Option(
+        help="Name of an executor; see 'rechunker executors'.",
+        autocompletion=installed_executors,
+    ),
+]
 _Temp = Annotated[
     str | None,
     typer.Option(

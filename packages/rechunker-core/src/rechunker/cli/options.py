@@ -24,6 +24,7 @@ __all__ = [
     "Target",
     "Temp",
     "Verbose",
+    "installed_executors",
 ]
 
 _TARGET, _RUN, _OUTPUT = "Target", "Run", "Output"
@@ -38,6 +39,13 @@ def _be_verbose(ctx: typer.Context, value: bool) -> bool:
 def _be_json(ctx: typer.Context, value: bool) -> bool:
     ctx.obj.as_json = value
     return value
+
+
+def installed_executors(incomplete: str) -> list[str]:
+    """Return the names of executors that begin with some letters, for completion in a shell."""
+    from rechunker.plugins import list_executors  # nothing else needs it
+
+    return [name for name in list_executors() if name.startswith(incomplete)]
 
 
 def _option(*names: str, panel: str, help: str, **more: Any) -> Any:
@@ -91,6 +99,7 @@ ExecutorName = Annotated[
         panel=_RUN,
         help="Name of an executor; see 'rechunker executors'.",
         show_default=False,
+        autocompletion=installed_executors,
     ),
 ]
 Shards = Annotated[
