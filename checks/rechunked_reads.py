@@ -31,8 +31,11 @@ def other_chunks(array: zarr.Array[Any]) -> tuple[int, ...]:
 
 
 def write_chunks(array: zarr.Array[Any]) -> tuple[int, ...]:
-    """Return the chunk of an array, and the largest one if chunks differ in size."""
-    return tuple(max(sizes, default=1) for sizes in array.write_chunk_sizes)
+    """Return the chunk or shard of an array; its shape if chunks differ in size."""
+    try:
+        return array.shards or array.chunks
+    except NotImplementedError:
+        return array.shape
 
 
 class RechunkedReads:
