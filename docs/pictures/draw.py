@@ -219,7 +219,7 @@ def one_hop() -> str:
     one, other = box(first, 1), box(second, 2)
     write, read = plan.stages
     reads = f"{write.tasks} tasks, each reads {first[0]} chunks\nand writes a temp object"
-    between = f"{read.gets} cells; the dark one goes\nfrom one task to the other"
+    between = f"{read.gets} cells; the violet one goes\nfrom one task to the other"
     cells = f"{read.tasks} tasks, each reads {read.gets // read.tasks} cells"
     writes = f"{cells}\nand writes {second[1]} chunks"
     filled = [("first", one), ("second", other), ("both", overlap(one, other))]

@@ -52,8 +52,8 @@ def test_the_reference_has_every_public_name_of_an_executor(package: str) -> Non
 
 def test_every_page_has_its_place_in_the_site() -> None:
     places = (REPOSITORY / "mkdocs.yml").read_text("utf-8")
-    pages = [path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")]
-    assert not [page for page in pages if not re.search(rf"^ .*[ /]{page}$", places, re.MULTILINE)]
+    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    assert pages <= set(re.findall(r"^ +- (?:.*: )?(\S+\.md)$", places, re.MULTILINE))
 
 
 def test_the_notebook_is_stored_without_outputs() -> None:
