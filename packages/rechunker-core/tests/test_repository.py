@@ -86,7 +86,9 @@ def test_all_sessions_that_run_together_exist(run: ModuleType) -> None:
     sessions = set(re.findall(r"^def (\w+)\(session: nox.Session", noxfile, re.MULTILINE))
     lists = [names for group in run.GROUPS.values() for names in group]
     called = {name.replace("_", "-") for name in sessions}
-    assert {name for names in lists for name in names} <= called
+    parts = {name.partition("(")[::2] for names in lists for name in names}
+    assert {name for name, _ in parts} <= called
+    assert all(f'id="{part[:-1]}"' in noxfile for _, part in parts if part)
 
 
 def test_what_runs_side_by_side_is_printed_in_order(

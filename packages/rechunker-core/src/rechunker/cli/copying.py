@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
     from rechunker import Rechunked, RechunkPlan
 
 __all__ = ["copy", "plan"]
-
-
-class _HasPage(Protocol):
-    def to_html(self) -> str: ...
 
 
 def copy(
@@ -172,8 +168,7 @@ def plan(
     with console.checking():
         rechunked = request.planned(console)
         if html is not None:
-            page = cast(_HasPage, rechunked).to_html()
-            html.write_text(console.clean(page), "utf-8")
+            html.write_text(console.clean(rechunked.to_html()), "utf-8")
     _show_plan(console, rechunked)
 
 
