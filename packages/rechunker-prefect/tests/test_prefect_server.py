@@ -178,12 +178,12 @@ def test_a_run_that_takes_too_long_raises_and_says_so_on_the_server(
     executor = PrefectExecutor()
     made = executor.prepare_plan([CopySpec("air", (Stage("air: read", 3, Waiting(tmp_path)),))])
 
-    def go_on_later() -> None:
+    def go_on() -> None:
         time.sleep(3)
         (tmp_path / "go on").touch()
 
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(go_on_later)
+        pool.submit(go_on)
         with pytest.raises(TimeoutError, match="timed out|exceeded"):
             executor.execute_plan(made, flow_run_name="too long", timeout_seconds=1)
     run = api.run("too long")
