@@ -12,9 +12,9 @@ import pytest
 import zarr
 
 from rechunker import rechunk
-from rechunker.testing import EndingTests, KilledWorkerTests, ProgressTests, Recorder, Telling
+from rechunker.testing import EndingTests, KilledWorkerTests, Nothing, Recorder, Telling
 from rechunker.testing.arrays import ENTANGLED, make
-from rechunker.types import CopySpec
+from rechunker.types import CopySpec, Stage
 from rechunker_beam import BeamExecutor
 
 REPEATS = 5
@@ -78,7 +78,16 @@ def test_no_data_is_lost_where_chunks_overlap(
     assert str(os.getpid()) not in processes
 
 
-class TestEnding(EndingTests, ProgressTests):
+def test_progress_is_told_at_the_end(engine: BeamExecutor) -> None:
+    stage = Stage("a", 6, Nothing(), nbytes=6)
+    seen: list[tuple[int, ...]] = []
+    engine.execute_plan(
+        engine.prepare_plan([CopySpec("a", (stage,))]), progress=lambda *state: seen.append(state)
+    )
+    assert seen == [(6, 6, 0)]
+
+
+class TestEnding(EndingTests):
     @pytest.fixture
     def engine(self) -> BeamExecutor:
         return BeamExecutor(options=PROCESSES)

@@ -9,7 +9,7 @@ import dask
 import pytest
 from distributed import Client
 
-from rechunker.testing import EndingTests, ExecutorTests, Patient, ProgressTests, Watched
+from rechunker.testing import EndingTests, ExecutorTests, Patient, Watched
 from rechunker_dask import DaskExecutor
 
 
@@ -47,7 +47,7 @@ class TestCluster(DaskTests):
         """Make the client the default scheduler of Dask."""
 
 
-class TestProcesses(EndingTests, ProgressTests):
+class TestProcesses(EndingTests):
     @pytest.fixture
     def engine(self) -> DaskExecutor:
         return DaskExecutor(scheduler="processes", workers=2)

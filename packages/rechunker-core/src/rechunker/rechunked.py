@@ -57,6 +57,8 @@ class Run(Protocol[Target_co]):
     def check_reachable(self) -> None: ...
 
 
+# Characters of a source that is shown, which may be a whole dataset.
+_LONGEST = 300
 # Seconds between two looks at an execution that was cancelled.
 _PAUSE = 0.2
 
@@ -315,5 +317,6 @@ class Rechunked(Shown, Generic[Target]):
         """Yield what source, intermediate and target are called, without credentials."""
         between = [("Intermediate", self.intermediate)] if self.intermediate else []
         for name, place in (("Source", self.source), *between, ("Target", self.target)):
-            # A store of icechunk 2 shows itself in several lines.
-            yield name, without_secrets(repr(place)).replace("\n", " ")
+            # A dataset, an array of numbers and a store of icechunk 2 have several lines.
+            text = " ".join(without_secrets(repr(place)).split())
+            yield name, text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
