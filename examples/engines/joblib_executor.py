@@ -58,7 +58,6 @@ class JoblibExecutor(Executor[Plan]):
                     self.workers,
                     backend=self.backend,
                     batch_size=1,
-                    pre_dispatch="all",  # no thread of joblib hands out calls after an error
                     return_as="generator_unordered",
                 )
                 parts = run(calls)
