@@ -28,7 +28,7 @@ class JoblibExecutor(Executor[Plan]):
     """
 
     returns_changes = True  # by adding up the traffic of all tasks
-    overhead = 1e-3  # seconds of joblib per call, measured on one machine
+    overhead = 1e-3  # seconds of joblib per call, an estimate
 
     def __init__(self, backend: str = "loky", workers: int | None = None) -> None:
         self.backend = backend

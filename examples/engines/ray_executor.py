@@ -25,7 +25,7 @@ class RayExecutor(Executor[Plan]):
     """
 
     returns_changes = True  # by adding up the traffic of all tasks
-    overhead = 2e-3  # seconds of Ray per call, measured on a cluster of one machine
+    overhead = 2e-3  # seconds of Ray per call, an estimate
 
     def __init__(self, **options: Any) -> None:
         self.options = {"num_cpus": 1, **options}

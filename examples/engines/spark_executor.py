@@ -45,7 +45,7 @@ class SparkExecutor(Executor[Plan]):
     """Run each round as one job of the active Spark context; each task may hold `max_mem`."""
 
     returns_changes = True  # by adding up the traffic of all tasks
-    overhead = 5e-3  # seconds of Spark per call, measured on one machine
+    overhead = 5e-3  # seconds of Spark per call, an estimate
 
     def __init__(self) -> None:
         self.workers = SparkContext.getOrCreate().defaultParallelism
