@@ -319,4 +319,5 @@ class Rechunked(Shown, Generic[Target]):
         for name, place in (("Source", self.source), *between, ("Target", self.target)):
             # A dataset, an array of numbers and a store of icechunk 2 have several lines.
             text = " ".join(without_secrets(repr(place)).split())
+            text = text.partition(" Coordinates: ")[0].partition(" Data variables: ")[0]
             yield name, text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
