@@ -71,7 +71,7 @@ def test_the_script_of_the_document_runs(folder: Path) -> None:
 
 def test_the_command_of_the_readme_runs(folder: Path) -> None:
     (command,) = re.findall(r"^rechunker (copy (?:.*\\\n)*.*)$", README, re.MULTILINE)
-    assert main(shlex.split(command)) == 0
+    assert main(shlex.split(command.replace("\\\n", ""))) == 0
     assert is_equal(arrays("series.zarr"), arrays("maps.zarr"))
 
 
