@@ -266,7 +266,7 @@ def test_auto_is_as_large_as_memory_holds(
         plan = planned_auto(source, request, max_mem, sharded=sharded)
     except rechunker.MemoryLimitError:
         with pytest.raises(rechunker.MemoryLimitError):
-            planned_auto(source, least, max_mem, sharded=False)
+            planned_auto(source, least, max_mem, sharded=sharded)
         return
     (found,) = plan.copy_plan.values()
     assert found.peak_memory <= max_mem

@@ -51,6 +51,11 @@ COPY = (
 SLOWLY = ("--codec", "gzip:level=9")
 
 
+def heed_ctrl_c() -> None:
+    """Undo what a shell does to a command in the background: let it ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A process on a terminal of its own."""
 
@@ -65,10 +70,15 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            # The terminal controls the new session, so that it sends the signal of Ctrl-C.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=self._control,
         )
         os.close(slave)
+
+    @staticmethod
+    def _control() -> None:
+        """Let the terminal control the new session, so that it sends the signal of Ctrl-C."""
+        heed_ctrl_c()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     def read(self, until: str = "$never", seconds: float = 200) -> re.Match[str] | None:
         """Read what is shown until a pattern matches, or the process ends."""
@@ -140,7 +150,12 @@ def test_a_question_on_a_terminal_is_answered(maps: Path) -> None:
 
 def test_a_signal_without_a_terminal_interrupts_too(maps: Path) -> None:
     with subprocess.Popen(
-        [*PROGRAM, *COPY, *SLOWLY], cwd=maps, stdout=-1, stderr=-1, text=True
+        [*PROGRAM, *COPY, *SLOWLY],
+        cwd=maps,
+        stdout=-1,
+        stderr=-1,
+        text=True,
+        preexec_fn=heed_ctrl_c,
     ) as process:
         while not (maps / "series.zarr" / JOURNAL).exists():
             assert process.poll() is None
