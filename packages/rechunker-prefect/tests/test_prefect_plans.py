@@ -83,7 +83,7 @@ class Crowd:
 
 
 def test_a_plan_is_a_flow(source: zarr.Array[Any], tmp_path: Path) -> None:
-    assert type(plan(source, tmp_path).plan) is Flow
+    assert isinstance(plan(source, tmp_path).plan, Flow)
 
 
 def test_calling_a_plan_publishes_the_target(source: zarr.Array[Any], tmp_path: Path) -> None:
