@@ -44,20 +44,20 @@ class RayExecutor(Executor[Plan]):
         call = ray.remote(**self.options)(lambda stage, tasks: runner(stage, tasks))
         with reporter(progress, plan) as report:
             for stages in plan:
-                waiting = [
-                    call.remote(sent, tasks)
-                    for stage in stages
-                    for sent in [ray.put(stage)]  # once, not with each call
-                    for tasks in batches(stage, overhead=self.overhead, workers=self.workers)
-                ]
+                waiting: list[Any] = []
                 try:
+                    for stage in stages:
+                        sent = ray.put(stage)  # once, not with each call
+                        for tasks in batches(stage, overhead=self.overhead, workers=self.workers):
+                            waiting.append(call.remote(sent, tasks))
                     while waiting:
                         ready, waiting = ray.wait(waiting)
                         done += ray.get(ready)
                         report(done[-1])
                 except BaseException:
                     for reference in waiting:
-                        ray.cancel(reference)
-                    ray.wait(waiting, num_returns=len(waiting))
+                        ray.cancel(reference, force=True)  # or one may have just begun
+                    if waiting:
+                        ray.wait(waiting, num_returns=len(waiting))
                     raise
         return Traffic.total(done)
