@@ -62,8 +62,9 @@ def verify(
 
     console: Console = ctx.obj
     with console.checking():
-        kwargs = _arguments(console, [a, b], max_mem, executor, temp, storage_options, progress)
-        found = rechunker.verify(*_sides([a, b], kwargs, engine), **kwargs)
+        words = (max_mem, executor, temp, storage_options, progress)
+        sides, kwargs = _opened(console, [a, b], engine, *words)
+        found = rechunker.verify(*sides, **kwargs)
     differences = [
         {"array": d.array, "what": d.what, "chunk": d.chunk, "elements": d.elements}
         for d in found.differences
@@ -94,39 +95,37 @@ def digest(
 
     console: Console = ctx.obj
     with console.checking():
-        kwargs = _arguments(console, [values], max_mem, executor, temp, storage_options, progress)
-        found = rechunker.digest(*_sides([values], kwargs, engine), **kwargs)
+        words = (max_mem, executor, temp, storage_options, progress)
+        sides, kwargs = _opened(console, [values], engine, *words)
+        found = rechunker.digest(*sides, **kwargs)
     named = sorted((name, each) for name, each in found.arrays.items() if name)
     lines = [str(found), *(f"{each}  {name}" for name, each in named)]
     console.result({"digest": str(found), "arrays": dict(found.arrays)}, "\n".join(lines))
 
 
-def _arguments(
+def _opened(
     console: Console,
     places: list[str],
+    engine: str | None,
     max_mem: str,
     executor: str,
     temp: str | None,
     storage_options: list[str] | None,
     progress: bool | None,
-) -> dict[str, Any]:
-    from rechunker.cli.request import shows_progress, storage_options_of
+) -> tuple[list[Any], dict[str, Any]]:
+    """Open what is to be read; return it with the other arguments of the function that reads it."""
+    from rechunker.cli.request import open_values, shows_progress, storage_options_of
+    from rechunker.stores import options_of_urls
 
-    return {
+    options = storage_options_of(storage_options, console)
+    named = dict(zip(map(str, range(len(places))), places, strict=True))
+    found = options_of_urls(options, **named, temp_store=temp)
+    sides = [open_values(place, found[name], engine) for name, place in named.items()]
+    kwargs = {
         "max_mem": max_mem,
         "executor": executor,
         "temp_store": temp,
-        "storage_options": storage_options_of(storage_options, console),
+        "storage_options": found["temp_store"],
         **shows_progress(progress, executor),
     }
-
-
-def _sides(places: list[str], kwargs: dict[str, Any], engine: str | None) -> list[Any]:
-    """Open what is to be read; storage options stay among the arguments where they are needed."""
-    from rechunker.cli.request import open_values
-    from rechunker.stores import options_of_urls
-
-    named = dict(zip(map(str, range(len(places))), places, strict=True))
-    found = options_of_urls(kwargs["storage_options"], **named, temp_store=kwargs["temp_store"])
-    kwargs["storage_options"] = found["temp_store"]
-    return [open_values(place, found[name], engine) for name, place in named.items()]
+    return sides, kwargs
