@@ -62,7 +62,7 @@ class Listener:
             Traffic of its tasks.
         """
         with self._lock, self._kept():
-            if (stage, first) not in self._seen:
+            if self.error is None and (stage, first) not in self._seen:
                 self._seen.add((stage, first))
                 self._report(traffic)
 
@@ -77,18 +77,16 @@ class Listener:
         tasks = counts.get("tasks", 0) + counts.get("known", 0)
         with self._lock, self._kept():
             nbytes = counts.get("bytes_read", 0) + counts.get("bytes_written", 0)
-            self._report.reach(tasks, nbytes)
+            if self.error is None:
+                self._report.reach(tasks, nbytes)
 
     @contextmanager
     def _kept(self) -> Iterator[None]:
-        if self.error is None:
-            try:
-                yield
-            except BaseException as error:  # noqa: BLE001, the caller of execute() gets it
-                self.error = error
-                self._execution.stop()
-        else:
+        try:
             yield
+        except BaseException as error:  # noqa: BLE001, the caller of execute() gets it
+            self.error = error
+            self._execution.stop()
 
     @contextmanager
     def looking(self, result: PipelineResult, namespace: str) -> Iterator[None]:
