@@ -34,8 +34,8 @@ __all__ = ["Parallelism", "plan_job"]
 
 # Price in seconds of reading a decoded byte of a chunk, however little of it is stored: to decode
 # LZ4 and to put the values into their box takes 0.4 to 0.85 ns of CPU time. Two cores share it, but
-# it is paid for all the same: a hop instead of the fourth read of a source takes a tenth more time
-# on a local disk, and a third less CPU time.
+# it is paid for all the same: a hop instead of the fourth read of a source takes a fifth more time
+# on a local disk, and a quarter less CPU time.
 DECODING = 0.7e-9
 # A request to an object store is mostly waiting, which needs no core.
 REMOTE_REQUESTS = 16
