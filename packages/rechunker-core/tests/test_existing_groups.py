@@ -183,3 +183,16 @@ def test_the_name_of_the_array_in_a_temp_store_that_is_a_group_is_not_needed(
     assert plan.execute().store_path.path == ""
     with pytest.raises(ValueError, match="there is no group at target_store"):
         rechunk(source, (40, 3), tmp_path / "u", array_name="x")
+
+
+def test_nothing_is_left_of_groups_that_are_replaced_as_a_whole(tmp_path: Path) -> None:
+    source = zarr.create_group(tmp_path / "s")
+    source.create_group("a", attributes={"new": 1})
+    source.create_array("a/x", shape=(4, 4), chunks=(2, 4), dtype="i4")[...] = 1
+    there = zarr.create_group(tmp_path / "t", attributes={"old": 1})
+    there.create_group("a", attributes={"old": 1})
+    there.create_array("a/y", shape=(4, 4), chunks=(2, 4), dtype="i4")
+    rechunk(source, {"a/x": (4, 2)}, tmp_path / "t", target_options={"overwrite": True}).execute()
+    target = zarr.open_group(tmp_path / "t", mode="r")
+    assert (dict(target.attrs), dict(target["a"].attrs)) == ({}, {"new": 1})
+    assert names(tmp_path / "t") == ["a", "a/x"]

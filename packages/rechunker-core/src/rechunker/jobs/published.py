@@ -35,14 +35,14 @@ class Published:
         Arrays and groups of the target.
     arrays
         Documents of the arrays, by their paths in the target.
-    replaced
-        Paths of the arrays and groups that the target replaces.
+    is_whole
+        Whether all that is at the place is replaced, so that nothing is added to a group there.
     """
 
     place: StorePath
     hierarchy: Hierarchy
     arrays: Mapping[str, Document]
-    replaced: frozenset[str]
+    is_whole: bool
 
     def documents(self) -> Iterator[Documents]:
         """Yield keys and contents of all metadata, in rounds.
@@ -79,7 +79,7 @@ class Published:
     def _group_files(self, place: StorePath, document: Mapping[str, Any]) -> dict[str, bytes]:
         """Return the metadata of a group; a group that stays keeps its own metadata as well."""
         zarr_format = self.hierarchy.zarr_format
-        there = None if self._is_replaced(place) else read_member(place, zarr_format)
+        there = None if self.is_whole else read_member(place, zarr_format)
         if there is not None and there.kind == "group":
             own = there.document
             attributes = {**own["attributes"], **document["attributes"]}
@@ -87,14 +87,11 @@ class Published:
             document = {**own, **ours, "attributes": attributes}
         return group_files(document, zarr_format)
 
-    def _is_replaced(self, place: StorePath) -> bool:
-        return place in [self.place / root for root in self.replaced]
-
     def consolidated(self) -> Iterator[StorePath]:
         """Yield the places of groups whose consolidated metadata must be written or updated."""
         if not self.place.store.supports_consolidated_metadata:
             return
-        there = [] if self._is_replaced(self.place) else [self.place]
+        there = [] if self.is_whole else [self.place]
         if self.hierarchy.consolidated:
             yield self.place
             there = []

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import zarr
 from zarr.abc.store import Store
 from zarr.buffer import cpu
 from zarr.storage import StorePath
 
-from rechunker.copying import StoredArray, check_keys
 from rechunker.jobs.apart import Apart
 from rechunker.jobs.equality import Check, VerificationError
 from rechunker.jobs.published import Documents
 from rechunker.jobs.resuming import Resumption
 from rechunker.jobs.roots import Root
+from rechunker.jobs.unchanged import Sources
 from rechunker.metadata import quiet
 from rechunker.stores import (
     COPIED,
@@ -28,54 +28,19 @@ from rechunker.stores import (
     Known,
     TargetInUseError,
     access,
-    check_unchanged,
     make_folder,
     retried,
     side_by_side,
 )
 from rechunker.types import Traffic
 
-__all__ = ["Finish", "Sources", "Start"]
+__all__ = ["Finish", "Start"]
+
+T = TypeVar("T")
+P = TypeVar("P", bound="_Placed")
 
 # Times to look whether another run of the last task is done, and the seconds between.
 _LOOKS, _PAUSE = 20, 0.05
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What the target is made from, as it was when the plan was made.
-
-    Parameters
-    ----------
-    nodes
-        Places of arrays and groups, with the digests of their metadata.
-    arrays
-        Arrays whose stored objects are read.
-    """
-
-    nodes: tuple[tuple[StorePath, str | None], ...] = ()
-    arrays: tuple[StoredArray, ...] = ()
-
-    def check(self) -> None:
-        """Check that nothing has changed.
-
-        Raises
-        ------
-        FileNotFoundError, ValueError
-            If something is gone, or is not what it was.
-        """
-        for place, digest in self.nodes:
-            check_unchanged(place, digest)
-        by_store: dict[int, list[StoredArray]] = {}
-        for array in self.arrays:
-            by_store.setdefault(id(array.store), []).append(array)
-        for arrays in by_store.values():
-            side_by_side(arrays[0].store, _check_array, arrays)
-
-
-def _check_array(array: StoredArray) -> None:
-    array.check_unchanged()
-    check_keys(array)
 
 
 @dataclass(frozen=True)
@@ -110,50 +75,39 @@ class Start:
 
     def _start(self) -> None:
         left = self._left()
-        claimed: list[tuple[Root, Claim, Holder]] = []
-        for root in self.roots:
-            holder = root.take(is_copied=left.is_copied)
-            if root.claim is not None and holder is not None:
-                claimed.append((root, root.claim, holder))
-        nodes = [root.nodes() for root, _, _ in claimed]
+        take = partial(_taken, is_copied=left.is_copied)
+        taken = [one for one in _of_each(self.roots, take) if one is not None]
         try:
             if self.apart is not None:
-                places = [root.place for root, _, _ in claimed]
-                self.apart.check(list(zip(places, nodes, strict=True)))
+                self.apart.check([(one.place, one.nodes) for one in taken])
         except BaseException:
-            for _, claim, _ in claimed:
-                claim.release()
+            for one in taken:
+                one.claim.release()
             raise
-        if self.temp is not None and (claimed or not self._can_be_claimed):
-            self.temp.set(claimed[0][2] if claimed else None)
-        if claimed:
-            self._make_ready(claimed, nodes, left)
+        if self.temp is not None and (taken or not self._can_be_claimed):
+            self.temp.set(taken[0].holder if taken else None)
+        if taken:
+            self._make_ready(taken, left)
 
     @property
     def _can_be_claimed(self) -> bool:
         return any(root.claim is not None for root in self.roots)
 
-    def _make_ready(
-        self,
-        claimed: Sequence[tuple[Root, Claim, Holder]],
-        nodes: Sequence[list[str]],
-        left: _Left,
-    ) -> None:
-        if left.known == "some" and any(nodes) and not left.is_copied:
+    def _make_ready(self, taken: Sequence[_Taken], left: _Left) -> None:
+        if left.known == "some" and any(one.nodes for one in taken) and not left.is_copied:
             left = _Left()  # somebody has put an array or a group there, which may be replaced
         if left.known == "nothing":
-            for (root, _, _), keys in zip(claimed, nodes, strict=True):
-                root.clear(keys)
-            left = _Left(epoch=claimed[0][2].execution)
+            _of_each(taken, lambda one: one.root.clear(one.nodes))
+            left = _Left(epoch=taken[0].holder.execution)
             if self.resumption is not None:
                 self.resumption.begin(left.epoch)
         else:
-            for root, _, _ in claimed:
-                root.sweep()
+            for one in taken:
+                one.root.sweep()
         if left.known == "some" and self.resumption is not None:
             self.resumption.settle(left.epoch)
-        for _, claim, holder in claimed:
-            claim.set_cleared(holder, epoch=left.epoch, known=left.known)
+        epoch, known = left.epoch, left.known
+        _of_each(taken, lambda it: it.claim.set_cleared(it.holder, epoch=epoch, known=known))
 
     def _left(self) -> _Left:
         """Return what an earlier run has left, if this one is to go on with it."""
@@ -170,6 +124,27 @@ class Start:
         is_copied = bool(recorded.get(COPIED))
         is_over = is_copied and all(root.is_there for root in self.roots)
         return _Left("all" if is_over else "some", str(recorded["epoch"]), is_copied)
+
+
+class _Taken(NamedTuple):
+    """A root that this run has claimed, and is to make ready; keys of all metadata there."""
+
+    root: Root
+    claim: Claim
+    holder: Holder
+    nodes: list[str]
+
+    @property
+    def place(self) -> StorePath:
+        return self.root.place
+
+
+def _taken(root: Root, *, is_copied: bool) -> _Taken | None:
+    """Claim a root; return None if it is ready already."""
+    holder = root.take(is_copied=is_copied)
+    if root.claim is None or holder is None:
+        return None
+    return _Taken(root, root.claim, holder, root.nodes())
 
 
 class _Left(NamedTuple):
@@ -232,8 +207,7 @@ class Finish:
     def _publish(self) -> tuple[tuple[str, int], ...]:
         """Publish the target, and return the names of verified arrays with their sums."""
         claims = [root.claim for root in self.roots if root.claim is not None]
-        for claim in claims:
-            claim.check()
+        _of_each(claims, Claim.check)
         self._check_sources()
         sums = () if self.journal is None else self._check_equality(self.journal)
         if self.journal is not None:
@@ -243,16 +217,14 @@ class Finish:
         for place in self.consolidate:
             with quiet():
                 retried(place.store, partial(zarr.consolidate_metadata, place))
-        for root in self.roots:
-            root.renew()
+        _of_each(self.roots, Root.renew)
         if self.temp is not None:
             access.delete_dir(self.temp.store, self.temp.path)
         if self.temp_store is not None:
             make_folder(self.temp_store)
         if self.journal is not None:
             self.journal.delete()
-        for claim in claims:
-            claim.release()
+        _of_each(claims, Claim.release)
         return sums
 
     def _put(self, document: tuple[str, bytes]) -> None:
@@ -298,5 +270,16 @@ class Finish:
         """Return whether this task has run before: its claims are gone, its target is there."""
         if not self.roots:
             return False  # there are no claims in a session
-        gone = [root.claim is not None and root.claim.holder() is None for root in self.roots]
-        return all(gone) and all(root.is_published() for root in self.roots)
+        return all(_of_each(self.roots, Root.is_free)) and all(
+            _of_each(self.roots, Root.is_published)
+        )
+
+
+class _Placed(Protocol):
+    @property
+    def place(self) -> StorePath: ...
+
+
+def _of_each(items: Sequence[P], function: Callable[[P], T]) -> list[T]:
+    """Return the results of a function that makes requests, for things that lie in one store."""
+    return side_by_side(items[0].place.store, function, items) if items else []

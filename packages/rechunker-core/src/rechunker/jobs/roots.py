@@ -83,7 +83,7 @@ class Root:
         TargetInUseError
             If another run writes there.
         """
-        if self.claim is not None and self.claim.holder() is None and self.is_published():
+        if self.is_free() and self.is_published():
             return None  # this task is run again, after the last one has given the target free
         if not is_copied:
             self.check()
@@ -102,11 +102,13 @@ class Root:
         FileExistsError
             If it appeared there since the plan was made, and must not be replaced.
         """
+        if self.overwrite:
+            return
         node = find_node(self.place)
-        if self.overwrite or (node is not None and node.metadata == self.planned):
+        if node is not None and node.metadata == self.planned:
             return
         nodes = self.nodes()
-        if self.is_published() and (not nodes or self.own == frozenset(filter(is_node, nodes))):
+        if self._is_new(node) and (not nodes or self.own == frozenset(filter(is_node, nodes))):
             return  # this plan is executed once more
         shown = without_secrets(self.place)
         if node is not None:
@@ -125,23 +127,28 @@ class Root:
     @property
     def is_there(self) -> bool:
         """Whether there is an array or a group with the metadata that this plan writes."""
-        return self._ours() is not None
+        return self._is_ours(find_node(self.place))
+
+    def is_free(self) -> bool:
+        """Return whether nobody has a claim on the place."""
+        return self.claim is not None and self.claim.holder() is None
 
     def is_published(self) -> bool:
         """Return whether the metadata that this plan writes are there, and are new."""
-        node = self._ours()
-        return node is not None and node.metadata != self.planned
+        return self._is_new(find_node(self.place))
 
-    def _ours(self) -> Node | None:
-        node = find_node(self.place)
-        return node if node is not None and digest_of(node.metadata) == self.digest else None
+    def _is_ours(self, node: Node | None) -> bool:
+        return node is not None and digest_of(node.metadata) == self.digest
+
+    def _is_new(self, node: Node | None) -> bool:
+        return node is not None and self._is_ours(node) and node.metadata != self.planned
 
     def renew(self) -> None:
         """Add a line break to metadata that are, to the byte, those of what was replaced.
 
         A start that runs once more after the end knows by the bytes that it is late.
         """
-        node = find_node(self.place)
+        node = None if self.planned is None else find_node(self.place)
         if node is not None and node.metadata == self.planned:
             renewed = cpu.Buffer.from_bytes(node.metadata + b"\n")
             access.put(self.place.store, (self.place / node.name).path, renewed)

@@ -19,10 +19,11 @@ from rechunker.jobs.equality import Check
 from rechunker.jobs.facts import facts_of
 from rechunker.jobs.job import ArrayJob, Journals
 from rechunker.jobs.published import Documents, Published
-from rechunker.jobs.publishing import Finish, Sources, Start
+from rechunker.jobs.publishing import Finish, Start
 from rechunker.jobs.resuming import Resumption
 from rechunker.jobs.roots import Root, is_below, is_node
 from rechunker.jobs.session_target import end_session, in_session
+from rechunker.jobs.unchanged import Sources
 from rechunker.metadata import array_from_document, quiet
 from rechunker.sources import Hierarchy
 from rechunker.stores import (
@@ -36,6 +37,7 @@ from rechunker.stores import (
     name_of,
     outermost,
     retried,
+    side_by_side,
     without_secrets,
 )
 from rechunker.types import Changes, CopySpec, Stage
@@ -211,11 +213,15 @@ class TargetJob:
             if isinstance(self.place.store, SessionStore):
                 published, temp = self._published(), self._temp_claim()
                 stack.enter_context(in_session(self.place.store, published, self._roots, temp))
-            for root in self.roots:
+
+            def hold(root: str) -> None:
                 claim = self.claim(root)
                 if claim is not None:
                     overwrite = self._may_replace(root)
                     stack.enter_context(claim.held(overwrite=overwrite, resume=resume))
+
+            for roots in (self.roots[:1], self.roots[1:]):  # of two runs, one gets the first
+                side_by_side(self.place.store, hold, roots)
             yield
 
     def gather(self, changes: Iterable[Changes]) -> None:
@@ -261,7 +267,7 @@ class TargetJob:
 
     def _published(self) -> Published:
         documents = {job.name: job.request.document for job in self.jobs}
-        return Published(self.place, self.hierarchy, documents, frozenset(self.replaced))
+        return Published(self.place, self.hierarchy, documents, "" in self.roots)
 
     def _finish(
         self,
@@ -294,10 +300,10 @@ class TargetJob:
 
     def _sources(self) -> Sources:
         readers = (job.request.source.reader for job in self.jobs)
-        return Sources(
-            nodes=self.nodes,
-            arrays=tuple(reader.stored for reader in readers if reader.stored is not None),
-        )
+        arrays = tuple(reader.stored for reader in readers if reader.stored is not None)
+        checked = {(id(a.store), a.path, a.digest) for a in arrays}
+        nodes = (n for n in self.nodes if (id(n[0].store), n[0].path, n[1]) not in checked)
+        return Sources(tuple(nodes), arrays)
 
     def target(self) -> zarr.Array[Any] | zarr.Group:
         """Return a handle of the target, which need not exist yet."""

@@ -108,10 +108,18 @@ def plan_target(
     # Where no claim keeps two runs of one plan apart, their temporary objects are.
     apart = () if holds_claims(place.store) else (run,)
     jobs = tuple(_in_one_folder(jobs, apart))
-    nodes = tuple((origin, node_digest(origin)) for origin in hierarchy.origins)
+    nodes = tuple(_with_digests(hierarchy))
     temp_store = next((it.path for it in (temp or {}).values()), None)
     facts = (run, max_mem, parallelism, nodes, temp_store)
     return TargetJob(place, hierarchy, jobs, replaced, roots, *facts)
+
+
+def _with_digests(hierarchy: Hierarchy) -> Iterator[tuple[StorePath, str | None]]:
+    """Yield the places of the sources, with the digests of their metadata."""
+    read = (request.source.reader.stored for request in hierarchy.arrays)
+    known = {(id(a.store), a.path): a.digest for a in read if a is not None}
+    for origin in hierarchy.origins:
+        yield origin, known.get((id(origin.store), origin.path)) or node_digest(origin)
 
 
 def _in_one_folder(jobs: Sequence[ArrayJob], apart: Iterable[str]) -> Iterator[ArrayJob]:

@@ -27,7 +27,7 @@ from zarr.storage import (
 from rechunker.scratch import Scratch
 from rechunker.stores import files
 from rechunker.stores.filesystems import forget_listings
-from rechunker.stores.requests import again, ask, run
+from rechunker.stores.requests import again, ask, is_quick, run
 from rechunker.stores.wrappers import unwrap
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ __all__ = [
     "find_keys",
     "get",
     "get_all",
+    "get_each",
     "get_range",
     "list_dir",
     "put",
@@ -111,6 +112,17 @@ def get_all(keys: Iterable[tuple[Store, str]]) -> list[Buffer | BaseException | 
 
     prototype = default_buffer_prototype()
     return run(gather())
+
+
+def get_each(store: Store, keys: Sequence[str]) -> list[Buffer | None]:
+    """Return the objects at keys of a store, asked for at the same time; None for missing ones."""
+    if is_quick(store):
+        return [get(store, key) for key in keys]
+    answers = get_all((store, key) for key in keys)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return [answer for answer in answers if not isinstance(answer, BaseException)]
 
 
 def fetch(store: Store, key: str, scratch: Scratch) -> Bytes | None:

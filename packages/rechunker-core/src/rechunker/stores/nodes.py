@@ -85,8 +85,8 @@ def find_node(path: StorePath) -> Node | None:
         content = access.get(store, (path / "zarr.json").path)
         if content is not None and (kind := kind_of(content.to_bytes())) is not None:
             return Node(kind, 3, content.to_bytes())
-        for name, kind_v2 in NODES_V2.items():
-            content = access.get(store, (path / name).path)
+        found = access.get_each(store, [(path / name).path for name in NODES_V2])
+        for kind_v2, content in zip(NODES_V2.values(), found, strict=True):
             if content is not None:
                 return Node(kind_v2, 2, content.to_bytes())
     return None

@@ -79,10 +79,11 @@ log = logging.getLogger("rechunker.stores")
 
 
 class _OfThread(threading.local):
-    """The retries of a thread since they were last taken."""
+    """The retries of a thread since they were last taken; whether it works side by side."""
 
     def __init__(self) -> None:
         self.retries = 0
+        self.is_one_of_many = False
 
 
 class _Waiting:
@@ -215,11 +216,12 @@ def side_by_side(store: Store, function: Callable[[S], T], items: Iterable[S]) -
     store
         Store that is asked; for those in memory or on a disk, one call follows the other.
     function
-        The function.
+        The function. What it does side by side in turn is done one after the other.
     items
         Its arguments.
     """
-    if is_quick(store):
+    items = list(items)
+    if is_quick(store) or len(items) < 2 or _thread.is_one_of_many:
         return [function(item) for item in items]
     is_stopped, has_failed = stopping(), threading.Event()
 
@@ -227,7 +229,7 @@ def side_by_side(store: Store, function: Callable[[S], T], items: Iterable[S]) -
         with until(lambda: has_failed.is_set() or is_stopped()):
             return function(item), take_retries()
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE, initializer=_be_one_of_many) as pool:
         try:
             done = list(pool.map(call, items))
         except BaseException:
@@ -235,6 +237,10 @@ def side_by_side(store: Store, function: Callable[[S], T], items: Iterable[S]) -
             raise
     _thread.retries += sum(retries for _, retries in done)
     return [result for result, _ in done]
+
+
+def _be_one_of_many() -> None:
+    _thread.is_one_of_many = True
 
 
 def retried(store: Store, function: Callable[[], T]) -> T:
