@@ -205,6 +205,12 @@ REFUSED = [
     (("copy", *MAPS, "--executor", "spark"), "unrecognized executor 'spark'"),
     (("copy", *MAPS, "--retries", "-1"), "'--retries'"),
     (("copy", *MAPS, "--storage-options", "anon=true"), "are for URLs"),
+    (
+        ("copy", *MAPS, *PYTHON, "--executor-options", "cores=3"),
+        "unexpected keyword argument 'cores'",
+    ),
+    (("copy", *MAPS, *PYTHON, "--executor-options", "threads=0"), "threads"),
+    (("plan", *MAPS, "--executor-options", "threads"), "executor options: give name=value"),
     (("copy", *MAPS, "--workers", "3"), "--workers needs --save"),
     (("copy", *MAPS, "--save", "p.json", "--resume"), "--resume and --save exclude each other"),
     (("copy", "maps.zarr", "maps.zarr/in", *CHUNKS), "maps.zarr"),
@@ -245,6 +251,17 @@ def test_a_failure_is_one_line_and_with_verbose_the_traceback(run: Run) -> None:
         assert (again.code, "Traceback" in again.err) == (1, True)
         assert again.err.endswith(ended.err.split("CopyError")[-1][-30:])
     assert not Path("series.zarr/zarr.json").exists()
+
+
+def test_an_executor_gets_its_options(run: Run) -> None:
+    words = ("--executor-options", "threads=3", "--executor-options", '{"retries": 2}')
+    shown = run("plan", *MAPS, *PYTHON, *words, "--json").data
+    assert shown["executor"] == "PythonExecutor(threads=3, retries=2)"
+    assert run("copy", *MAPS, *PYTHON, *words).code == 0
+    for command in (("verify", "maps.zarr", "series.zarr"), ("digest", "maps.zarr")):
+        assert run(*command, *words).code == 0
+        refused = run(*command, "--executor-options", "cores=1")
+        assert (refused.code, "cores" in refused.err) == (2, True)
 
 
 def test_credentials_are_in_no_output(run: Run) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rechunker.cli.chunk_texts import chunks_to_texts, parse_chunks
-from rechunker.cli.option_texts import parse_codecs, parse_storage_options, secrets_of
+from rechunker.cli.option_texts import parse_codecs, parse_settings, secrets_of
 
 names = st.text(min_size=1, max_size=8).filter(lambda name: name != "...")
 byte_sizes = st.builds("{}{}".format, st.integers(1, 999), st.sampled_from(["kB", "MB", "GiB"]))
@@ -102,16 +102,16 @@ def test_texts_that_are_no_codec_are_refused(text: str) -> None:
 
 def test_storage_options_are_nested_by_dots_and_merged() -> None:
     texts = ["anon=true", "client_kwargs.region_name=eu", '{"client_kwargs": {"verify": false}}']
-    assert parse_storage_options(texts) == {
+    assert parse_settings(texts) == {
         "anon": True,
         "client_kwargs": {"region_name": "eu", "verify": False},
     }
-    assert parse_storage_options([]) is None
+    assert parse_settings([]) is None
 
 
 def test_secrets_among_storage_options_are_texts_and_known() -> None:
     texts = ["key=1234", "secret=true", "client_kwargs.aws_session_token=abc", "endpoint=http://h"]
-    options = parse_storage_options(texts)
+    options = parse_settings(texts)
     assert options is not None
     assert (options["key"], options["secret"]) == ("1234", "true")
     assert secrets_of(options) == {"1234", "true", "abc"}
@@ -120,5 +120,5 @@ def test_secrets_among_storage_options_are_texts_and_known() -> None:
 @pytest.mark.parametrize("text", ["SECRETSECRET", "=SECRETSECRET", '{"secret": "SECRETSECRET"'])
 def test_an_error_about_storage_options_does_not_show_them(text: str) -> None:
     with pytest.raises(ValueError, match="storage options") as error:
-        parse_storage_options([text])
+        parse_settings([text])
     assert "SECRETSECRET" not in str(error.value)

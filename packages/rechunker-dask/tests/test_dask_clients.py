@@ -8,10 +8,11 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
 import pytest
 import zarr
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, get_client
 
 from rechunker import CopyError, Rechunked, rechunk
 from rechunker_dask import DaskExecutor
@@ -85,3 +86,24 @@ def test_a_plan_that_failed_is_submitted_again(
     assert held.status == "error"
     target: Any = zarr.open_array(tmp_path / "target", mode="r")
     np.testing.assert_array_equal(target[...], source[...])
+
+
+def test_the_address_of_a_scheduler_connects(
+    cluster: LocalCluster, source: zarr.Array[Any], tmp_path: Path
+) -> None:
+    executor = DaskExecutor(cluster.scheduler_address)
+    with executor.scheduler:
+        assert (executor.workers, executor.shares_memory) == (2, False)
+        rechunked = plan(source, tmp_path, executor)
+        np.testing.assert_array_equal(rechunked.execute()[...], source[...])
+        assert executor.scheduler.scheduler.address == cluster.scheduler_address
+        with pytest.raises(ValueError, match="No global client"):
+            get_client()  # it is not the default of anything else
+
+
+def test_nobody_at_an_address_is_an_error_when_the_executor_is_made() -> None:
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        pytest.raises(OSError, match="127.0.0.1:9"),
+    ):
+        DaskExecutor("tcp://127.0.0.1:9")

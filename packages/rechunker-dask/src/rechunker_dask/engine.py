@@ -16,6 +16,7 @@ from rechunker.running import Execution
 __all__ = [
     "check_thread",
     "client_of",
+    "connected",
     "count_workers",
     "ended",
     "is_client",
@@ -41,6 +42,33 @@ def is_local(scheduler: Any) -> bool:
     (True, False, False)
     """
     return isinstance(scheduler, str) and scheduler.lower() in LOCAL
+
+
+def connected(scheduler: Any) -> Any:
+    """Return a client of the cluster whose address is given; anything else as it is.
+
+    Parameters
+    ----------
+    scheduler
+        Address such as ``"tcp://host:8786"``, or anything that `dask.compute` takes as `scheduler`.
+
+    Raises
+    ------
+    ImportError
+        If dask.distributed is not installed.
+    OSError
+        If no scheduler answers at the address.
+    """
+    if not (isinstance(scheduler, str) and "://" in scheduler):
+        return scheduler
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ImportError(
+            f"the address of a scheduler, {scheduler!r}, needs dask.distributed: "
+            "pip install rechunker-dask[distributed]"
+        ) from None
+    return Client(scheduler, set_as_default=False)
 
 
 def count_workers(scheduler: Any = None) -> int:

@@ -15,6 +15,7 @@ from rechunker.sizes import format_bytes
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 from rechunker_dask.engine import (
     check_thread,
+    connected,
     count_workers,
     ended,
     is_client,
@@ -48,9 +49,9 @@ class DaskExecutor(Executor[Delayed]):
     ----------
     scheduler
         Scheduler that runs the plans: anything that `dask.compute` takes, such as "threads",
-        "synchronous", "processes" or a `distributed.Client`. By default Dask chooses it when the
-        plan is executed. With "threads" or "synchronous", stores in the memory of this process
-        can be read and written.
+        "synchronous", "processes" or a `distributed.Client`; or the address of a scheduler, such as
+        "tcp://host:8786". By default Dask chooses it when the plan is executed. With "threads" or
+        "synchronous", stores in the memory of this process can be read and written.
     retries
         Number of times to retry a failed task. Works with every scheduler.
     workers
@@ -65,6 +66,10 @@ class DaskExecutor(Executor[Delayed]):
     ------
     ValueError
         If `retries` is negative, or `workers` or `threads` is less than 1.
+    ImportError
+        If `scheduler` is an address, and dask.distributed is not installed.
+    OSError
+        If no scheduler answers at the address.
 
     Examples
     --------
@@ -86,7 +91,7 @@ class DaskExecutor(Executor[Delayed]):
         threads: int = 1,
     ) -> None:
         check_numbers(retries=retries, workers=workers, threads=threads)
-        self.scheduler = scheduler
+        self.scheduler = scheduler = connected(scheduler)
         self.retries = retries
         self.threads = threads
         self.shares_memory = is_local(scheduler)

@@ -9,6 +9,7 @@ import typer
 from rechunker.cli.console import Console
 from rechunker.cli.options import (
     Engine,
+    ExecutorOptions,
     Json,
     Progress,
     StorageOptions,
@@ -47,6 +48,7 @@ def verify(
     ],
     max_mem: _MaxMem = "1GB",
     executor: _Executor = "python",
+    executor_options: ExecutorOptions = None,
     temp: _Temp = None,
     engine: Engine = None,
     storage_options: StorageOptions = None,
@@ -62,7 +64,7 @@ def verify(
 
     console: Console = ctx.obj
     with console.checking():
-        words = (max_mem, executor, temp, storage_options, progress)
+        words = (max_mem, executor, executor_options, temp, storage_options, progress)
         sides, kwargs = _opened(console, [a, b], engine, *words)
         found = rechunker.verify(*sides, **kwargs)
     differences = [
@@ -80,6 +82,7 @@ def digest(
     values: Annotated[str, typer.Argument(metavar="A", help=_VALUES, show_default=False)],
     max_mem: _MaxMem = "1GB",
     executor: _Executor = "python",
+    executor_options: ExecutorOptions = None,
     temp: _Temp = None,
     engine: Engine = None,
     storage_options: StorageOptions = None,
@@ -95,7 +98,7 @@ def digest(
 
     console: Console = ctx.obj
     with console.checking():
-        words = (max_mem, executor, temp, storage_options, progress)
+        words = (max_mem, executor, executor_options, temp, storage_options, progress)
         sides, kwargs = _opened(console, [values], engine, *words)
         found = rechunker.digest(*sides, **kwargs)
     named = sorted((name, each) for name, each in found.arrays.items() if name)
@@ -109,23 +112,30 @@ def _opened(
     engine: str | None,
     max_mem: str,
     executor: str,
+    executor_options: list[str] | None,
     temp: str | None,
     storage_options: list[str] | None,
     progress: bool | None,
 ) -> tuple[list[Any], dict[str, Any]]:
     """Open what is to be read; return it with the other arguments of the function that reads it."""
-    from rechunker.cli.request import open_values, shows_progress, storage_options_of
+    from rechunker.cli.request import (
+        executor_of,
+        open_values,
+        shows_progress,
+        storage_options_of,
+    )
     from rechunker.stores import options_of_urls
 
     options = storage_options_of(storage_options, console)
     named = dict(zip(map(str, range(len(places))), places, strict=True))
     found = options_of_urls(options, **named, temp_store=temp)
     sides = [open_values(place, found[name], engine) for name, place in named.items()]
+    chosen = executor_of(executor, executor_options, console)
     kwargs = {
         "max_mem": max_mem,
-        "executor": executor,
+        "executor": chosen,
         "temp_store": temp,
         "storage_options": found["temp_store"],
-        **shows_progress(progress, executor),
+        **shows_progress(progress, chosen),
     }
     return sides, kwargs

@@ -14,6 +14,7 @@ from rechunker.cli.options import (
     Codec,
     Engine,
     ExecutorName,
+    ExecutorOptions,
     Json,
     MaxMem,
     Options,
@@ -48,6 +49,7 @@ def copy(
     max_mem: MaxMem,
     temp: Temp = None,
     executor: ExecutorName = None,
+    executor_options: ExecutorOptions = None,
     engine: Engine = None,
     storage_options: StorageOptions = None,
     retries: Retries = None,
@@ -107,7 +109,7 @@ def copy(
             raise typer.BadParameter(f"{name} and --save exclude each other")
     request = Request(
         *(source, target, chunks, max_mem, temp, executor, shards, codec, options, overwrite),
-        *(array_name, storage_options, engine),
+        *(array_name, storage_options, engine, executor_options),
     )
     with console.checking():
         rechunked = request.planned(console)
@@ -141,6 +143,7 @@ def plan(
     max_mem: MaxMem,
     temp: Temp = None,
     executor: ExecutorName = None,
+    executor_options: ExecutorOptions = None,
     engine: Engine = None,
     storage_options: StorageOptions = None,
     html: Annotated[
@@ -163,7 +166,7 @@ def plan(
     console: Console = ctx.obj
     request = Request(
         *(source, target, chunks, max_mem, temp, executor, shards, codec, options, overwrite),
-        *(array_name, storage_options, engine),
+        *(array_name, storage_options, engine, executor_options),
     )
     with console.checking():
         rechunked = request.planned(console)

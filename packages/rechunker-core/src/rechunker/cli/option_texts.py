@@ -1,4 +1,4 @@
-"""Options as words of a command line: codecs, storage options, and JSON."""
+"""Options as words of a command line: codecs, options by name, and JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zarr.registry import get_codec_class
 
 from rechunker.stores import without_secrets
 
-__all__ = ["parse_codecs", "parse_object", "parse_storage_options", "secrets_of"]
+__all__ = ["parse_codecs", "parse_object", "parse_settings", "secrets_of"]
 
 # Values of these names are texts, and shown nowhere, whatever they look like. (Other names of
 # secrets are known to `without_secrets`.)
@@ -100,13 +100,15 @@ def parse_object(text: str, what: str) -> dict[str, Any]:
     return found
 
 
-def parse_storage_options(texts: Sequence[str]) -> dict[str, Any] | None:
-    """Return the storage options that some texts stand for together; None if there are none.
+def parse_settings(texts: Sequence[str], what: str = "storage options") -> dict[str, Any] | None:
+    """Return the options by name that some texts stand for together; None if there are none.
 
     Parameters
     ----------
     texts
         Each is ``"name=value"``, where dots in the name lead into a dict; or a JSON object.
+    what
+        What error messages call them.
 
     Raises
     ------
@@ -115,17 +117,17 @@ def parse_storage_options(texts: Sequence[str]) -> dict[str, Any] | None:
 
     Examples
     --------
-    >>> parse_storage_options(["anon=true", "client_kwargs.endpoint_url=http://localhost:9000"])
+    >>> parse_settings(["anon=true", "client_kwargs.endpoint_url=http://localhost:9000"])
     {'anon': True, 'client_kwargs': {'endpoint_url': 'http://localhost:9000'}}
     """
     options: dict[str, Any] = {}
     for text in texts:
         if text.strip().startswith("{"):
-            part = parse_object(text, "storage options")
+            part = parse_object(text, what)
         else:
             name, equals, value = text.partition("=")
             if not name.strip() or not equals:
-                raise ValueError("storage options: give name=value, or a JSON object")
+                raise ValueError(f"{what}: give name=value, or a JSON object")
             *around, last = name.strip().split(".")
             part = {last: value if _is_secret(last) else _value(value)}
             for outer in reversed(around):
@@ -135,12 +137,12 @@ def parse_storage_options(texts: Sequence[str]) -> dict[str, Any] | None:
 
 
 def secrets_of(options: Mapping[str, Any] | None) -> frozenset[str]:
-    """Return the values among storage options that nobody is to see.
+    """Return the values among options that nobody is to see.
 
     Parameters
     ----------
     options
-        Storage options.
+        Options by name, of a store or of an executor.
     """
     found: set[str] = set()
     for name, value in (options or {}).items():

@@ -12,6 +12,7 @@ __all__ = [
     "Codec",
     "Engine",
     "ExecutorName",
+    "ExecutorOptions",
     "Json",
     "MaxMem",
     "Options",
@@ -100,6 +101,16 @@ ExecutorName = Annotated[
         help="Name of an executor; see 'rechunker executors'.",
         show_default=False,
         autocompletion=installed_executors,
+    ),
+]
+ExecutorOptions = Annotated[
+    list[str] | None,
+    _option(
+        "--executor-options",
+        panel=_RUN,
+        help="Arguments of the executor: 'threads=4', 'scheduler=tcp://host:8786' for dask, or "
+        "JSON. May be repeated.",
+        show_default=False,
     ),
 ]
 Shards = Annotated[

@@ -21,14 +21,14 @@ from rechunker.cli.console import Console
 from rechunker.cli.option_texts import (
     parse_codecs,
     parse_object,
-    parse_storage_options,
+    parse_settings,
     secrets_of,
 )
 from rechunker.plugins import get_executor
 from rechunker.sources import open_source
 from rechunker.stores import options_of_urls
 
-__all__ = ["Request", "open_values", "shows_progress", "storage_options_of"]
+__all__ = ["Request", "executor_of", "open_values", "shows_progress", "storage_options_of"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Request:
         Options of URLs, as texts.
     engine
         Name of the engine of Xarray that opens the source; None for Zarr, or to let Xarray choose.
+    executor_options
+        Arguments of the class of the executor, as texts.
     """
 
     source: str
@@ -60,6 +62,7 @@ class Request:
     array_name: str | None = None
     storage_options: Sequence[str] | None = None
     engine: str | None = None
+    executor_options: Sequence[str] | None = None
 
     def planned(self, console: Console) -> rechunker.Rechunked[Any]:
         """Open the source and plan; nothing is written.
@@ -80,7 +83,7 @@ class Request:
             self.target,
             self._target_options(isinstance(source, zarr.Array)) or None,
             self.temp,
-            executor=self.executor,
+            executor=executor_of(self.executor, self.executor_options, console),
             array_name=self.array_name,
             storage_options=for_urls["target"] or for_urls["temp"],
         )
@@ -105,9 +108,30 @@ def _without(options: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def storage_options_of(texts: Sequence[str] | None, console: Console) -> dict[str, Any] | None:
     """Return the storage options in texts; the console does not show their secrets from now on."""
-    found = parse_storage_options(texts or ())
+    return _settings(texts, "storage options", console)
+
+
+def _settings(texts: Sequence[str] | None, what: str, console: Console) -> dict[str, Any] | None:
+    found = parse_settings(texts or (), what)
     console.hide(secrets_of(found))
     return found
+
+
+def executor_of(name: str | None, texts: Sequence[str] | None, console: Console) -> Any:
+    """Return an executor with the options in texts; its name if there are none.
+
+    Raises
+    ------
+    ValueError
+        If the executor does not take these options.
+    """
+    options = _settings(texts, "executor options", console)
+    if options is None:
+        return name
+    try:
+        return get_executor(name, **options)
+    except TypeError as error:
+        raise ValueError(f"executor options: {error}") from error
 
 
 def open_values(
