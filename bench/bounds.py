@@ -38,7 +38,7 @@ def _bound(plan: RechunkPlan, cost: CostModel, hops: int) -> float:
     gets = prod(axis_count(n, s) for n, s, _ in axes) * again[:-1] + cells
     puts = prod(ceil_div(n, t) for n, _, t in axes) + hops * fewest
     moved = nbytes * (2 * hops + 1 + again[:-1])
-    work = cost.request * (gets + puts) + cost.byte * moved
+    work = (cost.request * (gets + puts) + cost.byte * moved) / cost.in_flight
     # No more tasks of a stage work at the same time than there are, and each takes the engine time.
     ideal = np.sqrt(work / max(cost.serial, 1e-99))
     most = np.clip(ideal, fewest, max(fewest, cost.workers))

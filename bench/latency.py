@@ -1,7 +1,9 @@
 """Measure a store that answers slowly: `python bench/latency.py`.
 
 Each request takes 30 ms, and 10 ms more for each megabyte. The time of a run is compared with that
-of its requests and bytes if 16 of them were in flight from its begin to its end.
+of its requests and bytes if 16 of them were in flight from its begin to its end. What is behind the
+delay is memory, or with `--at s3://bucket/prefix` an object store, whose address and credentials
+are in the environment, as obstore reads it (`AWS_ENDPOINT_URL`, `AWS_ALLOW_HTTP`, and so on).
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,15 +19,18 @@ import numpy as np
 import obstore.store
 import zarr
 from zarr.abc.store import Store
+from zarr.codecs import BloscCodec
 from zarr.storage import ObjectStore, WrapperStore
 
 import rechunker
 from rechunker.executors.python import PythonExecutor
 
-__all__ = ["CASES", "SlowStore", "main", "measure"]
+__all__ = ["CASES", "SlowStore", "main", "measure", "stores_at", "stores_in_memory"]
 
 T = TypeVar("T")
 IN_FLIGHT = 16  # as planned for an object store
+CODEC = BloscCodec(cname="lz4", shuffle="shuffle", typesize=4)  # as that of bench/climate.py
+PLACES = ("source", "target", "temp")
 
 
 @dataclass
@@ -147,22 +152,67 @@ class Case:
 CASES = (
     Case("small chunks", None, (200, 640, 640), (1, 160, 160), (25, 64, 64), 256 * 10**6),
     Case("large chunks", None, (320, 500, 400), (4, 500, 400), (320, 50, 40), 400 * 10**6),
-    Case("through a hop", None, (2000, 250, 200), (1, 250, 200), (2000, 25, 25), 64 * 10**6),
+    Case("through a hop", None, (8000, 250, 200), (1, 250, 200), (8000, 10, 10), 256 * 10**6),
     Case("100 small arrays", 100, (100, 100), (20, 100), (100, 20), 10**8),
 )
 
 
-def measure(case: Case) -> list[tuple[str, float, Network]]:
-    """Plan and run a case; return name, seconds, and network of each phase."""
+def stores_in_memory() -> list[Store]:
+    """Return stores in memory for source, target and temporary objects."""
+    return [ObjectStore(obstore.store.MemoryStore()) for _ in PLACES]
+
+
+def stores_at(url: str) -> Callable[[], list[Store]]:
+    """Return a function that empties the places for all three in an object store, and opens them.
+
+    Parameters
+    ----------
+    url
+        URL of a place that nothing else uses.
+    """
+
+    def stores() -> list[Store]:
+        found = [ObjectStore(obstore.store.from_url(f"{url}/{name}")) for name in PLACES]
+        for store in found:
+            asyncio.run(store.clear())
+        return [*found]
+
+    return stores
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a phase of a case took.
+
+    Parameters
+    ----------
+    phase
+        "plan" or "run".
+    seconds, cpu
+        Time, and CPU time of this process, in seconds.
+    network
+        What went through the network.
+    """
+
+    phase: str
+    seconds: float
+    cpu: float
+    network: Network
+
+
+def measure(
+    case: Case, stores: Callable[[], Sequence[Store]] = stores_in_memory
+) -> tuple[Measured, Measured]:
+    """Plan and run a case between new stores."""
     network = Network()
-    inner = [ObjectStore(obstore.store.MemoryStore()) for _ in range(3)]
+    inner = stores()
     source, target, temp = (SlowStore(store, network) for store in inner)
     values = np.random.default_rng(0).integers(0, 1000, case.shape, np.int32)
     names = [f"array{number}" for number in range(case.arrays or 1)]
     root = zarr.create_group(inner[0])
     for name in names:
-        array = root.create_array(name, shape=case.shape, chunks=case.source, dtype=np.int32)
-        array[...] = values
+        options: Any = {"shape": case.shape, "chunks": case.source, "dtype": values.dtype}
+        root.create_array(name, compressors=CODEC, **options)[...] = values
 
     def plan() -> Any:
         return rechunker.rechunk(
@@ -176,39 +226,44 @@ def measure(case: Case) -> list[tuple[str, float, Network]]:
             executor=PythonExecutor(),
         )
 
-    rechunked, planned = _timed(network, plan)
-    result, executed = _timed(network, rechunked.execute)
+    rechunked, planned = _timed("plan", network, plan)
+    result, executed = _timed("run", network, rechunked.execute)
     last = result[names[-1]] if case.arrays else result
     assert np.array_equal(zarr.open_array(inner[1], path=last.path, mode="r")[...], values)
-    return [("plan", *planned), ("run", *executed)]
+    return planned, executed
 
 
-def _timed(network: Network, call: Callable[[], T]) -> tuple[T, tuple[float, Network]]:
-    """Call a function; return its result, its seconds, and what went through the network."""
+def _timed(phase: str, network: Network, call: Callable[[], T]) -> tuple[T, Measured]:
+    """Call a function; return its result and what it took."""
     network.requests = network.nbytes = network.most = 0
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     result = call()
-    took = time.perf_counter() - began
+    took, used = time.perf_counter() - began, time.process_time() - cpu
     seen = Network(requests=network.requests, nbytes=network.nbytes, most=network.most)
-    return result, (took, seen)
+    return result, Measured(phase, took, used, seen)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure all cases, and print a table in Markdown."""
-    argparse.ArgumentParser(description=__doc__).parse_args(arguments)
-    print("| | phase | requests | MB | in flight | time | time / least |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--at", metavar="URL", help="place in an object store behind the delay")
+    parser.add_argument("--names", nargs="*", metavar="TEXT", help="cases that have these texts")
+    options = parser.parse_args(arguments)
+    stores = stores_at(options.at) if options.at else stores_in_memory
+    print("| | phase | requests | MB | in flight | CPU | time | time / least |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for case in CASES:
-        for phase, took, network in measure(case):
-            figures = (f"{network.requests:,}", f"{network.nbytes / 1e6:.0f}", str(network.most))
-            ratio = f"{took / network.least():.2f}"
-            print(
-                "|",
-                " | ".join([case.about, phase, *figures, f"{took:.1f} s", ratio]),
-                "|",
-                flush=True,
-            )
+        if options.names is None or any(name in case.about for name in options.names):
+            _print(case, stores)
     return 0
+
+
+def _print(case: Case, stores: Callable[[], Sequence[Store]]) -> None:
+    for it in measure(case, stores):
+        seen, ratio = it.network, it.seconds / it.network.least()
+        figures = (f"{seen.requests:,}", f"{seen.nbytes / 1e6:.0f}", str(seen.most))
+        times = (f"{it.cpu:.1f} s", f"{it.seconds:.1f} s", f"{ratio:.2f}")
+        print("|", " | ".join([case.about, it.phase, *figures, *times]), "|", flush=True)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def _plans(
     sizes = (ITEMSIZE * prod(chunk) for chunk in (array.source, array.target))
     footprint = Footprint.of_units(*sizes)
     for number in IN_FLIGHT:
-        cost = replace(prices, request=prices.request / number, byte=prices.byte / number)
+        cost = replace(prices, in_flight=number)
         needed = replace(footprint, concurrency=number, parts=number)
         geometry = (array.shape, array.source, array.target, ITEMSIZE, max_mem)
         try:

@@ -51,4 +51,4 @@ def evaluate(
     ]
     figures = list(predict(problem, Combinations(tables, len(grids) - 1, dtype=object)))
     peak = max(int(stage.memory[0]) for stage in figures)
-    return float(seconds(cost, figures)[0]), peak
+    return float(seconds(problem, figures)[0]), peak

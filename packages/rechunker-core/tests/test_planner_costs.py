@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,26 +14,42 @@ MODEL = CostModel(request=1.0, byte=0.01, task=10.0)
 
 
 def test_each_part_has_its_price() -> None:
-    assert MODEL.seconds(2.0, 30.0, 400.0) == 2 * 10 + 30 + 4
+    assert MODEL.seconds(2.0, (20.0, 400.0), (10.0, 0.0)) == 2 * 10 + 30 + 4
 
 
 def test_workers_share_tasks() -> None:
     many = CostModel(request=1.0, byte=0.01, task=10.0, workers=4)
-    assert many.seconds(8.0, 80.0, 0.0) == MODEL.seconds(8.0, 80.0, 0.0) / 4
+    assert many.seconds(8.0, (80.0, 0.0)) == MODEL.seconds(8.0, (80.0, 0.0)) / 4
 
 
 def test_busiest_worker_counts() -> None:
     many = CostModel(request=1.0, byte=0.01, task=10.0, workers=4)
-    assert many.seconds(5.0, 50.0, 0.0) == MODEL.seconds(5.0, 50.0, 0.0) * 2 / 5
+    assert many.seconds(5.0, (50.0, 0.0)) == MODEL.seconds(5.0, (50.0, 0.0)) * 2 / 5
+
+
+def test_requests_in_flight_are_made_in_turns() -> None:
+    several = replace(MODEL, in_flight=16)
+    # Each of 2 tasks: 16 requests of 1 s and 20 bytes in a turn, whether they are one or all.
+    for requests in (1.0, 16.0):
+        moved = 20 * 2 * requests
+        assert several.seconds(2.0, (2 * requests, moved)) == 2 * 10 + 2 * 1.2
+    assert several.seconds(2.0, (2 * 17.0, 680.0)) == 2 * 10 + 2 * 2 * 1.2
+    assert several.seconds(2.0, (2 * 16.0, 0.0), (2.0, 0.0)) == 2 * 10 + 2 * 2
+    assert several.seconds(2.0, (0.0, 0.0)) == 2 * 10
 
 
 def test_prices_below_zero_are_refused() -> None:
-    cases: list[dict[str, Any]] = [{"request": -1.0}, {"workers": 0}, {"temp": -0.5}]
-    for wrong in cases:
+    cases: list[dict[str, Any]] = [
+        {"request": -1.0},
+        {"workers": 0},
+        {"temp": -0.5},
+        {"in_flight": 0},
+    ]
+    for wrong in [*cases, {"in_flight": 0}]:
         prices = {"request": 1.0, "byte": 1.0, "task": 1.0, **wrong}
         with (
             about(wrong),
-            pytest.raises(ValueError, match="must be 0 or more and workers 1 or more"),
+            pytest.raises(ValueError, match="must be 0 or more, workers and in_flight 1 or more"),
         ):
             CostModel(**prices)
 

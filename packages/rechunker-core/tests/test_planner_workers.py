@@ -34,9 +34,8 @@ def work(plan: RechunkPlan, cost: CostModel) -> float:
     return sum(
         alone.seconds(
             stage.tasks,
-            stage.gets + stage.puts,
-            (cost.temp if i else cost.stored) * stage.bytes_read
-            + (cost.temp if i < last else cost.stored) * stage.bytes_written,
+            (stage.gets, (cost.temp if i else cost.stored) * stage.bytes_read),
+            (stage.puts, (cost.temp if i < last else cost.stored) * stage.bytes_written),
         )
         for i, stage in enumerate(plan.stages)
     )

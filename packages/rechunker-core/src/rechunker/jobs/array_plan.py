@@ -178,6 +178,7 @@ class _Search:
     kept: int
     temp: bool
     in_parts: bool
+    waits: bool
     max_amplification: float = inf
 
     @classmethod
@@ -198,12 +199,13 @@ class _Search:
             temp=1.0 if temp is None or temp.codec is None else min(ratio, ENCODED_TEMP),
         )
         threads = parallelism.threads
-        threads = threads if prices is LOCAL else max(threads, REMOTE_REQUESTS)
+        waits = prices is not LOCAL
+        threads = max(threads, REMOTE_REQUESTS) if waits else threads
         ways = ways_to_read(source, target, temp)
         # Encoded cells have an index, which is in one object with them.
         in_parts = temp is not None and temp.codec is None and _is_remote(temp.path.store)
         kept = _kept(source, target)
-        return cls(source, target, ways, cost, threads, kept, temp is not None, in_parts)
+        return cls(source, target, ways, cost, threads, kept, temp is not None, in_parts, waits)
 
     def best(self, max_mem: int) -> RechunkPlan:
         """Return the cheapest plan that leaves the process and each thread a margin.
@@ -241,17 +243,19 @@ class _Search:
 
     def _plan(self, way: Way, max_mem: int, concurrency: int) -> RechunkPlan:
         footprint, shards = way.with_memory(max_mem, concurrency)
-        # Requests in flight share the time that each of them takes.
-        shared = replace(
-            self.cost, request=self.cost.request / concurrency, byte=self.cost.byte / concurrency
-        )
+        cost = self.cost
+        if self.waits:
+            cost = replace(cost, in_flight=concurrency)
+        else:  # a disk: what one thread leaves of it, others take
+            request, byte = cost.request / concurrency, cost.byte / concurrency
+            cost = replace(cost, request=request, byte=byte)
         return plan_rechunk(
             self.source.shape,
             way.grid,
             self.target.unit,
             self.source.itemsize,
             max_mem,
-            cost=shared,
+            cost=cost,
             temp=self.temp,
             max_amplification=self.max_amplification,
             footprint=replace(footprint, parts=concurrency if self.in_parts else 1),

@@ -34,16 +34,18 @@ class CostModel:
     temp
         Stored bytes per decoded byte in temporary objects. A value below 1 means that they are
         compressed; reading a cell then takes two requests, the first for the object's index.
+    in_flight
+        Number of reads, or of writes, that a task has in flight, 1 or more.
 
     Raises
     ------
     ValueError
-        If `workers` is less than 1 or another parameter is negative.
+        If `workers` or `in_flight` is less than 1 or another parameter is negative.
 
     Examples
     --------
     >>> model = CostModel(request=0.03, byte=1e-8, task=0.1)
-    >>> round(model.seconds(tasks=10, requests=100, stored_bytes=1e9), 3)
+    >>> round(model.seconds(10, (100, 1e9)), 3)
     14.0
     """
 
@@ -54,16 +56,17 @@ class CostModel:
     serial: float = 0.0
     stored: float = 1.0
     temp: float = 1.0
+    in_flight: int = 1
 
     def __post_init__(self) -> None:
         rates = (self.request, self.byte, self.task, self.serial, self.stored, self.temp)
-        if min(rates) < 0 or self.workers < 1:
+        if min(rates) < 0 or min(self.workers, self.in_flight) < 1:
             raise ValueError(
-                "request, byte, task, serial, stored and temp must be 0 or more and workers 1 or "
-                f"more, got {self}"
+                "request, byte, task, serial, stored and temp must be 0 or more, workers and "
+                f"in_flight 1 or more, got {self}"
             )
 
-    def seconds(self, tasks: Amount, requests: Amount, stored_bytes: Amount) -> Amount:
+    def seconds(self, tasks: Amount, *transfers: tuple[Amount, Amount]) -> Amount:
         """Return the modelled time of a stage in seconds.
 
         The workers share the tasks as evenly as whole tasks allow: the stage takes as long as the
@@ -73,19 +76,32 @@ class CostModel:
         ----------
         tasks
             Number of tasks, 1 or more.
-        requests
-            Number of requests of all tasks.
-        stored_bytes
-            Stored bytes that all tasks read and write.
+        *transfers
+            What a task does one after the other, such as reads and writes: the number of requests
+            of all tasks, and the stored bytes that they carry.
 
         Returns
         -------
         float or numpy.ndarray
             Seconds; with arrays as parameters, those of one stage per entry.
         """
-        work = self.request * requests + self.byte * stored_bytes + self.task * tasks
+        work = self.task * tasks
+        for requests, stored_bytes in transfers:
+            work = work + self._transfer(tasks, requests, stored_bytes)
         rounds = -(-tasks // self.workers)
         return work * rounds / tasks + self.serial * tasks
+
+    def _transfer(self, tasks: Amount, requests: Amount, stored_bytes: Amount) -> Amount:
+        """Return the seconds that the requests of all tasks take, if one task follows the other.
+
+        The bytes of a request go through one stream, so a task takes as long as its requests do
+        that come one after the other: 17 take as long as 32 if 16 are in flight.
+        """
+        each = self.request * requests + self.byte * stored_bytes
+        if self.in_flight == 1:
+            return each
+        requests = np.maximum(requests, 1)
+        return each * (-(-requests // (tasks * self.in_flight)) * tasks / requests)
 
     def lower_bound(self, nbytes: int, objects: int, max_mem: int, hops: int) -> float:
         """Return a lower bound on the time of any plan with `hops` hops, in seconds.
@@ -106,7 +122,8 @@ class CostModel:
         requests = self.request * (objects + 2 * hops * boxes)
         stored = self.byte * 2 * nbytes * (self.stored + hops * self.temp)
         tasks = (hops + 1) * boxes
-        return (requests + stored + self.task * tasks) / self.workers + self.serial * tasks
+        work = (requests + stored) / self.in_flight + self.task * tasks
+        return work / self.workers + self.serial * tasks
 
     def requests_per_cell(self) -> int:
         """Return the number of requests that reading one cell of a temporary object takes."""

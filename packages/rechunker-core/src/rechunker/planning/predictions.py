@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rechunker.planning.candidates import AxisTable, Chain
-from rechunker.planning.costs import CostModel
 from rechunker.planning.footprints import Numbers, StageSizes, smallest_layout
 from rechunker.planning.parts import largest_object, number_of_parts
 from rechunker.planning.problem import Problem
@@ -33,8 +32,8 @@ class StagePrediction(NamedTuple):
     memory: Numbers
     parts: Numbers
     layout: npt.NDArray[np.intp]  # indices into LAYOUTS
-    requests: Numbers  # for all reads, if neighbours are read at once
-    index_bytes: Numbers | int
+    requests: Numbers  # for all reads but those of indices, if neighbours are read at once
+    indices: Numbers  # of shards, read before what is in them
 
 
 class Combinations:
@@ -133,7 +132,7 @@ def _predict_stage(problem: Problem, combinations: Combinations, stage: int) -> 
         ),
         problem.footprint,
     )
-    gets, requests, index_bytes = _reads(problem, combinations, stage, reads)
+    gets, requests, indices = _reads(problem, combinations, stage, reads)
     return StagePrediction(
         tasks=tasks,
         gets=gets,
@@ -144,37 +143,36 @@ def _predict_stage(problem: Problem, combinations: Combinations, stage: int) -> 
         parts=parts,
         layout=layout,
         requests=requests,
-        index_bytes=index_bytes,
+        indices=indices,
     )
 
 
 def _reads(
     problem: Problem, combinations: Combinations, stage: int, reads: Numbers
-) -> tuple[Numbers, Numbers, Numbers | int]:
-    """Return numbers of reads one by one, of requests, and of bytes of indices."""
+) -> tuple[Numbers, Numbers, Numbers]:
+    """Return numbers of reads one by one, of requests for all but indices, and of indices."""
     if stage or problem.shards is None:
         gets = reads * (problem.cost.requests_per_cell() if stage else 1)
-        return gets, gets, 0
+        return gets, gets, 0 * gets
     shards = combinations.product("objects")
-    requests = np.minimum(reads, problem.shards.requests * shards) + shards
-    return reads + shards, requests, problem.shards.index_bytes * shards
+    return reads + shards, np.minimum(reads, problem.shards.requests * shards), shards
 
 
-def seconds(cost: CostModel, stages: Sequence[StagePrediction]) -> Numbers:
+def seconds(problem: Problem, stages: Sequence[StagePrediction]) -> Numbers:
     """Return the modelled time of whole plans in seconds."""
     last = len(stages) - 1
-    return reduce(
-        np.add, (_stage_seconds(cost, stage, i == 0, i == last) for i, stage in enumerate(stages))
-    )
+    times = (_seconds(problem, stage, i == 0, i == last) for i, stage in enumerate(stages))
+    return reduce(np.add, times)
 
 
-def _stage_seconds(cost: CostModel, stage: StagePrediction, first: bool, last: bool) -> Numbers:
+def _seconds(problem: Problem, stage: StagePrediction, first: bool, last: bool) -> Numbers:
+    cost = problem.cost
+    index = 0 if problem.shards is None else problem.shards.index_bytes
     read_ratio = cost.stored if first else cost.temp
     write_ratio = cost.stored if last else cost.temp
     return cost.seconds(
-        tasks=stage.tasks,
-        requests=stage.requests + stage.puts,
-        stored_bytes=read_ratio * stage.bytes_read
-        + write_ratio * stage.bytes_written
-        + stage.index_bytes,
+        stage.tasks,
+        (stage.indices, index * stage.indices),
+        (stage.requests, read_ratio * stage.bytes_read),
+        (stage.puts, write_ratio * stage.bytes_written),
     )

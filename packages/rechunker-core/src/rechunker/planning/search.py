@@ -151,7 +151,7 @@ def _cheapest(problem: Problem, hops: int, max_mem: int) -> Solution | None:
         allowed = (
             (peak <= max_mem) & _reads_little(problem, stages) & _works_little(problem, stages)
         )
-        cost = np.where(allowed, seconds(problem.cost, stages), np.inf)
+        cost = np.where(allowed, seconds(problem, stages), np.inf)
         equal = np.flatnonzero(cost == cost.min())
         row = int(equal[np.argmin(peak[equal])])
         if (cost[row], peak[row]) < best and np.isfinite(cost[row]):
@@ -165,7 +165,7 @@ def _exact_solution(problem: Problem, hops: int, chosen: list[Chain]) -> Solutio
     tables = [tabulate(*axis, [chain], dtype=object) for axis, chain in axes]
     stages = tuple(predict(problem, Combinations(tables, hops, dtype=object)))
     grids = tuple(tuple(chain[stage] for chain in chosen) for stage in range(hops + 1))
-    return Solution(float(seconds(problem.cost, stages)[0]), grids, stages)
+    return Solution(float(seconds(problem, stages)[0]), grids, stages)
 
 
 def _reads_little(problem: Problem, stages: tuple[StagePrediction, ...]) -> npt.NDArray[np.bool_]:
@@ -178,7 +178,7 @@ def _works_little(problem: Problem, stages: tuple[StagePrediction, ...]) -> npt.
     """Return which plans are no more work than allowed."""
     if np.isinf(problem.max_work):
         return np.ones((), dtype=np.bool_)
-    alone = replace(problem.cost, workers=1)
+    alone = replace(problem, cost=replace(problem.cost, workers=1))
     few: npt.NDArray[np.bool_] = seconds(alone, stages) <= problem.max_work
     return few
 
