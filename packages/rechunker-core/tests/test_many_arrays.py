@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 import pytest
 import zarr
 from zarr.abc.store import Store
-from zarr.storage import MemoryStore, WrapperStore
+from zarr.storage import MemoryStore, StorePath, WrapperStore
 
 from rechunker import rechunk
+from rechunker.jobs.unchanged import Sources
 from rechunker.metadata import document
 from rechunker.planning import search
-from rechunker.stores import METADATA
+from rechunker.stores import METADATA, node_digest
 
 T = TypeVar("T")
 NAMES = [f"group/array{i:02}" for i in range(48)]
@@ -165,3 +166,20 @@ def test_arrays_are_added_to_a_group_side_by_side(overwrite: bool) -> None:
     written = zarr.open_group(target._store, mode="r")
     assert all((written[name][...] == 1).all() for name in names)
     assert overwrite or "other" in written
+
+
+def test_sources_in_many_stores_are_looked_up_side_by_side() -> None:
+    shared, nodes = SlowStore(), []
+    for _ in range(24):
+        store = SlowStore()
+        store._wait = shared._wait  # type: ignore[method-assign]
+        zarr.create_array(store._store, shape=(10, 4), chunks=(2, 4), dtype="i4")
+        nodes.append((StorePath(store), node_digest(StorePath(store))))
+    shared.forget()
+    Sources(tuple(nodes)).check()
+    assert shared.count["get"] == 24
+    assert shared.most["get"] >= 8
+    place, _ = nodes[7]
+    zarr.create_array(place.store._store, shape=(9, 4), dtype="i4", overwrite=True)
+    with pytest.raises(ValueError, match="have changed"):
+        Sources(tuple(nodes)).check()

@@ -237,7 +237,9 @@ def test_without_style_the_text_is_left() -> None:
     before, _, after = plan._repr_html_().partition('<pre class="rk-text">')
     assert "rk-rich" not in before.partition("</style>")[2]
     assert after.startswith("&lt;Rechunked&gt;")
-    assert ".rk-rich { display: none; }" in before
+    # What stays of a style is at the element.
+    assert '<div class="rk-rich" style="display:none">' in after
+    assert ".rk-rich { display: block !important; }" in before
 
 
 @pytest.mark.parametrize("of", ["repr", "html"])

@@ -82,6 +82,7 @@ def test_digests_are_those_of_the_function(tmp_path: Path) -> None:
     assert [stage.name for stage in report.stages][-1] == "memory: verify"
     assert report.stages[-1].predicted is None
     assert f"digest of the array: {report.digests['']}" in str(report)
+    assert repr(report) == str(report)  # as notebooks show it
 
 
 def test_digests_of_a_resumed_run_are_of_all_values(tmp_path: Path) -> None:

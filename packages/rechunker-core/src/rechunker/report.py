@@ -46,9 +46,9 @@ class StageReport:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """What an execution did; ``print(report)`` shows it as a table.
+    """What an execution did, shown as a table.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class Report:
             "versions": dict(self.versions),
         }
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         packages = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         return "\n".join(
             (

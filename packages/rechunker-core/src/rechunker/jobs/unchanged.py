@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ from zarr.abc.store import Store
 from zarr.storage import StorePath
 
 from rechunker.copying import StoredArray, check_keys
-from rechunker.stores import check_unchanged, side_by_side
+from rechunker.stores import check_unchanged, is_quick, side_by_side
 
 __all__ = ["Sources"]
 
@@ -40,17 +40,20 @@ class Sources:
         FileNotFoundError, ValueError
             If something is gone, or is not what it was.
         """
-        for nodes in _by_store(self.nodes, lambda node: node[0].store):
-            side_by_side(nodes[0][0].store, lambda node: check_unchanged(*node), nodes)
-        for arrays in _by_store(self.arrays, lambda array: array.store):
-            side_by_side(arrays[0].store, _check_array, arrays)
+        _check_all(self.nodes, lambda node: node[0].store, lambda node: check_unchanged(*node))
+        _check_all(self.arrays, lambda array: array.store, _check_array)
 
 
-def _by_store(items: Iterable[T], store_of: Callable[[T], Store]) -> Iterable[list[T]]:
-    found: dict[int, list[T]] = {}
+def _check_all(
+    items: Sequence[T], store_of: Callable[[T], Store], check: Callable[[T], None]
+) -> None:
+    """Check items that lie in any stores; where requests take time, several at the same time."""
+    slow = [item for item in items if not is_quick(store_of(item))]
     for item in items:
-        found.setdefault(id(store_of(item)), []).append(item)
-    return found.values()
+        if is_quick(store_of(item)):
+            check(item)
+    if slow:
+        side_by_side(store_of(slow[0]), check, slow)
 
 
 def _check_array(array: StoredArray) -> None:

@@ -39,7 +39,9 @@ def page(plan: PlanFigures) -> str:
 
 
 def fragment(plan: PlanFigures) -> str:
-    """Return a part of a page; where its style is left out, the text of the plan.
+    """Return a part of a page; where its style is left out, the text of the plan is shown.
+
+    JupyterLab leaves styles and drawings out of notebooks that are not trusted.
 
     Parameters
     ----------
@@ -52,7 +54,8 @@ def fragment(plan: PlanFigures) -> str:
     executed = "" if plan.executed is None else f"<span>executed: {escaped(plan.executed)}</span>"
     return (
         f'<div class="rk"><style>{_style("style")}</style>'
-        f'<pre class="rk-text">{escaped(plan_text(plan))}</pre><div class="rk-rich">'
+        f'<pre class="rk-text">{escaped(plan_text(plan))}</pre>'
+        '<div class="rk-rich" style="display:none">'
         f'<div class="rk-head"><b>{escaped(plan.title)}</b>{executed}</div>'
         f'<dl class="rk-facts">{rows}</dl>{_arrays(plan)}</div></div>'
     )

@@ -18,7 +18,7 @@ __all__ = ["ChunkSuggestion", "suggest_chunks"]
 Region: TypeAlias = tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ChunkSuggestion:
     """Chunks for an array, and what its reads take with them.
 
@@ -47,7 +47,7 @@ class ChunkSuggestion:
     seconds: tuple[float, ...]
     plan: RechunkPlan | None = None
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         reads = ", ".join(f"{count:,.3g}" for count in self.touched)
         text = f"{self.chunks}: {self.number:,} of {format_bytes(self.nbytes)}"
         text += f"; chunks per read: {reads}"

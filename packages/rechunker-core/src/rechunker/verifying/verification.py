@@ -43,7 +43,7 @@ class Difference:
     elements: tuple[tuple[int, ...], ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verification:
     """Whether a target is equal to its source: the truth value of this object.
 
@@ -62,7 +62,7 @@ class Verification:
     def __bool__(self) -> bool:
         return self.source == self.target
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         if self:
             return f"equal: {self.source}"
         lines = [f"not equal: {self.source} and {self.target}"]
