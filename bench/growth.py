@@ -7,7 +7,6 @@ tables in Markdown.
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -67,7 +66,6 @@ def measure(works: Sequence[Workload], rounds: int, cache: Path, scratch: Path) 
             write_source(work, source)
             floor.append(run_limit(work, source, scratch))
             mine.append(run_project(work, source, scratch))
-    shutil.rmtree(scratch / "target", ignore_errors=True)
     return [*markdown(HEAD), *map(line, works, limits, runs)]
 
 

@@ -15,15 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
+from uuid import uuid4
 
 from rechunker.sizes import format_bytes
 from usage import Usage
 from workloads import Workload
 
-__all__ = ["Limits", "Run", "middle", "run_limit", "run_program", "run_project"]
+__all__ = ["Limits", "Run", "middle", "put_away", "run_limit", "run_program", "run_project"]
 
 HERE = Path(__file__).parent
 PAUSE = 0.25  # seconds between two looks at a process
+ROOM = 10 * 10**9  # bytes of the disk to leave free
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def run_limit(workload: Workload, source: Path, scratch: Path) -> Usage:
     target = scratch / "target"
     command = [sys.executable, str(HERE / "limit.py"), workload.to_json(), str(source), str(target)]
     usage = _succeed(command).usage
-    shutil.rmtree(target)
+    put_away(target)
     return usage
 
 
@@ -141,11 +143,26 @@ def run_project(workload: Workload, source: Path, scratch: Path) -> Run:
     target, temp = scratch / "target", scratch / "temp"
     folders = map(str, (source, target, temp))
     run = _succeed([sys.executable, str(HERE / "project.py"), workload.to_json(), *folders])
-    shutil.rmtree(target)
-    shutil.rmtree(temp, ignore_errors=True)
+    put_away(target)
+    put_away(temp)
     if run.printed["different"]:
         raise SystemExit(f"{workload.name}: {run.printed['different']} elements differ")
     return run
+
+
+def put_away(folder: Path) -> None:
+    """Rename a folder, so that the next run can have its name.
+
+    It is deleted now only if the disk is full. For minutes after thousands of files were deleted,
+    ext4 looks at each of them again whenever a new one is made (`recently_deleted()` in its
+    source), which took longer than all else in a run that writes 10,000 files.
+    """
+    if not folder.exists():
+        return
+    folder.rename(folder.with_name(f"old-{folder.name}-{uuid4().hex}"))
+    if shutil.disk_usage(folder.parent).free < ROOM:
+        for old in folder.parent.glob("old-*"):
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _succeed(command: list[str]) -> Run:

@@ -7,7 +7,6 @@ Rechunker and peers take turns, each in a new process; what is printed are table
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from climate import write_source
 from compare import differences
 from environments import PEERS, environment, version
 from rechunker.sizes import format_bytes
-from runs import Limits, Run, run_limit, run_program, run_project
+from runs import Limits, Run, put_away, run_limit, run_program, run_project
 from usage import Usage
 from workloads import WORKLOADS, Workload
 
@@ -156,7 +155,7 @@ class Bench:
             different = differences(one, other)
             run = Run(run.usage, f"{different} elements differ" if different else "", run.printed)
         for folder in (target, temp):
-            shutil.rmtree(folder, ignore_errors=True)
+            put_away(folder)
         return run
 
 

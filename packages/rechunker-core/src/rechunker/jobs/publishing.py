@@ -122,7 +122,7 @@ class Start:
             return _Left()
         self.resumption.refuse_others(place for root in self.roots for place in root.arrays)
         is_copied = bool(recorded.get(COPIED))
-        is_over = is_copied and all(root.is_there for root in self.roots)
+        is_over = is_copied and all(_of_each(self.roots, Root.is_there))
         return _Left("all" if is_over else "some", str(recorded["epoch"]), is_copied)
 
 
@@ -246,7 +246,7 @@ class Finish:
     def _compare(self, facts: Mapping[str, Any] | None) -> Iterator[tuple[str, int]]:
         if facts is None:
             raise VerificationError("the journal of the run is gone; call execute() again")
-        is_over = facts.get(COPIED) and all(root.is_there for root in self.roots)
+        is_over = facts.get(COPIED) and all(_of_each(self.roots, Root.is_there))
         for check in () if is_over else self.checks:
             yield check.name, check.check(str(facts["epoch"]))
 

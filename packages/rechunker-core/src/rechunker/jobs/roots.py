@@ -124,9 +124,8 @@ class Root:
                 "to have the target added to the group"
             )
 
-    @property
     def is_there(self) -> bool:
-        """Whether there is an array or a group with the metadata that this plan writes."""
+        """Return whether there is an array or a group with the metadata that this plan writes."""
         return self._is_ours(find_node(self.place))
 
     def is_free(self) -> bool:
