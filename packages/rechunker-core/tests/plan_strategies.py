@@ -67,6 +67,7 @@ costs = st.builds(
     byte=st.sampled_from([1e-9, 1e-6, 1e-3]),
     task=st.sampled_from([0.0, 1e-3, 1.0]),
     workers=st.sampled_from([1, 1, 4, 64]),
+    in_flight=st.sampled_from([1, 1, 2, 16]),
 )
 
 
