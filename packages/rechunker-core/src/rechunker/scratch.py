@@ -23,21 +23,43 @@ class Scratch:
     """
 
     def __init__(self) -> None:
+        self._pages: mmap.mmap | None = None
         self._bytes = np.empty(0, np.uint8)
 
     def take(self, nbytes: int) -> npt.NDArray[np.uint8]:
         """Return an uninitialized array of `nbytes` bytes, valid only until the next call."""
-        if self._bytes.size < nbytes:
+        if self._bytes.size < nbytes and not self._grow(nbytes):
             self.release()  # never hold the old buffer and the larger one at the same time
-            self._bytes = _allocate(nbytes)
+            if nbytes < _LARGE:
+                self._bytes = np.empty(nbytes, np.uint8)
+            else:
+                self._map(nbytes)
         return self._bytes[:nbytes]
 
     def take_pages(self, nbytes: int) -> npt.NDArray[np.uint8]:
         """Return an array as `take` does that begins at a page of memory."""
-        if self._bytes.ctypes.data % mmap.PAGESIZE or self._bytes.size < nbytes:
+        is_page = self._bytes.ctypes.data % mmap.PAGESIZE == 0
+        if not is_page or (self._bytes.size < nbytes and not self._grow(nbytes)):
             self.release()
-            self._bytes = _pages(nbytes)
+            self._map(nbytes)
         return self._bytes[:nbytes]
+
+    def _map(self, nbytes: int) -> None:
+        self._pages = _pages(nbytes)
+        self._bytes = np.frombuffer(self._pages, np.uint8)
+
+    def _grow(self, nbytes: int) -> bool:
+        """Add pages to those that are mapped, which need not be cleared; return whether it can."""
+        if self._pages is None:
+            return False
+        self._bytes = np.empty(0, np.uint8)
+        try:
+            self._pages.resize(nbytes)
+        except (BufferError, OSError, SystemError, ValueError):
+            return False  # an array refers to it, or the system cannot do that
+        _use_huge_pages(self._pages, nbytes)
+        self._bytes = np.frombuffer(self._pages, np.uint8)
+        return True
 
     def holds(self, array: npt.NDArray[Any]) -> bool:
         """Return whether an array refers to the buffer, and so to what the next call changes."""
@@ -46,22 +68,21 @@ class Scratch:
     def release(self) -> None:
         """Drop the buffer; its memory is freed once no array refers to it."""
         self._bytes = np.empty(0, np.uint8)
+        self._pages = None
 
 
-def _allocate(nbytes: int) -> npt.NDArray[np.uint8]:
-    if nbytes < _LARGE:
-        return np.empty(nbytes, np.uint8)
-    return _pages(nbytes)
-
-
-def _pages(nbytes: int) -> npt.NDArray[np.uint8]:
+def _pages(nbytes: int) -> mmap.mmap:
     pages = _map(max(1, nbytes))
     if hasattr(mmap, "MADV_DONTFORK"):
         # While a fork copies pages, the system may read a file into the copy (open(2), O_DIRECT).
         pages.madvise(mmap.MADV_DONTFORK)
+    _use_huge_pages(pages, nbytes)
+    return pages
+
+
+def _use_huge_pages(pages: mmap.mmap, nbytes: int) -> None:
     if nbytes >= 2 * _HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
         pages.madvise(mmap.MADV_HUGEPAGE)  # as NumPy does: far fewer page faults
-    return np.frombuffer(pages, np.uint8)
 
 
 def _map(nbytes: int) -> mmap.mmap:

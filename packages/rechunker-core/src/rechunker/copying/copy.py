@@ -70,6 +70,7 @@ class CopyWork:
 
     def _run(self, task: int, lanes: Lanes) -> None:
         box = task_box(self.shape, self.grid, task)
+        lanes.keep = not self.writer.spills  # so what was read with is free to be used again
         with error_at(lambda: f"{self.name}, task {task}"):
             held = None if self.layout is Layout.VIEW else Held.of(self.reader, box)
             if held is not None:

@@ -93,10 +93,19 @@ class Lanes:
     ----------
     number
         Number of threads; 1 works in the calling thread.
+
+    Attributes
+    ----------
+    box
+        Memory of the box of a task.
+    keep
+        Whether threads keep their memory from one task to the next, because nothing else is held
+        in between. Otherwise they free it whenever all items are done.
     """
 
     def __init__(self, number: int) -> None:
         self.box = Scratch()
+        self.keep = False
         self._trimmed = 0
         once = Once()
         self._lanes = [Lane(once) for _ in range(number)]
@@ -114,6 +123,8 @@ class Lanes:
         if self._pool is not None:
             self._pool.shutdown()
         self.box.release()
+        for lane in self._lanes:
+            lane.release()
 
     @property
     def number(self) -> int:
@@ -166,7 +177,8 @@ class Lanes:
         finally:
             pending.stop()  # either no item is left, or this one failed
             lane.count(retries=take_retries())
-            lane.release()
+            if not self.keep:
+                lane.release()
 
     def trim(self) -> None:
         """Return to the system what codecs freed, before other memory is taken.

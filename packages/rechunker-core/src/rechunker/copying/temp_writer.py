@@ -20,7 +20,7 @@ from rechunker.copying.codecs import CellCodec
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.scatter import CellLayout
-from rechunker.copying.temp_objects import LENGTH, TempObjects
+from rechunker.copying.temp_objects import LENGTH, TempObjects, spill
 from rechunker.planning import Box
 from rechunker.scratch import Scratch
 from rechunker.stores import access
@@ -51,6 +51,10 @@ class TempWriter:
     @property
     def packed(self) -> bool:
         return True
+
+    @property
+    def spills(self) -> bool:
+        return spill(self.objects.store, self.objects.codec) > 0
 
     @property
     def blank(self) -> npt.NDArray[Any]:

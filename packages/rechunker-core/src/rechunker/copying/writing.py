@@ -35,6 +35,8 @@ class Writer(Protocol):
         Grid of the cells that a box consists of; widths in elements.
     packed
         Whether the cells of a box must lie back to back in one piece of memory.
+    spills
+        Whether writing a box takes memory besides the box.
     blank
         Value of elements beyond the end of the array.
     """
@@ -45,6 +47,8 @@ class Writer(Protocol):
     def grid(self) -> tuple[int, ...]: ...
     @property
     def packed(self) -> bool: ...
+    @property
+    def spills(self) -> bool: ...
     @property
     def blank(self) -> npt.NDArray[Any]: ...
 
@@ -107,6 +111,10 @@ class ZarrWriter:
     @property
     def packed(self) -> bool:
         return False
+
+    @property
+    def spills(self) -> bool:
+        return True
 
     @property
     def blank(self) -> npt.NDArray[Any]:
