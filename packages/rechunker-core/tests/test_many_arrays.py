@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+import numpy as np
 import pytest
 import zarr
 from zarr.abc.store import Store
@@ -138,7 +139,7 @@ def test_an_array_is_planned_and_published_in_few_rounds_of_requests() -> None:
     rechunked.execute()
     # Of these, seven are those of the chunks, and one opens the target.
     assert source.rounds + target.rounds <= 34
-    assert zarr.open_array(target._store, mode="r")[...].tolist() == [[1] * 4] * 10
+    assert np.all(zarr.open_array(target._store, mode="r")[...] == 1)
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -164,7 +165,7 @@ def test_arrays_are_added_to_a_group_side_by_side(overwrite: bool) -> None:
     # A round after the other would be twenty and more of each array.
     assert target.rounds <= 7 * len(names)
     written = zarr.open_group(target._store, mode="r")
-    assert all((written[name][...] == 1).all() for name in names)
+    assert all(np.all(cast(Any, written[name])[...] == 1) for name in names)
     assert overwrite or "other" in written
 
 
@@ -180,6 +181,6 @@ def test_sources_in_many_stores_are_looked_up_side_by_side() -> None:
     assert shared.count["get"] == 24
     assert shared.most["get"] >= 8
     place, _ = nodes[7]
-    zarr.create_array(place.store._store, shape=(9, 4), dtype="i4", overwrite=True)
+    zarr.create_array(cast(SlowStore, place.store)._store, shape=(9, 4), dtype="i4", overwrite=True)
     with pytest.raises(ValueError, match="have changed"):
         Sources(tuple(nodes)).check()

@@ -71,6 +71,6 @@ def test_threads_keep_their_memory_only_where_writing_takes_none(
     )
     target = rechunked.execute()
     assert rechunked.copy_plan[""].hops == 1
-    assert (target[...] == source[...]).all()
+    np.testing.assert_array_equal(target[...], source[...])
     # Raw temporary objects are written from the box; all else is encoded first.
     assert held == ({True: {True}, False: {False}} if compressor is None else {False: {False}})
