@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import zarr
-from zarr.storage import LocalStore, MemoryStore
+from zarr.abc.store import Store
+from zarr.storage import LocalStore, MemoryStore, StorePath, WrapperStore
 
 from rechunker import rechunk
 from rechunker.copying import CopyError
@@ -221,3 +226,120 @@ def test_an_execution_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="takes no speed"):
         planned(make(tmp_path / "s"), tmp_path / "t").execute(speed=2)
     assert not (tmp_path / "t").exists()
+
+
+class Unsure(WrapperStore[Store]):
+    """Stores a claim, and then fails once when it is asked for it."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryStore())
+        self.stored = self.failed = 0
+
+    def with_read_only(self, read_only: bool = False) -> Any:
+        return self
+
+    async def set_if_not_exists(self, key: str, value: Any) -> None:
+        await self._store.set_if_not_exists(key, value)
+        self.stored += key == f"b/{CLAIM}"
+
+    async def get(self, key: str, *args: Any, **kwargs: Any) -> Any:
+        if self.stored and not self.failed and key == f"b/{CLAIM}":
+            self.failed += 1
+            raise PermissionError(key)
+        return await self._store.get(key, *args, **kwargs)
+
+
+def group_plan(target: Any, executor: Any = "python") -> Any:
+    source = zarr.create_group({})
+    names = ["a", "b", "c"]
+    for name in names:
+        source.create_array(name, shape=(8, 8), chunks=(2, 8), dtype="i4")[...] = 1
+    zarr.create_group(target, overwrite=True)
+    return rechunk(source, dict.fromkeys(names, (8, 2)), "1MB", target, executor=executor)
+
+
+def test_no_claim_is_left_where_the_request_failed_that_looked_at_it() -> None:
+    target = Unsure()
+    plan = group_plan(target)
+    with pytest.raises(PermissionError):
+        plan.execute()
+    inner: Any = target._store
+    assert list(inner._store_dict) == ["zarr.json"]
+    assert plan.execute()["b"][0, 0] == 1
+
+
+class Paused(WrapperStore[Store]):
+    """Waits at a request of one thread, which has begun a call of its own."""
+
+    def __init__(self, store: Store, key: str, number: int) -> None:
+        super().__init__(store)
+        self.key, self.left = key, number
+        self.reached, self.opened = threading.Event(), threading.Event()
+
+    async def get(self, key: str, *args: Any, **kwargs: Any) -> Any:
+        self.left -= key == self.key
+        if self.left == 0 and key == self.key:
+            self.reached.set()
+            while not self.opened.is_set():
+                await asyncio.sleep(0.001)
+        return await self._store.get(key, *args, **kwargs)
+
+
+def run_stages(specs: Any) -> None:
+    for spec in specs:
+        for stage in spec.stages:
+            if stage.tasks:
+                stage(range(stage.tasks))
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_start_that_is_run_twice_deletes_nothing_that_is_written(number: int) -> None:
+    inner = MemoryStore()
+    specs = group_plan(inner, Recorder(get_executor("python"))).plan
+    start, *_, finish = specs[-1].stages
+    slow = Paused(inner, f"b/{CLAIM}", number)
+    roots = tuple(replace_store(root, slow) for root in start.work.roots)
+    late = replace(start, work=replace(start.work, roots=roots))
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            running = pool.submit(late, range(1))
+            assert slow.reached.wait(20)
+            start(range(1))
+            run_stages(specs[:-1])
+        finally:
+            slow.opened.set()
+        running.result(20)
+        finish(range(1))
+    written = zarr.open_group(inner, mode="r")
+    assert all((written[name][...] == 1).all() for name in "abc")  # type: ignore[index]
+    assert not any(key.endswith(CLAIM) for key in inner._store_dict)
+
+
+def replace_store(root: Any, store: Store) -> Any:
+    place = StorePath(store, root.place.path)
+    return replace(root, place=place, claim=replace(root.claim, store=store))
+
+
+def test_a_finish_that_died_while_it_gave_the_target_free_is_run_again(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "t")
+    specs = group_plan(store, Recorder(get_executor("python"))).plan
+    start, *_, finish = specs[-1].stages
+    start(range(1))
+    run_stages(specs[:-1])
+    kept = (tmp_path / "t" / "b" / CLAIM).read_bytes()
+    finish(range(1))
+    (tmp_path / "t" / "b" / CLAIM).write_bytes(kept)
+    finish(range(1))
+    assert not (tmp_path / "t" / "b" / CLAIM).exists()
+
+
+def test_attributes_alone_that_a_dead_run_has_left_are_in_nobodys_way(tmp_path: Path) -> None:
+    source = zarr.create_array(tmp_path / "s", shape=(40, 40), chunks=(4, 40), dtype="f8")
+    source[...] = 1
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / ".zattrs").write_text('{"of": "a dead run"}')
+    (tmp_path / "t" / "notes.txt").write_text("mine")
+    planned(source, tmp_path / "t", zarr_format=2).execute()
+    assert values(tmp_path / "t") == np.ones((40, 40)).tolist()
+    assert dict(zarr.open_array(tmp_path / "t").attrs) == {}
+    assert (tmp_path / "t" / "notes.txt").read_text() == "mine"

@@ -20,6 +20,7 @@ from zarr.buffer import cpu
 from zarr.storage import LocalStore, MemoryStore, WrapperStore
 
 from rechunker import CopyError, rechunk
+from rechunker.copying.lanes import Lanes
 from rechunker.executors.python import PythonExecutor
 from rechunker.stopping import until
 from rechunker.stores import access, requests, take_retries
@@ -284,6 +285,27 @@ def test_one_lane_that_fails_stops_the_retries_of_the_others(
     with pytest.raises(CopyError):
         plan.execute()
     assert time.monotonic() - began < 20
+
+
+def test_the_last_requests_of_a_task_are_tried_again_after_other_lanes_have_ended() -> None:
+    ended, tries = threading.Event(), []
+
+    def work(item: int, lane: Any) -> None:
+        if item == 1:
+            ended.set()
+            return
+        ended.wait(20)
+        time.sleep(0.1)
+        requests.retried(Flaky(0), failing)
+
+    def failing() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise ConnectionResetError
+
+    with Lanes(2) as lanes:
+        lanes.each([0, 1], work)
+    assert len(tries) == 3
 
 
 def test_retries_are_counted_and_logged(caplog: pytest.LogCaptureFixture) -> None:

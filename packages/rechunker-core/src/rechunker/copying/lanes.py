@@ -174,8 +174,10 @@ class Lanes:
             with until(pending.is_stopped):
                 while (item := pending.next()) is not None:
                     work(item[0], lane)
+        except BaseException:
+            pending.stop()  # not where no item is left: other lanes may have to ask a store again
+            raise
         finally:
-            pending.stop()  # either no item is left, or this one failed
             lane.count(retries=take_retries())
             if not self.keep:
                 lane.release()

@@ -94,6 +94,15 @@ class Start:
         return any(root.claim is not None for root in self.roots)
 
     def _make_ready(self, taken: Sequence[_Taken], left: _Left) -> None:
+        now = _of_each(taken, lambda one: one.claim.check())
+        ready = next((holder for holder in now if holder.cleared), None)
+        # Another run of this task may have been faster; what it has cleared is written to already.
+        left = _Left(ready.known, ready.epoch) if ready else self._clear(taken, left)
+        epoch, known = left.epoch, left.known
+        _of_each(taken, lambda it: it.claim.set_cleared(it.holder, epoch=epoch, known=known))
+
+    def _clear(self, taken: Sequence[_Taken], left: _Left) -> _Left:
+        """Delete what is there unless an earlier run has left it; return what then is left."""
         if left.known == "some" and any(one.nodes for one in taken) and not left.is_copied:
             left = _Left()  # somebody has put an array or a group there, which may be replaced
         if left.known == "nothing":
@@ -106,8 +115,7 @@ class Start:
                 one.root.sweep()
         if left.known == "some" and self.resumption is not None:
             self.resumption.settle(left.epoch)
-        epoch, known = left.epoch, left.known
-        _of_each(taken, lambda it: it.claim.set_cleared(it.holder, epoch=epoch, known=known))
+        return left
 
     def _left(self) -> _Left:
         """Return what an earlier run has left, if this one is to go on with it."""
@@ -200,7 +208,7 @@ class Finish:
                     sums = self._publish()
                 except TargetInUseError:
                     # This task may be run twice at the same time, and the other run was faster.
-                    if not self._is_done_soon():
+                    if not self._is_done_soon() and not self._has_ended():
                         raise
             yield Traffic(sums=sums)
 
@@ -265,6 +273,21 @@ class Finish:
                 return True
             time.sleep(_PAUSE)
         return self._is_done()
+
+    def _has_ended(self) -> bool:
+        """Give free what is not, if another run of this task has died while it did that."""
+        claims = [root.claim for root in self.roots if root.claim is not None]
+        holders = zip(claims, _of_each(claims, Claim.holder), strict=True)
+        left = [(claim, holder) for claim, holder in holders if holder is not None]
+        is_begun = len(left) < len(claims)
+        if not is_begun or any(it.run != claim.run or not it.cleared for claim, it in left):
+            return False
+        if self.journal is not None and self.journal.is_there:
+            return False
+        if not all(_of_each(self.roots, Root.is_published)):
+            return False
+        _of_each([claim for claim, _ in left], Claim.release)
+        return True
 
     def _is_done(self) -> bool:
         """Return whether this task has run before: its claims are gone, its target is there."""

@@ -92,7 +92,12 @@ class Root:
                 access.delete_dir(self.place.store, self.place.path)  # raises, and says why
             return None
         holder = self.claim.take(overwrite=self.overwrite)
-        return None if holder.cleared else holder
+        if holder.cleared:
+            return None
+        if holder.is_unheld and self.is_published():
+            self.claim.release(holder.execution)  # the last task has ended since the first look
+            return None
+        return holder
 
     def check(self) -> None:
         """Check that what is at the place may be replaced.
@@ -117,7 +122,7 @@ class Root:
                 "holds more than this plan has written; call rechunk() again, or choose another "
                 "target_store"
             )
-        if nodes:
+        if any(map(is_node, nodes)):  # not attributes alone, which a run that died wrote first
             raise FileExistsError(
                 f"there is an array or a group in {shown}, which itself is no group, so that it "
                 "would be deleted; choose another target_store, or call zarr.create_group() there "
@@ -174,7 +179,7 @@ class Root:
         store = self.place.store
         for _, keys in groupby(sorted(nodes, key=_order), _order):
             side_by_side(store, partial(access.delete, store), keys)
-        if nodes:
+        if any(map(is_node, nodes)):
             _delete_in(self.place, lambda name: name != CLAIM)
         elif self.place.store.supports_listing:
             # What an earlier run, or somebody who deleted the metadata alone, has left.

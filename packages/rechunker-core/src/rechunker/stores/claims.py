@@ -172,10 +172,18 @@ class Claim:
             raise TargetInUseError(f"the target {self.place} was taken over {found}")
         return found
 
-    def release(self) -> None:
-        """Give the target free if this run holds it."""
+    def release(self, execution: str | None = None) -> None:
+        """Give the target free if this run holds it.
+
+        Parameters
+        ----------
+        execution
+            Id of the execution that has to hold it; by default any of the run.
+        """
         found = self.holder()
-        if found is not None and found.run == self.run:
+        if found is None or found.run != self.run:
+            return
+        if execution in (None, found.execution):
             access.delete(self.store, self.key)
 
     @contextmanager
@@ -184,12 +192,15 @@ class Claim:
         execution = uuid4().hex
         folder = _new_folder(self.place)
         with Holder.active(execution):
-            self.take(overwrite=overwrite, resume=resume, execution=execution)
+            mine: str | None = execution  # until it is taken, another execution may hold it
             try:
+                self.take(overwrite=overwrite, resume=resume, execution=execution)
+                mine = None
                 yield
             except BaseException:
+                # Also where the claim was stored, and a request failed that looked at it.
                 with suppress(Exception):  # the error that is on its way says more
-                    self.release()
+                    self.release(mine)
                 if folder is not None:
                     with suppress(OSError):  # it is not empty
                         folder.rmdir()

@@ -133,9 +133,14 @@ class Holder:
         return not _is_alive(self.pid) or bool(born and self.born and self.born != born)
 
     @property
+    def is_unheld(self) -> bool:
+        """Whether it is a task that has claimed the target, and no execution that waits for it."""
+        return self.execution.startswith(UNHELD)
+
+    @property
     def is_over(self) -> bool:
         """Whether it is known that nothing of the execution runs any more, anywhere."""
-        return self.is_gone and not self.execution.startswith(UNHELD)
+        return self.is_gone and not self.is_unheld
 
     def __str__(self) -> str:
         return f"since {self.since} by process {self.pid} on {self.host}"
