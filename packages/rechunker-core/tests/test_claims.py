@@ -11,7 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -311,7 +311,7 @@ def test_a_start_that_is_run_twice_deletes_nothing_that_is_written(number: int) 
         running.result(20)
         finish(range(1))
     written = zarr.open_group(inner, mode="r")
-    assert all((written[name][...] == 1).all() for name in "abc")  # type: ignore[index]
+    assert all(np.all(cast(Any, written[name])[...] == 1) for name in "abc")
     assert not any(key.endswith(CLAIM) for key in inner._store_dict)
 
 

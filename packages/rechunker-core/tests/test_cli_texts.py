@@ -117,6 +117,11 @@ def test_secrets_among_storage_options_are_texts_and_known() -> None:
     assert secrets_of(options) == {"1234", "true", "abc"}
 
 
+def test_the_password_of_an_address_is_a_secret() -> None:
+    options = parse_settings(["scheduler=tcp://me:hidden@host:8786", "other=http://[bad"])
+    assert secrets_of(options) == {"hidden"}
+
+
 @pytest.mark.parametrize("text", ["SECRETSECRET", "=SECRETSECRET", '{"secret": "SECRETSECRET"'])
 def test_an_error_about_storage_options_does_not_show_them(text: str) -> None:
     with pytest.raises(ValueError, match="storage options") as error:

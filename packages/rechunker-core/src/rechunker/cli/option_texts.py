@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from numcodecs.registry import codec_registry
 from zarr.errors import UnknownCodecError
@@ -148,9 +149,18 @@ def secrets_of(options: Mapping[str, Any] | None) -> frozenset[str]:
     for name, value in (options or {}).items():
         if isinstance(value, Mapping):
             found |= secrets_of(value)
-        elif isinstance(value, str) and _is_secret(str(name)):
-            found.add(value)
+        elif isinstance(value, str):
+            found |= {value} if _is_secret(str(name)) else _passwords(value)
     return frozenset(found)
+
+
+def _passwords(text: str) -> set[str]:
+    """Return the password of a text that is a URL with one."""
+    try:
+        password = urlsplit(text).password
+    except ValueError:
+        return set()
+    return {password} if password else set()
 
 
 def _is_secret(name: str) -> bool:

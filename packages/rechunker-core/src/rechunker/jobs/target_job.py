@@ -215,12 +215,12 @@ class TargetJob:
                 stack.enter_context(in_session(self.place.store, published, self._roots, temp))
 
             def hold(root: str) -> None:
-                claim = self.claim(root)
-                if claim is not None:
+                if (claim := self.claim(root)) is not None:
                     overwrite = self._may_replace(root)
                     stack.enter_context(claim.held(overwrite=overwrite, resume=resume))
 
-            for roots in (self.roots[:1], self.roots[1:]):  # of two runs, one gets the first
+            ordered = sorted(self.roots)  # of two runs, one gets the first of those they share
+            for roots in (ordered[:1], ordered[1:]):
                 side_by_side(self.place.store, hold, roots)
             yield
 
