@@ -18,7 +18,7 @@ from rechunker.planning.candidates import (
     candidate_chains,
     tabulate,
 )
-from rechunker.planning.footprints import LAYOUTS, Layout
+from rechunker.planning.footprints import LAYOUTS, Layout, Numbers
 from rechunker.planning.grids import Grid
 from rechunker.planning.predictions import (
     Combinations,
@@ -93,7 +93,8 @@ def search(problem: Problem, max_mem: int) -> Solution | None:
     best = _fastest(first, max_mem)
     for other in others:
         # No plan takes less time than the least work that all workers share.
-        if best is not None and best.cost > 2 * least.cost / workers:
+        fastest = float(_work(problem, least.stages)[0]) / problem.cost.in_flight / workers
+        if best is not None and best.cost > 2 * fastest:
             faster = _fastest(other, max_mem)
             best = faster if faster is not None and faster.cost <= best.cost / 2 else best
     return best
@@ -104,7 +105,7 @@ def _limited(problem: Problem, least: Solution, limit: float) -> Problem:
     amplification = limit * int(least.stages[0].bytes_read[0]) / problem.nbytes
     return replace(
         problem,
-        max_work=limit * least.cost,
+        max_work=limit * float(_work(problem, least.stages)[0]),
         max_amplification=min(problem.max_amplification, amplification),
     )
 
@@ -178,9 +179,14 @@ def _works_little(problem: Problem, stages: tuple[StagePrediction, ...]) -> npt.
     """Return which plans are no more work than allowed."""
     if np.isinf(problem.max_work):
         return np.ones((), dtype=np.bool_)
-    alone = replace(problem, cost=replace(problem.cost, workers=1))
-    few: npt.NDArray[np.bool_] = seconds(alone, stages) <= problem.max_work
+    few: npt.NDArray[np.bool_] = _work(problem, stages) <= problem.max_work
     return few
+
+
+def _work(problem: Problem, stages: tuple[StagePrediction, ...]) -> Numbers:
+    """Return the seconds of plans if everything came one after the other, and nothing waited."""
+    alone = replace(problem.cost, workers=1, in_flight=1)
+    return seconds(replace(problem, cost=alone), stages)
 
 
 def _peak(stages: tuple[StagePrediction, ...]) -> npt.NDArray[np.float64]:
