@@ -118,9 +118,10 @@ def _irregular_source(array: zarr.Array[Any]) -> SourceArray:
         first = tuple(slice(0, max(sizes[:1], default=0)) for sizes in grid)
         itemsize = with_margin(average_bytes(np.asarray(array[first])))
     largest = prod(max(sizes, default=0) for sizes in grid) * itemsize
-    # Zarr holds a chunk encoded, decoded, and in the array that it returns.
+    # Zarr holds a chunk encoded, decoded, and in the array that it returns, and its threads, or
+    # those of zarrs, keep freed memory: 5.8 times a chunk of 2 MB was measured.
     reader = RegionReader(array, grid, node_digest(array.store_path))
-    return SourceArray(reader, array.shape, itemsize, grid, 4 * largest, largest)
+    return SourceArray(reader, array.shape, itemsize, grid, 6 * largest, largest)
 
 
 def _chunk_sizes(array: Any) -> Any:
