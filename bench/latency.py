@@ -245,11 +245,7 @@ def _timed(phase: str, network: Network, call: Callable[[], T]) -> tuple[T, Meas
 def main(arguments: list[str] | None = None) -> int:
     """Measure all cases, and print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--at",
-        metavar="URL",
-        help="place in an object store; what is written stays",
-    )
+    parser.add_argument("--at", metavar="URL", help="an object store; what is written stays there")
     parser.add_argument("--names", nargs="*", metavar="TEXT", help="cases that have these texts")
     options = parser.parse_args(arguments)
     stores = stores_at(options.at) if options.at else stores_in_memory

@@ -72,7 +72,7 @@ class Scratch:
 
 
 def _pages(nbytes: int) -> mmap.mmap:
-    pages = _map(max(1, nbytes))
+    pages = _anonymous(max(1, nbytes))
     if hasattr(mmap, "MADV_DONTFORK"):
         # While a fork copies pages, the system may read a file into the copy (open(2), O_DIRECT).
         pages.madvise(mmap.MADV_DONTFORK)
@@ -85,7 +85,7 @@ def _use_huge_pages(pages: mmap.mmap, nbytes: int) -> None:
         pages.madvise(mmap.MADV_HUGEPAGE)  # as NumPy does: far fewer page faults
 
 
-def _map(nbytes: int) -> mmap.mmap:
+def _anonymous(nbytes: int) -> mmap.mmap:
     if hasattr(mmap, "MAP_ANONYMOUS"):
         # By default the mapping would be shared with forked processes.
         return mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

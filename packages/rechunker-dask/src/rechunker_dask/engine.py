@@ -63,11 +63,14 @@ def connected(scheduler: Any) -> Any:
         return scheduler
     try:
         from distributed import Client
-    except ImportError:
+    except ImportError as error:
+        if error.name != "distributed":
+            raise
         raise ImportError(
             f"the address of a scheduler, {scheduler!r}, needs dask.distributed: "
-            "pip install rechunker-dask[distributed]"
-        ) from None
+            "pip install rechunker-dask[distributed]",
+            name="distributed",
+        ) from error
     return Client(scheduler, set_as_default=False)
 
 

@@ -81,8 +81,7 @@ class Start:
             if self.apart is not None:
                 self.apart.check([(one.place, one.nodes) for one in taken])
         except BaseException:
-            for one in taken:
-                one.claim.release()
+            _of_each(taken, lambda one: one.claim.release())
             raise
         if self.temp is not None and (taken or not self._can_be_claimed):
             self.temp.set(taken[0].holder if taken else None)
@@ -214,8 +213,7 @@ class Finish:
 
     def _publish(self) -> tuple[tuple[str, int], ...]:
         """Publish the target, and return the names of verified arrays with their sums."""
-        claims = [root.claim for root in self.roots if root.claim is not None]
-        _of_each(claims, Claim.check)
+        _of_each(self._claims, Claim.check)
         self._check_sources()
         sums = () if self.journal is None else self._check_equality(self.journal)
         if self.journal is not None:
@@ -232,8 +230,12 @@ class Finish:
             make_folder(self.temp_store)
         if self.journal is not None:
             self.journal.delete()
-        _of_each(claims, Claim.release)
+        _of_each(self._claims, Claim.release)
         return sums
+
+    @property
+    def _claims(self) -> list[Claim]:
+        return [root.claim for root in self.roots if root.claim is not None]
 
     def _put(self, document: tuple[str, bytes]) -> None:
         key, content = document
@@ -276,7 +278,7 @@ class Finish:
 
     def _has_ended(self) -> bool:
         """Give free what is not, if another run of this task has died while it did that."""
-        claims = [root.claim for root in self.roots if root.claim is not None]
+        claims = self._claims
         holders = zip(claims, _of_each(claims, Claim.holder), strict=True)
         left = [(claim, holder) for claim, holder in holders if holder is not None]
         is_begun = len(left) < len(claims)

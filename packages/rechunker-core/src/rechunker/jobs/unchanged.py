@@ -48,12 +48,10 @@ def _check_all(
     items: Sequence[T], store_of: Callable[[T], Store], check: Callable[[T], None]
 ) -> None:
     """Check items that lie in any stores; where requests take time, several at the same time."""
-    slow = [item for item in items if not is_quick(store_of(item))]
-    for item in items:
-        if is_quick(store_of(item)):
-            check(item)
-    if slow:
-        side_by_side(store_of(slow[0]), check, slow)
+    for quick in (True, False):
+        alike = [item for item in items if is_quick(store_of(item)) is quick]
+        if alike:
+            side_by_side(store_of(alike[0]), check, alike)
 
 
 def _check_array(array: StoredArray) -> None:

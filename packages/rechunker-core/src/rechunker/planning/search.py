@@ -89,23 +89,23 @@ def search(problem: Problem, max_mem: int) -> Solution | None:
     least = _fastest(replace(problem, cost=replace(problem.cost, workers=1)), max_mem)
     if workers == 1 or least is None:
         return least
-    first, *others = (_limited(problem, least, limit) for limit in WORK_LIMITS)
+    work = float(_work(problem, least.stages)[0])
+    first, *others = (_limited(problem, least, work, limit) for limit in WORK_LIMITS)
     best = _fastest(first, max_mem)
     for other in others:
         # No plan takes less time than the least work that all workers share.
-        fastest = float(_work(problem, least.stages)[0]) / problem.cost.in_flight / workers
-        if best is not None and best.cost > 2 * fastest:
+        if best is not None and best.cost > 2 * work / problem.cost.in_flight / workers:
             faster = _fastest(other, max_mem)
             best = faster if faster is not None and faster.cost <= best.cost / 2 else best
     return best
 
 
-def _limited(problem: Problem, least: Solution, limit: float) -> Problem:
+def _limited(problem: Problem, least: Solution, work: float, limit: float) -> Problem:
     """Return a problem whose plans work, and read, at most some times as much as another plan."""
     amplification = limit * int(least.stages[0].bytes_read[0]) / problem.nbytes
     return replace(
         problem,
-        max_work=limit * float(_work(problem, least.stages)[0]),
+        max_work=limit * work,
         max_amplification=min(problem.max_amplification, amplification),
     )
 

@@ -118,11 +118,12 @@ def get_each(store: Store, keys: Sequence[str]) -> list[Buffer | None]:
     """Return the objects at keys of a store, asked for at the same time; None for missing ones."""
     if is_quick(store):
         return [get(store, key) for key in keys]
-    answers = get_all((store, key) for key in keys)
-    for answer in answers:
+    found = []
+    for answer in get_all((store, key) for key in keys):
         if isinstance(answer, BaseException):
             raise answer
-    return [answer for answer in answers if not isinstance(answer, BaseException)]
+        found.append(answer)
+    return found
 
 
 def fetch(store: Store, key: str, scratch: Scratch) -> Bytes | None:
