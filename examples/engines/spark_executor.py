@@ -90,9 +90,12 @@ class SparkExecutor(Executor[Plan]):
 
 
 def wait(context: SparkContext, group: str) -> None:
-    """Wait until no task of a job group runs."""
+    """Wait until no job of a group runs, nor a task: Spark counts these late while a job runs."""
     tracker = context.statusTracker()
-    jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
-    stages = [stage for job in jobs if job is not None for stage in job.stageIds]
-    while any(info.numActiveTasks for info in map(tracker.getStageInfo, stages) if info):
+    while True:
+        jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
+        stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
+        running = any(job.status == "RUNNING" for job in jobs if job)
+        if not running and not any(stage.numActiveTasks for stage in stages if stage):
+            return
         time.sleep(0.05)

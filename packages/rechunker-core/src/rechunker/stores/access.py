@@ -267,8 +267,8 @@ def copies(store: Store) -> int:
 
 
 def delete(store: Store, key: str) -> None:
-    """Delete the object at `key` if there is one."""
-    ask(store, lambda: store.delete(key))
+    """Delete the object at `key` if there is one, or a folder of a LocalStore with all in it."""
+    _despite_others(store, lambda: store.delete(key))
 
 
 def delete_dir(store: Store, prefix: str) -> None:
