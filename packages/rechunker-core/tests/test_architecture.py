@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "copying": "planning stores scratch stopping types metadata.document",
     "sources": "copying metadata planning stores",
     "jobs": "sources copying metadata pictures planning stores sizes types",
-    "running": "stopping types",
+    "running": "scratch stopping types",
     "report": "planning sizes traffic",
     "saving": "copying jobs planning running sources stores types",
     "rechunked": "pictures planning report running saving stores types",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Scratch"]
+__all__ = ["Scratch", "drop_spare", "keep_spare", "spare_memory", "take_spare"]
 
 # Buffers of this size or more are mapped directly from the system. The allocator would keep freed
 # memory for later, up to tens of megabytes per thread, which no plan accounts for.
@@ -25,10 +28,11 @@ class Scratch:
     def __init__(self) -> None:
         self._pages: mmap.mmap | None = None
         self._bytes = np.empty(0, np.uint8)
+        self.is_spare = False  # whether the next call frees what it does not need
 
     def take(self, nbytes: int) -> npt.NDArray[np.uint8]:
         """Return an uninitialized array of `nbytes` bytes, valid only until the next call."""
-        if self._bytes.size < nbytes and not self._grow(nbytes):
+        if not self._fits(nbytes):
             self.release()  # never hold the old buffer and the larger one at the same time
             if nbytes < _LARGE:
                 self._bytes = np.empty(nbytes, np.uint8)
@@ -38,8 +42,7 @@ class Scratch:
 
     def take_pages(self, nbytes: int) -> npt.NDArray[np.uint8]:
         """Return an array as `take` does that begins at a page of memory."""
-        is_page = self._bytes.ctypes.data % mmap.PAGESIZE == 0
-        if not is_page or (self._bytes.size < nbytes and not self._grow(nbytes)):
+        if self._bytes.ctypes.data % mmap.PAGESIZE or not self._fits(nbytes):
             self.release()
             self._map(nbytes)
         return self._bytes[:nbytes]
@@ -48,13 +51,20 @@ class Scratch:
         self._pages = _pages(nbytes)
         self._bytes = np.frombuffer(self._pages, np.uint8)
 
-    def _grow(self, nbytes: int) -> bool:
-        """Add pages to those that are mapped, which need not be cleared; return whether it can."""
+    def _fits(self, nbytes: int) -> bool:
+        """Return whether the buffer is large enough, or can be made so."""
+        is_spare, self.is_spare = self.is_spare, False
+        if self._bytes.size < nbytes or (is_spare and self._bytes.size > nbytes):
+            return self._resize(nbytes)
+        return True
+
+    def _resize(self, nbytes: int) -> bool:
+        """Map more pages, or fewer: those that stay are not cleared; return whether it can."""
         if self._pages is None:
             return False
         self._bytes = np.empty(0, np.uint8)
         try:
-            self._pages.resize(nbytes)
+            self._pages.resize(max(1, nbytes))
         except (BufferError, OSError, SystemError, ValueError):
             return False  # an array refers to it, or the system cannot do that
         _use_huge_pages(self._pages, nbytes)
@@ -69,6 +79,7 @@ class Scratch:
         """Drop the buffer; its memory is freed once no array refers to it."""
         self._bytes = np.empty(0, np.uint8)
         self._pages = None
+        self.is_spare = False
 
 
 def _pages(nbytes: int) -> mmap.mmap:
@@ -90,3 +101,44 @@ def _anonymous(nbytes: int) -> mmap.mmap:
         # By default the mapping would be shared with forked processes.
         return mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     return mmap.mmap(-1, nbytes)
+
+
+_SPARE: ContextVar[list[Scratch] | None] = ContextVar("_SPARE", default=None)
+
+
+@contextmanager
+def spare_memory() -> Iterator[None]:
+    """Let stages that run one after another in this thread hand their memory on.
+
+    A stage that follows has the pages of the one before, which the system need not clear again. It
+    frees those that it does not need before it takes other memory. What is left at the end of the
+    context is freed.
+    """
+    token = _SPARE.set([])
+    try:
+        yield
+    finally:
+        drop_spare()
+        _SPARE.reset(token)
+
+
+def keep_spare(memory: Scratch) -> None:
+    """Keep memory for whoever takes it next, or free it where none is handed on."""
+    spare = _SPARE.get()
+    if spare is None:
+        memory.release()
+        return
+    drop_spare()
+    memory.is_spare = True
+    spare.append(memory)
+
+
+def take_spare() -> Scratch:
+    """Return the memory that was kept, which becomes as small as what is first taken of it."""
+    spare = _SPARE.get()
+    return spare.pop() if spare else Scratch()
+
+
+def drop_spare() -> None:
+    """Free the memory that was kept."""
+    take_spare().release()

@@ -16,7 +16,12 @@ __all__ = ["run_tasks"]
 
 
 def run_tasks(
-    journal: StageJournal | None, tasks: range, threads: int, run: Callable[[int, Lanes], None]
+    journal: StageJournal | None,
+    tasks: range,
+    threads: int,
+    run: Callable[[int, Lanes], None],
+    *,
+    boxes: bool = False,
 ) -> Generator[Traffic, None, None]:
     """Run the tasks of one call that are not known to be done, and yield the traffic of each.
 
@@ -30,8 +35,10 @@ def run_tasks(
         Number of reads, or writes, that one task has in flight.
     run
         Runs one task.
+    boxes
+        Whether tasks hold boxes.
     """
-    with _Batch(journal, tasks).closed() as batch, Lanes(threads) as lanes:
+    with _Batch(journal, tasks).closed() as batch, Lanes(threads, boxes=boxes) as lanes:
         for task in tasks:
             if batch.is_known(task):
                 yield Traffic(known=1)

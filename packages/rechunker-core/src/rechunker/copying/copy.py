@@ -65,12 +65,14 @@ class CopyWork:
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         with zarr.config.set(dict(self.settings)):
-            done = run_tasks(self.journal, tasks, self.threads, self._run)
+            done = run_tasks(self.journal, tasks, self.threads, self._run, boxes=True)
             yield from with_changes(self.writer.store, self.name, tasks, done)
 
     def _run(self, task: int, lanes: Lanes) -> None:
         box = task_box(self.shape, self.grid, task)
         lanes.keep = not self.writer.spills  # so what was read with is free to be used again
+        if self.layout is Layout.VIEW:
+            lanes.box.release()  # a unit is read before the box takes its memory
         with error_at(lambda: f"{self.name}, task {task}"):
             held = None if self.layout is Layout.VIEW else Held.of(self.reader, box)
             if held is not None:
@@ -83,8 +85,6 @@ class CopyWork:
             self.writer.write(task, cells, lanes, held)
         del cells
         lanes.trim()
-        if self.layout is Layout.VIEW:
-            lanes.box.release()  # before the next task reads its unit
 
     def _cells(self, box: Box, lanes: Lanes, held: Held | None) -> Cells:
         """Read a box and return its cells."""

@@ -17,7 +17,7 @@ from rechunker.copying.codecs import part_of
 from rechunker.copying.heap import trim_heap
 from rechunker.copying.sums import sum_of
 from rechunker.planning import Box
-from rechunker.scratch import Scratch
+from rechunker.scratch import Scratch, drop_spare, keep_spare, take_spare
 from rechunker.stopping import stopping, until
 from rechunker.stores import take_retries
 from rechunker.types import Traffic
@@ -93,6 +93,8 @@ class Lanes:
     ----------
     number
         Number of threads; 1 works in the calling thread.
+    boxes
+        Whether tasks hold boxes. They may be given the memory of the stage before.
 
     Attributes
     ----------
@@ -103,8 +105,10 @@ class Lanes:
         in between. Otherwise they free it whenever all items are done.
     """
 
-    def __init__(self, number: int) -> None:
-        self.box = Scratch()
+    def __init__(self, number: int, *, boxes: bool = False) -> None:
+        if not boxes:
+            drop_spare()
+        self.box = take_spare()
         self.keep = False
         self._trimmed = 0
         once = Once()
@@ -122,9 +126,12 @@ class Lanes:
     ) -> None:
         if self._pool is not None:
             self._pool.shutdown()
-        self.box.release()
         for lane in self._lanes:
             lane.release()
+        if error is None:
+            keep_spare(self.box)
+        else:
+            self.box.release()
 
     @property
     def number(self) -> int:

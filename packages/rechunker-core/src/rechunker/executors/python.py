@@ -16,6 +16,7 @@ from rechunker.running import (
     refuse_keywords,
     reporter,
     run_shared,
+    spare_memory,
 )
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 
@@ -56,7 +57,8 @@ class Plan:
                             report(traffic)
                             yield traffic
 
-            with closing(done()) as parts:
+            # The box of one stage is not mapped, and cleared, again for the next.
+            with spare_memory(), closing(done()) as parts:
                 return Traffic.total(parts)
 
 

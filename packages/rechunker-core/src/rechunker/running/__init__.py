@@ -9,6 +9,7 @@ from rechunker.running.executions import Execution, StoppedError
 from rechunker.running.progress import Progress, Reporter, reporter
 from rechunker.running.retries import BatchRunner
 from rechunker.running.sharing import run_shared
+from rechunker.scratch import spare_memory
 
 __all__ = [
     "BATCHES_PER_WORKER",
@@ -24,4 +25,5 @@ __all__ = [
     "refuse_keywords",
     "reporter",
     "run_shared",
+    "spare_memory",
 ]

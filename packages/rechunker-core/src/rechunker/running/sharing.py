@@ -10,6 +10,7 @@ from queue import SimpleQueue
 
 from rechunker.running.executions import Execution
 from rechunker.running.retries import BatchRunner
+from rechunker.scratch import drop_spare
 from rechunker.stopping import until
 from rechunker.types import Stage, Traffic
 
@@ -39,6 +40,7 @@ def run_shared(stages: Iterable[Stage], runner: BatchRunner) -> Generator[Traffi
     Exception
         The first error of a task, once no other task runs.
     """
+    drop_spare()  # these tasks run in other threads, and take all that one task may
     execution = Execution()
     runner, done = replace(runner, execution=execution), SimpleQueue[Traffic | _End]()
 
