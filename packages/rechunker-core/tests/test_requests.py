@@ -22,9 +22,9 @@ from zarr.storage import LocalStore, MemoryStore, WrapperStore
 from rechunker import CopyError, rechunk
 from rechunker.copying.lanes import Lanes
 from rechunker.executors.python import PythonExecutor
-from rechunker.stopping import until
 from rechunker.stores import access, requests, take_retries
 from rechunker.stores.requests import RETRIES, is_passing, retried
+from rechunker.thread_context import until
 
 
 @pytest.fixture(autouse=True)

@@ -18,8 +18,8 @@ from rechunker.copying.heap import trim_heap
 from rechunker.copying.sums import sum_of
 from rechunker.planning import Box
 from rechunker.scratch import Scratch, drop_spare, keep_spare, take_spare
-from rechunker.stopping import stopping, until
 from rechunker.stores import take_retries
+from rechunker.thread_context import share, stopping, until
 from rechunker.types import Traffic
 
 __all__ = ["TRIM_AFTER", "Lane", "Lanes", "Once"]
@@ -92,7 +92,8 @@ class Lanes:
     Parameters
     ----------
     number
-        Number of threads; 1 works in the calling thread.
+        Number of threads of a task that has its worker for itself; of one that shares it, its part
+        of them work. A single one is the calling thread.
     boxes
         Whether tasks hold boxes. They may be given the memory of the stage before.
 
@@ -135,8 +136,8 @@ class Lanes:
 
     @property
     def number(self) -> int:
-        """Number of lanes."""
-        return len(self._lanes)
+        """Number of lanes that may work now."""
+        return max(1, int(len(self._lanes) * share()))
 
     @property
     def first(self) -> Lane:
@@ -146,7 +147,7 @@ class Lanes:
     def each(self, items: Iterable[T], work: Callable[[T, Lane], None]) -> None:
         """Call ``work(item, lane)`` for every item; raise the first error when all have stopped."""
         rest = iter(items)
-        first = list(islice(rest, len(self._lanes)))
+        first = list(islice(rest, self.number))
         pending = _Pending(chain(first, rest), stopping())
         if self._pool is None or len(first) < 2:
             self._drain(pending, work, self._lanes[0])

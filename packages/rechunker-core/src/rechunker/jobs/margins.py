@@ -30,7 +30,10 @@ def margin(max_mem: int, threads: int, kept: int) -> int:
 
 
 def tasks_at_once(plan: RechunkPlan, stage: StagePlan, kept: int) -> int:
-    """Return how many tasks of a stage hold no more than one may, nor have more in flight.
+    """Return how many tasks of a stage may run at the same time, each with its part of the threads.
+
+    Together they hold no more than one may. It is one where a single task has nearly as many
+    requests in flight as it may, from its begin to its end.
 
     Parameters
     ----------
@@ -44,9 +47,10 @@ def tasks_at_once(plan: RechunkPlan, stage: StagePlan, kept: int) -> int:
     tasks, most = max(1, stage.tasks), plan.footprint.concurrency
     threads = min(most, -(-max(stage.gets, stage.puts) // tasks))
     # In flight are first its reads, then its writes, and before and behind them one request each.
-    in_flight = min(most, -(-(stage.gets + stage.puts + 2 * tasks) // (4 * tasks)))
-    for number in range(most // in_flight, 1, -1):
-        held = number * stage.memory + margin(plan.max_mem, number * threads, kept)
+    if stage.gets + stage.puts + 2 * tasks > 4 * tasks * (most - 1):
+        return 1  # a task alone has enough
+    for number in range(most, 1, -1):
+        held = number * stage.memory + margin(plan.max_mem, min(most, number * threads), kept)
         if held <= plan.max_mem:
             return number
     return 1

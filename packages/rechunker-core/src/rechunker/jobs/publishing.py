@@ -17,7 +17,7 @@ from rechunker.jobs.apart import Apart
 from rechunker.jobs.equality import Check, VerificationError
 from rechunker.jobs.published import Documents
 from rechunker.jobs.resuming import Resumption
-from rechunker.jobs.roots import Root
+from rechunker.jobs.roots import Contents, Root
 from rechunker.jobs.unchanged import Sources
 from rechunker.metadata import quiet
 from rechunker.stores import (
@@ -79,7 +79,7 @@ class Start:
         taken = [one for one in _of_each(self.roots, take) if one is not None]
         try:
             if self.apart is not None:
-                self.apart.check([(one.place, one.nodes) for one in taken])
+                self.apart.check([(one.place, one.contents.nodes) for one in taken])
         except BaseException:
             _of_each(taken, lambda one: one.claim.release())
             raise
@@ -102,10 +102,10 @@ class Start:
 
     def _clear(self, taken: Sequence[_Taken], left: _Left) -> _Left:
         """Delete what is there unless an earlier run has left it; return what then is left."""
-        if left.known == "some" and any(one.nodes for one in taken) and not left.is_copied:
+        if left.known == "some" and any(one.contents.nodes for one in taken) and not left.is_copied:
             left = _Left()  # somebody has put an array or a group there, which may be replaced
         if left.known == "nothing":
-            _of_each(taken, lambda one: one.root.clear(one.nodes))
+            _of_each(taken, lambda one: one.root.clear(one.contents))
             left = _Left(epoch=taken[0].holder.execution)
             if self.resumption is not None:
                 self.resumption.begin(left.epoch)
@@ -134,12 +134,12 @@ class Start:
 
 
 class _Taken(NamedTuple):
-    """A root that this run has claimed, and is to make ready; keys of all metadata there."""
+    """A root that this run has claimed, and is to make ready, and what is there."""
 
     root: Root
     claim: Claim
     holder: Holder
-    nodes: list[str]
+    contents: Contents
 
     @property
     def place(self) -> StorePath:
@@ -151,7 +151,7 @@ def _taken(root: Root, *, is_copied: bool) -> _Taken | None:
     holder = root.take(is_copied=is_copied)
     if root.claim is None or holder is None:
         return None
-    return _Taken(root, root.claim, holder, root.nodes())
+    return _Taken(root, root.claim, holder, root.contents())
 
 
 class _Left(NamedTuple):
@@ -202,13 +202,12 @@ class Finish:
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         for _ in tasks:
             sums: tuple[tuple[str, int], ...] = ()
-            if not self._is_done():
-                try:
-                    sums = self._publish()
-                except TargetInUseError:
-                    # This task may be run twice at the same time, and the other run was faster.
-                    if not self._is_done_soon() and not self._has_ended():
-                        raise
+            try:
+                sums = self._publish()
+            except TargetInUseError:
+                # This task is run once more, or at the same time by another worker that was faster.
+                if not self._is_done_soon() and not self._has_ended():
+                    raise
             yield Traffic(sums=sums)
 
     def _publish(self) -> tuple[tuple[str, int], ...]:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from typing import NamedTuple
 
 from zarr.buffer import cpu
 from zarr.storage import LocalStore, StorePath
@@ -29,13 +30,20 @@ from rechunker.stores import (
     without_secrets,
 )
 
-__all__ = ["Root", "is_below", "is_node"]
+__all__ = ["Contents", "Root", "is_below", "is_node"]
 
 # Names of chunks, or of the folders that hold them, and what a LocalStore leaves of a write that
 # was killed.
 _CHUNK = re.compile(r"(c|(c\.)?\d+(\.\d+)*)(\.[0-9a-f]+\.partial)?")
 _CHUNK_KEY = re.compile(r"(c[/.])?\d+([/.]\d+)*(\.[0-9a-f]+\.partial)?")
 _PARTIAL = re.compile(r"\.[0-9a-f]{32}\.partial$")
+
+
+class Contents(NamedTuple):
+    """What is at a place: keys of metadata, and whether there is anything else but claims."""
+
+    nodes: list[str]
+    others: bool
 
 
 @dataclass(frozen=True)
@@ -112,7 +120,7 @@ class Root:
         node = find_node(self.place)
         if node is not None and node.metadata == self.planned:
             return
-        nodes = self.nodes()
+        nodes = self.contents().nodes
         if self._is_new(node) and (not nodes or self.own == frozenset(filter(is_node, nodes))):
             return  # this plan is executed once more
         shown = without_secrets(self.place)
@@ -157,31 +165,33 @@ class Root:
             renewed = cpu.Buffer.from_bytes(node.metadata + b"\n")
             access.put(self.place.store, (self.place / node.name).path, renewed)
 
-    def nodes(self) -> list[str]:
-        """Return the keys of all metadata at the place and below it."""
-        store = self.place.store
+    def contents(self) -> Contents:
+        """Look at what is at the place and below it."""
+        store, others = self.place.store, False
         if not (store.supports_listing and store.supports_deletes):
-            return []  # an archive, where nothing can be deleted
-        return access.find_keys(self.place.store, _below(self.place), _is_metadata)
+            return Contents([], True)  # an archive, where nothing can be deleted
 
-    def clear(self, nodes: list[str]) -> None:
+        def is_wanted(key: str) -> bool:
+            nonlocal others
+            is_metadata = _name(key) in METADATA
+            others = others or not (is_metadata or _name(key) == CLAIM)
+            return is_metadata
+
+        return Contents(access.find_keys(store, _below(self.place), is_wanted), others)
+
+    def clear(self, contents: Contents) -> None:
         """Delete what is there: metadata first, parents before children, and not the claim.
 
         What is left by a process that is killed in between does not open, and nobody takes it for
         a run that can be resumed.
-
-        Parameters
-        ----------
-        nodes
-            Keys of all metadata there.
         """
         Journal(self.place).void()
         store = self.place.store
-        for _, keys in groupby(sorted(nodes, key=_order), _order):
+        for _, keys in groupby(sorted(contents.nodes, key=_order), _order):
             side_by_side(store, partial(access.delete, store), keys)
-        if any(map(is_node, nodes)):
+        if any(map(is_node, contents.nodes)):
             _delete_in(self.place, lambda name: name != CLAIM)
-        elif self.place.store.supports_listing:
+        elif contents.others and self.place.store.supports_listing:
             # What an earlier run, or somebody who deleted the metadata alone, has left.
             arrays = {place.path for place in self.arrays}
             others = [] if self.place.path in arrays else [(self.place, False)]
@@ -265,7 +275,3 @@ def is_below(key: str, place: StorePath) -> bool:
 def is_node(key: str) -> bool:
     """Return whether an object makes an array or a group of what is around it."""
     return _name(key) in ("zarr.json", *NODES_V2)
-
-
-def _is_metadata(key: str) -> bool:
-    return _name(key) in METADATA

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from rechunker.running.executions import Execution
 from rechunker.running.retries import BatchRunner
 from rechunker.scratch import drop_spare
-from rechunker.stopping import until
+from rechunker.thread_context import sharing, until
 from rechunker.types import Stage, Traffic
 
 __all__ = ["run_shared"]
@@ -43,18 +43,23 @@ def run_shared(stages: Iterable[Stage], runner: BatchRunner) -> Generator[Traffi
     drop_spare()  # these tasks run in other threads, and take all that one task may
     execution = Execution()
     runner, done = replace(runner, execution=execution), SimpleQueue[Traffic | _End]()
+    waiting, free = deque(_ranges(stages)), PARTS
 
     def run(stage: Stage, tasks: range, parts: int) -> None:
+        def share() -> float:
+            """Return the part of a task, which grows when no other task waits for it."""
+            return parts / (PARTS if waiting else max(parts, PARTS - free))
+
         error: BaseException | None = None
         try:
-            with execution.running(), until(lambda: execution.is_stopped):
+            stopped = until(lambda: execution.is_stopped)
+            with execution.running(), stopped, sharing(share):
                 for traffic in runner.iterate(stage, tasks):
                     done.put(traffic)
         except BaseException as caught:  # noqa: BLE001 - raised where the tasks are waited for
             error = caught
         done.put(_End(parts, error))
 
-    waiting, free = deque(_ranges(stages)), PARTS
     with ThreadPoolExecutor(PARTS) as pool, execution.ended():
         while waiting or free < PARTS:
             while waiting and waiting[0][2] <= free:

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from zarr.abc.store import Store
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
-from rechunker.stopping import stopping, until
+from rechunker.thread_context import stopping, until
 
 __all__ = [
     "again",

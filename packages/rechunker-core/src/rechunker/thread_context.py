@@ -1,4 +1,4 @@
-"""Stopping: how a thread knows, wherever it is, that nobody waits any more for what it does."""
+"""Thread context: what a thread is told by whoever runs tasks in it: when to stop, what it has."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["stopping", "until"]
+__all__ = ["share", "sharing", "stopping", "until"]
 
 
 class _OfThread(threading.local):
     def __init__(self) -> None:
         self.is_stopped: Callable[[], bool] = lambda: False
+        self.share: Callable[[], float] = lambda: 1.0
 
 
 _thread = _OfThread()
@@ -39,3 +40,27 @@ def until(is_stopped: Callable[[], bool]) -> Iterator[None]:
         yield
     finally:
         _thread.is_stopped = before
+
+
+def share() -> float:
+    """Return the part of its worker that this thread has now; see `sharing`."""
+    return _thread.share()
+
+
+@contextmanager
+def sharing(part: Callable[[], float]) -> Iterator[None]:
+    """Let the tasks that run in this thread have as many requests in flight as is their part.
+
+    Examples
+    --------
+    >>> with sharing(lambda: 1 / 8):
+    ...     share()
+    0.125
+    >>> share()
+    1.0
+    """
+    before, _thread.share = _thread.share, part
+    try:
+        yield
+    finally:
+        _thread.share = before
