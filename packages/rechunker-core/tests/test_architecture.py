@@ -60,6 +60,7 @@ MAY_IMPORT = {
 PRIVATE = {
     "zarr.core.sync.sync": "rechunker.stores.requests",
     "_store": "rechunker.stores.wrappers",
+    "google_crc32c._crc32c": "rechunker.copying.checksums",
     "_decode_single": "rechunker.copying.codecs.guards",
     "_meta": "rechunker.sources.dask.private",
     "_data": "rechunker.sources.xarray.private",
@@ -160,7 +161,9 @@ def test_private_names_are_used_in_one_module_each() -> None:
 
 def foreign_names(module: Module) -> Iterator[str]:
     """Private names of other projects: imported, attributes, or in strings."""
-    core = re.compile(r"(zarr|xarray|dask|distributed|prefect|apache_beam|pywren_ibm_cloud)\.")
+    core = re.compile(
+        r"(zarr|google_crc32c|xarray|dask|distributed|prefect|apache_beam|pywren_ibm_cloud)\."
+    )
     private = re.compile(r"\.(core\.|_[a-z])", re.IGNORECASE)
     own = set(names_defined(module.tree))
     for name in module.imports():

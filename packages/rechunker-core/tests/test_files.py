@@ -167,7 +167,10 @@ def test_a_chunk_takes_few_calls_into_the_system(
 @pytest.mark.parametrize("delete", [access.delete, access.delete_dir])
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.ENOTEMPTY])
 def test_a_folder_is_deleted_while_others_work_in_it(
-    number: int, delete: Callable[[Store, str], None], tmp_path: Path
+    number: int,
+    delete: Callable[[Store, str], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     errors = [OSError(number, os.strerror(number))]
 
@@ -188,3 +191,9 @@ def test_a_folder_is_deleted_while_others_work_in_it(
     errors.append(PermissionError(errno.EACCES, "no"))
     with pytest.raises(PermissionError):
         delete(Busy(tmp_path), "c")
+    # Something is wrong with the folder itself.
+    monkeypatch.setattr(access, "_PAUSE", 0)
+    errors += [OSError(number, os.strerror(number))] * 1000
+    with pytest.raises(OSError, match=os.strerror(number)):
+        delete(Busy(tmp_path), "c")
+    assert errors

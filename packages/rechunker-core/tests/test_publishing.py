@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from zarr.storage import LocalStore
+from zarr.storage import FsspecStore, LocalStore
 
 import rechunker
 from rechunker.executors.python import PythonExecutor
@@ -164,3 +164,34 @@ def test_what_lies_among_stray_chunks_stays(source: zarr.Array[Any], tmp_path: P
     np.testing.assert_array_equal(plan(source, target).execute()[...], source[...])
     assert all(path.exists() for path in others)
     assert not any(path.exists() for path in strays)
+
+
+FOLDERS = [("c/0", 3), ("c/0/0/0", 3), ("0", 2), ("0.0", 2)]
+
+
+@pytest.mark.parametrize(("folder", "zarr_format"), FOLDERS)
+@pytest.mark.parametrize("kind", ["path", "files of fsspec"])
+def test_folders_without_files_are_not_in_the_way(
+    tmp_path: Path, folder: str, zarr_format: int, kind: str
+) -> None:
+    """A run that died has left them, or somebody who deleted the files alone."""
+    source = zarr.create_array(tmp_path / "s", data=np.arange(8.0), chunks=(4,))
+    (tmp_path / "t" / folder).mkdir(parents=True)
+    target: Any = tmp_path / "t"
+    if kind != "path":
+        target = FsspecStore.from_url(f"file://{target}", storage_options={"auto_mkdir": True})
+    options = {"zarr_format": zarr_format}
+    rechunked = rechunker.rechunk(source, (8,), "1MB", target, options, executor="python")
+    np.testing.assert_array_equal(rechunked.execute()[...], np.arange(8.0))
+
+
+def test_chunks_behind_a_link_do_not_show(tmp_path: Path) -> None:
+    zarr.create_array(tmp_path / "old", data=np.full(8, 7.0), chunks=(4,))
+    source = zarr.create_array(tmp_path / "s", data=np.zeros(8), chunks=(8,))
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "c").symlink_to(tmp_path / "old" / "c")
+    rechunked = rechunker.rechunk(source, (4,), "1MB", tmp_path / "t", executor="python")
+    with pytest.raises(OSError, match="t/c"):
+        rechunked.execute()
+    assert not (tmp_path / "t" / "zarr.json").exists()
+    assert (tmp_path / "old" / "c" / "0").is_file()

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import mmap
+import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import zarr
+from zarr.storage import MemoryStore
 
 from rechunker import rechunk, scratch
 from rechunker.copying import Lanes
+from rechunker.copying.buffers import cell_buffer
+from rechunker.executors.python import PythonExecutor
 from rechunker.scratch import Scratch, drop_spare, keep_spare, spare_memory, take_spare
 
 LARGE = 1 << 20
@@ -138,3 +144,75 @@ def test_stages_hand_on_the_memory_of_their_box(
     np.testing.assert_array_equal(rechunked.execute()[...], values)
     boxes = [nbytes for nbytes in mapped if nbytes > 2_000_000]
     assert len(boxes) == 1, mapped
+
+
+class Mapped(mmap.mmap):
+    """Memory that can be counted as long as somebody refers to it."""
+
+
+@pytest.fixture
+def mapped(monkeypatch: pytest.MonkeyPatch) -> weakref.WeakSet[Mapped]:
+    """All memory of tasks."""
+    maps = weakref.WeakSet[Mapped]()
+
+    def note(nbytes: int) -> Mapped:
+        made = Mapped(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        maps.add(made)
+        return made
+
+    monkeypatch.setattr(scratch, "_anonymous", note)
+    return maps
+
+
+def test_strings_do_not_hold_the_box_of_the_stage_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mapped: weakref.WeakSet[Mapped]
+) -> None:
+    group = zarr.create_group(tmp_path / "s")
+    group.create_array("a", data=np.arange(400_000.0).reshape(400, 1000), chunks=(20, 1000))
+    group.create_array("b", shape=(2000, 10), chunks=(200, 10), dtype=str)[...] = "word"
+    held: dict[str, int] = {}
+
+    def look(layout: Any, dtype: Any, memory: Scratch) -> Any:
+        cells = cell_buffer(layout, dtype, memory)
+        held[dtype.kind] = max(held.get(dtype.kind, 0), sum(map(len, mapped)))
+        return cells
+
+    monkeypatch.setattr("rechunker.copying.copy.cell_buffer", look)
+    chunks = {"a": (400, 20), "b": (2000, 1)}
+    rechunked = rechunk(group, chunks, "4MB", tmp_path / "t", executor=PythonExecutor(threads=1))
+    rechunked.execute()
+    text = next(kind for kind in held if kind != "f")
+    assert held["f"] > 1_000_000
+    assert held[text] < 300_000
+    assert not mapped
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_task_that_is_tried_again_does_not_hold_the_memory_of_the_first_try(
+    tmp_path: Path, mapped: weakref.WeakSet[Mapped], threads: int
+) -> None:
+    values = np.arange(1_000_000.0).reshape(1000, 1000)
+    source = zarr.create_array(tmp_path / "s", data=values, chunks=(20, 1000))
+    fails, most = [5], [0]
+
+    class Failing(MemoryStore):
+        async def get(self, key: str, *args: Any, **kwargs: Any) -> Any:
+            most[0] = max(most[0], sum(map(len, mapped)))
+            if "/0/" in key and fails[0]:
+                fails[0] -= 1
+                raise RuntimeError(key)
+            return await super().get(key, *args, **kwargs)
+
+    executor = PythonExecutor(threads=threads, retries=5)
+    rechunked = rechunk(
+        source, (1000, 20), "3MB", tmp_path / "t", temp_store=Failing(), executor=executor
+    )
+    assert rechunked.copy_plan[""].hops == 1
+    gc.disable()
+    try:
+        result = rechunked.execute()
+    finally:
+        gc.enable()
+    np.testing.assert_array_equal(result[...], values)
+    assert not fails[0]
+    assert 1_000_000 < most[0] <= 3_000_000

@@ -199,3 +199,22 @@ def test_an_interrupt_ends_shared_tasks_within_a_second(source: SlowStore) -> No
     time.sleep(0.3)
     assert not source.count
     assert not running
+
+
+def test_settings_of_zarr_are_those_of_before_when_all_has_ended(source: SlowStore) -> None:
+    """Tasks that run at the same time have the settings of the plan, and leave none behind."""
+    seen = set[Any]()
+
+    class Looking(ChunkStore):
+        async def set(self, key: str, value: Any) -> None:
+            if "/c/" in key:
+                seen.add(zarr.config.get("async.concurrency"))
+            await super().set(key, value)
+
+    before = zarr.config.get("async.concurrency")
+    with zarr.config.set({"async.concurrency": 7}):
+        rechunked = planned(source, Looking(), "10MB")
+    for _ in range(3):
+        rechunked.execute()
+        assert zarr.config.get("async.concurrency") == before
+    assert seen == {7}

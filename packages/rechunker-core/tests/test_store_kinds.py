@@ -79,6 +79,13 @@ def test_zip_archive_as_target(source: zarr.Array[Any], tmp_path: Path) -> None:
     np.testing.assert_array_equal(again[...], source[...])
 
 
+def test_what_is_in_an_archive_cannot_be_replaced(source: zarr.Array[Any], tmp_path: Path) -> None:
+    store = ZipStore(tmp_path / "t.zip", mode="w")
+    zarr.create_array(store, data=np.ones(3))
+    with pytest.raises(FileExistsError, match="is in an archive, where nothing can be deleted"):
+        rechunk(source, store, tmp_path / "temp", target_options={"overwrite": True})
+
+
 def test_zip_archive_as_source(source: zarr.Array[Any], tmp_path: Path) -> None:
     store = ZipStore(tmp_path / "s.zip", mode="w")
     zarr.create_array(store, data=np.asarray(source[...]), chunks=(6, 60))

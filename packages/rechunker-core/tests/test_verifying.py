@@ -7,6 +7,7 @@ import re
 import shutil
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import xarray as xr
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
-from zarr.storage import MemoryStore
+from zarr.storage import MemoryStore, WrapperStore
 
 import rechunker
 from rechunker import VerificationError, digest, rechunk, verify
@@ -467,6 +468,69 @@ class Twice(PythonExecutor):
             for stage in stages:
                 with ThreadPoolExecutor(2) as pool:
                     list(pool.map(stage, [range(len(stage))] * 2))
+
+    def prepare_plan(self, specs: Any) -> Any:
+        self.rounds = rounds(specs)
+        return super().prepare_plan([])
+
+
+def test_a_last_task_that_dies_anywhere_verifies_when_it_is_run_again(tmp_path: Path) -> None:
+    values = np.arange(400.0).reshape(20, 20)
+    source = zarr.create_array(tmp_path / "s", data=values, chunks=(5, 20))
+    for last in range(1, 40):
+        target = Dying(MemoryStore())
+        plan = rechunk(source, (20, 5), "40kB", target, executor=Last(target, last))
+        result = plan.execute(verify=True)
+        np.testing.assert_array_equal(result[...], values)
+        assert not [key for key in target._store._store_dict if "rechunker" in key], last
+        if target.count < last:
+            break
+    assert 5 < last < 39
+
+
+class Dying(WrapperStore[MemoryStore]):
+    """Refuses all that writes and deletes from a certain request on."""
+
+    count, last = 0, 1 << 30
+
+    def with_read_only(self, read_only: bool = False) -> Any:
+        return self
+
+    def _request(self) -> None:
+        self.count += 1
+        if self.count >= self.last:
+            raise InterruptedError
+
+    async def set(self, key: str, value: Any) -> None:
+        self._request()
+        await super().set(key, value)
+
+    async def delete(self, key: str) -> None:
+        self._request()
+        await super().delete(key)
+
+    async def delete_dir(self, prefix: str) -> None:
+        self._request()
+        await super().delete_dir(prefix)
+
+
+class Last(PythonExecutor):
+    """Has the last task die, and runs it again."""
+
+    def __init__(self, store: Dying, last: int) -> None:
+        super().__init__()
+        self.store, self.last = store, last
+
+    def execute_plan(self, plan: Any, **kwargs: Any) -> Any:
+        *first, (last,) = self.rounds
+        for stages in first:
+            for stage in stages:
+                stage(range(len(stage)))
+        self.store.count, self.store.last = 0, self.last
+        with suppress(InterruptedError):
+            last(0)
+        self.store.last = 1 << 30
+        last(0)
 
     def prepare_plan(self, specs: Any) -> Any:
         self.rounds = rounds(specs)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import mmap
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -103,7 +103,12 @@ def _anonymous(nbytes: int) -> mmap.mmap:
     return mmap.mmap(-1, nbytes)
 
 
-_SPARE: ContextVar[list[Scratch] | None] = ContextVar("_SPARE", default=None)
+class _OfThread(threading.local):
+    def __init__(self) -> None:
+        self.spare: list[Scratch] | None = None
+
+
+_thread = _OfThread()
 
 
 @contextmanager
@@ -114,29 +119,27 @@ def spare_memory() -> Iterator[None]:
     frees those that it does not need before it takes other memory. What is left at the end of the
     context is freed.
     """
-    token = _SPARE.set([])
+    before, _thread.spare = _thread.spare, []
     try:
         yield
     finally:
         drop_spare()
-        _SPARE.reset(token)
+        _thread.spare = before
 
 
 def keep_spare(memory: Scratch) -> None:
     """Keep memory for whoever takes it next, or free it where none is handed on."""
-    spare = _SPARE.get()
-    if spare is None:
+    if _thread.spare is None:
         memory.release()
         return
     drop_spare()
     memory.is_spare = True
-    spare.append(memory)
+    _thread.spare.append(memory)
 
 
 def take_spare() -> Scratch:
     """Return the memory that was kept, which becomes as small as what is first taken of it."""
-    spare = _SPARE.get()
-    return spare.pop() if spare else Scratch()
+    return _thread.spare.pop() if _thread.spare else Scratch()
 
 
 def drop_spare() -> None:

@@ -36,7 +36,7 @@ def run_tasks(
     run
         Runs one task.
     boxes
-        Whether tasks hold boxes.
+        Whether tasks take the memory of their box from their lanes.
     """
     with _Batch(journal, tasks).closed() as batch, Lanes(threads, boxes=boxes) as lanes:
         for task in tasks:

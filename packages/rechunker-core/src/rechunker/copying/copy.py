@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy.typing as npt
-import zarr
 
 from rechunker.copying.batch import run_tasks
 from rechunker.copying.blanks import Held
-from rechunker.copying.buffers import Cells, ViewCells, cell_buffer
+from rechunker.copying.buffers import Cells, ViewCells, cell_buffer, is_variable_length
 from rechunker.copying.changed import with_changes
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.reading import Reader
 from rechunker.copying.scatter import CellLayout
 from rechunker.copying.writing import Writer
+from rechunker.copying.zarr_settings import having
 from rechunker.planning import Box, Grid, Layout, blocks_meeting, task_box
 from rechunker.stores import StageJournal
 from rechunker.types import Traffic
@@ -64,8 +64,9 @@ class CopyWork:
     sums: bool = False
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
-        with zarr.config.set(dict(self.settings)):
-            done = run_tasks(self.journal, tasks, self.threads, self._run, boxes=True)
+        with having(self.settings):
+            boxes = not is_variable_length(self.reader.dtype)
+            done = run_tasks(self.journal, tasks, self.threads, self._run, boxes=boxes)
             yield from with_changes(self.writer.store, self.name, tasks, done)
 
     def _run(self, task: int, lanes: Lanes) -> None:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import chain, islice
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -95,7 +95,7 @@ class Lanes:
         Number of threads of a task that has its worker for itself; of one that shares it, its part
         of them work. A single one is the calling thread.
     boxes
-        Whether tasks hold boxes. They may be given the memory of the stage before.
+        Whether tasks take their box from `box`, which may be the memory of the stage before.
 
     Attributes
     ----------
@@ -159,15 +159,22 @@ class Lanes:
         self, pending: _Pending[T], work: Callable[[T, Lane], None], lanes: Sequence[Lane]
     ) -> None:
         assert self._pool is not None
-        running = []
+        running: list[Future[None]] = []
         try:
             for lane in lanes:
                 running.append(self._pool.submit(self._run, pending, work, lane))
-            errors = [error for done in running if (error := done.exception())]
+            wait(running)
+            error = next(filter(None, [done.exception() for done in running]), None)
         finally:
             pending.stop()  # so that no lane goes on after an interrupt
-        if errors:
-            raise errors[0]
+            running.clear()
+        try:
+            if error is not None:
+                raise error
+        finally:
+            # It refers to this call, which must not refer to it: such a circle would keep the
+            # memory of the task until the next collection.
+            del error
 
     def _run(self, pending: _Pending[T], work: Callable[[T, Lane], None], lane: Lane) -> None:
         """Drain in a thread of the pool, whose CPU time nobody else counts."""

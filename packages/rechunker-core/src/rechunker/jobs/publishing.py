@@ -280,8 +280,7 @@ class Finish:
         claims = self._claims
         holders = zip(claims, _of_each(claims, Claim.holder), strict=True)
         left = [(claim, holder) for claim, holder in holders if holder is not None]
-        is_begun = len(left) < len(claims)
-        if not is_begun or any(it.run != claim.run or not it.cleared for claim, it in left):
+        if any(it.run != claim.run or not it.cleared for claim, it in left):
             return False
         if self.journal is not None and self.journal.is_there:
             return False

@@ -25,12 +25,13 @@ from rechunker.stores import (
     access,
     digest_of,
     find_node,
+    has_folders,
     side_by_side,
     unwrap,
     without_secrets,
 )
 
-__all__ = ["Contents", "Root", "is_below", "is_node"]
+__all__ = ["Contents", "Root", "cannot_be_replaced", "is_below", "is_node"]
 
 # Names of chunks, or of the folders that hold them, and what a LocalStore leaves of a write that
 # was killed.
@@ -97,7 +98,7 @@ class Root:
             self.check()
         if self.claim is None:
             if find_node(self.place) is not None:
-                access.delete_dir(self.place.store, self.place.path)  # raises, and says why
+                raise FileExistsError(cannot_be_replaced(self.place))
             return None
         holder = self.claim.take(overwrite=self.overwrite)
         if holder.cleared:
@@ -167,7 +168,8 @@ class Root:
 
     def contents(self) -> Contents:
         """Look at what is at the place and below it."""
-        store, others = self.place.store, False
+        store = self.place.store
+        others = has_folders(store)  # which a listing of keys does not show
         if not (store.supports_listing and store.supports_deletes):
             return Contents([], True)  # an archive, where nothing can be deleted
 
@@ -275,3 +277,11 @@ def is_below(key: str, place: StorePath) -> bool:
 def is_node(key: str) -> bool:
     """Return whether an object makes an array or a group of what is around it."""
     return _name(key) in ("zarr.json", *NODES_V2)
+
+
+def cannot_be_replaced(place: StorePath) -> str:
+    """Return what to do about an array or a group in an archive."""
+    return (
+        f"{without_secrets(place)} is in an archive, where nothing can be deleted, so that what is "
+        "there cannot be replaced; choose another target_store"
+    )

@@ -12,6 +12,7 @@ from rechunker.copying import StoredArray
 from rechunker.jobs.array_plan import Parallelism, plan_job
 from rechunker.jobs.group_of_target import is_unfinished
 from rechunker.jobs.job import ArrayJob, TempPlace
+from rechunker.jobs.roots import cannot_be_replaced
 from rechunker.jobs.target_job import TargetJob
 from rechunker.sources import Hierarchy
 from rechunker.stores import (
@@ -142,6 +143,8 @@ def _replaced(
             if is_unfinished(place / roots[0]):
                 continue
             raise FileExistsError(_in_the_way(node, there, root))
+        if not place.store.supports_deletes:
+            raise FileExistsError(cannot_be_replaced(there))
         yield root, node.metadata
 
 

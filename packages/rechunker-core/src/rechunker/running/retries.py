@@ -102,6 +102,7 @@ class BatchRunner:
                     raise
                 failures += 1
                 log.warning("%s, task %s: %r; retrying", stage.name, tasks[done], error)
+                _free_memory(error)
                 self._pause(min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE))
 
     def _check(self) -> None:
@@ -113,3 +114,19 @@ class BatchRunner:
             time.sleep(seconds)
         else:
             self.execution.pause(seconds)
+
+
+def _free_memory(error: BaseException) -> None:
+    """Free what the calls hold that an error has ended, such as the box of the task.
+
+    The traceback refers to them. Who has the error may keep it, like a handler of logs; and where
+    one of the calls has it (as in zarr.core.sync, zarr 3.4.2), nothing would be freed before the
+    next collection of garbage.
+    """
+    left, known = [error], set[int]()
+    while left:
+        error = left.pop()
+        if id(error) not in known:
+            known.add(id(error))
+            error.__traceback__ = None
+            left += filter(None, (error.__cause__, error.__context__))

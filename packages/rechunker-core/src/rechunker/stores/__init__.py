@@ -11,6 +11,7 @@ from rechunker.stores.absolute import (
 )
 from rechunker.stores.claims import CLAIM, Claim, ClaimWatch, StartingError, TargetInUseError
 from rechunker.stores.disk import check_name_on_disk, check_writable, disk_path, make_folder
+from rechunker.stores.filesystems import has_folders
 from rechunker.stores.holders import SAVED, Holder, Known, boot_id
 from rechunker.stores.journal import COPIED, JOURNAL, NO_EPOCH, Journal, StageJournal, StageRecords
 from rechunker.stores.leftovers import (
@@ -93,6 +94,7 @@ __all__ = [
     "fetch_part",
     "find_members",
     "find_node",
+    "has_folders",
     "hide_secrets",
     "holds_claims",
     "identity_of",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
@@ -29,6 +30,7 @@ from rechunker.stores import files
 from rechunker.stores.filesystems import forget_listings
 from rechunker.stores.requests import again, ask, is_quick, run
 from rechunker.stores.wrappers import unwrap
+from rechunker.thread_context import stopping
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
@@ -63,6 +65,8 @@ _FAST_FILES = os.name == "posix"
 # obstore inside an ObjectStore that do not. obstore.store.MemoryStore keeps the memory itself.
 _WRITE_THROUGH = (LocalStore, FsspecStore, ZipStore)
 _WRITE_THROUGH_OBSTORE = frozenset({"AzureStore", "GCSStore", "HTTPStore", "LocalStore", "S3Store"})
+# How often to work again in a folder where others work as well, and seconds in between.
+_TRIES, _PAUSE = 200, 0.005
 
 
 def get(store: Store, key: str, byte_range: ByteRequest | None = None) -> Buffer | None:
@@ -285,13 +289,15 @@ def _despite_others(store: Store, call: Callable[[], Coroutine[Any, Any, T]]) ->
     A LocalStore lists and deletes a folder file by file, and stops at one that has vanished (zarr
     3.1.6 to 3.4.2, with Python before 3.13), and if there is a new one in the end.
     """
-    while True:
+    for _ in range(_TRIES):
         try:
             return ask(store, call)
         except OSError as error:
             passes = isinstance(error, FileNotFoundError) or error.errno == errno.ENOTEMPTY
-            if not passes or not isinstance(unwrap(store), LocalStore):
+            if not passes or not isinstance(unwrap(store), LocalStore) or stopping()():
                 raise
+            time.sleep(_PAUSE)
+    return ask(store, call)
 
 
 def sizes(store: Store, keys: Iterable[str]) -> list[int | None]:

@@ -6,13 +6,14 @@ from copy import copy
 from typing import Any
 
 from zarr.abc.store import Store
-from zarr.storage import FsspecStore, StorePath
+from zarr.storage import FsspecStore, MemoryStore, ObjectStore, StorePath
 
 from rechunker.stores.wrappers import unwrap, with_inner
 
 __all__ = [
     "CACHES",
     "forget_listings",
+    "has_folders",
     "inner_filesystem",
     "innermost",
     "making_folders",
@@ -21,6 +22,9 @@ __all__ = [
 
 # Protocols of filesystems that cache the files of another filesystem on this machine.
 CACHES = frozenset({"simplecache", "filecache", "blockcache", "cached"})
+# Where keys are all there is: stores of obstore, and protocols. Azure may have folders as well.
+_FLAT_OBSTORE = frozenset({"GCSStore", "MemoryStore", "S3Store"})
+_FLAT_PROTOCOLS = frozenset({"gcs", "gs", "s3", "s3a"})
 
 
 def protocols(fs: Any) -> frozenset[str]:
@@ -110,3 +114,13 @@ def _making_folders(fs: Any) -> Any:
     if hasattr(fs, "sync_fs"):
         return type(fs)(changed, asynchronous=fs.asynchronous)
     return type(fs)(fs.path, changed, asynchronous=fs.asynchronous)
+
+
+def has_folders(store: Store) -> bool:
+    """Return whether a store may have folders that no key shows: empty ones, or links to others."""
+    inner = unwrap(store)
+    if isinstance(inner, ObjectStore):
+        return type(inner.store).__name__ not in _FLAT_OBSTORE
+    if isinstance(inner, FsspecStore):
+        return not protocols(inner.fs) & _FLAT_PROTOCOLS
+    return not isinstance(inner, MemoryStore)
