@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from zarr.codecs import ZstdCodec
 from zarr.storage import MemoryStore
 
 from rechunker import rechunk, scratch
@@ -216,3 +217,39 @@ def test_a_task_that_is_tried_again_does_not_hold_the_memory_of_the_first_try(
     np.testing.assert_array_equal(result[...], values)
     assert not fails[0]
     assert 1_000_000 < most[0] <= 3_000_000
+
+
+@pytest.mark.parametrize("temp", ["raw", "zstd"])
+def test_threads_write_shards_with_the_memory_that_they_have_read_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, temp: str
+) -> None:
+    """Where cells are decoded from other memory, that of shards is freed after each task."""
+    mapped: list[int] = []
+    make = scratch._anonymous
+
+    def note(nbytes: int) -> mmap.mmap:
+        mapped.append(nbytes)
+        return make(nbytes)
+
+    monkeypatch.setattr(scratch, "_anonymous", note)
+    values = np.random.default_rng(0).random((1024, 2048))
+    source = zarr.create_array(tmp_path / "s", data=values, chunks=(8, 2048))
+    rechunked = rechunk(
+        source,
+        (1024, 8),
+        "8MB",
+        tmp_path / "t",
+        {"shards": (1024, 64)},
+        temp_store=tmp_path / "x",
+        temp_options={"compressor": None} if temp == "raw" else {"compressors": ZstdCodec()},
+        executor=PythonExecutor(threads=2),
+    )
+    (plan,) = rechunked.copy_plan.values()
+    assert plan.hops == 1
+    assert plan.stages[-1].tasks >= 8
+    np.testing.assert_array_equal(rechunked.execute()[...], values)
+    shards = sum(524_288 <= nbytes < 600_000 for nbytes in mapped)
+    if temp == "raw":
+        assert len(mapped) == 3, mapped  # the box, and what grows for each thread
+    else:
+        assert shards >= plan.stages[-1].tasks

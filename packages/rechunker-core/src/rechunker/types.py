@@ -37,9 +37,10 @@ class Stage:
         Decoded bytes that all tasks together read and write.
     sharing
         Number of such tasks that one worker may run at the same time: together they hold no more
-        than `max_mem`, and have no more requests in flight than one large task. Of tasks of several
-        stages, the sum of ``1 / sharing`` may be 1. It is more than 1 only where stores answer
-        slowly and tasks are small; an executor need not make use of it.
+        than `max_mem`. Of tasks of several stages, the sum of ``1 / sharing`` may be 1. Each then
+        has its part of the requests that one task may have in flight, for which
+        `rechunker.running.run_shared` cares. It is more than 1 only where stores answer slowly and
+        tasks are small; an executor need not make use of it.
 
     Examples
     --------

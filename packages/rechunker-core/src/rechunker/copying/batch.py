@@ -18,10 +18,8 @@ __all__ = ["run_tasks"]
 def run_tasks(
     journal: StageJournal | None,
     tasks: range,
-    threads: int,
+    lanes: Lanes,
     run: Callable[[int, Lanes], None],
-    *,
-    boxes: bool = False,
 ) -> Generator[Traffic, None, None]:
     """Run the tasks of one call that are not known to be done, and yield the traffic of each.
 
@@ -31,14 +29,12 @@ def run_tasks(
         Journal of their stage; None if the target can hold neither a claim nor a journal.
     tasks
         Their numbers.
-    threads
-        Number of reads, or writes, that one task has in flight.
+    lanes
+        Lanes of the tasks, which are closed at the end.
     run
         Runs one task.
-    boxes
-        Whether tasks take the memory of their box from their lanes.
     """
-    with _Batch(journal, tasks).closed() as batch, Lanes(threads, boxes=boxes) as lanes:
+    with lanes, _Batch(journal, tasks).closed() as batch:
         for task in tasks:
             if batch.is_known(task):
                 yield Traffic(known=1)

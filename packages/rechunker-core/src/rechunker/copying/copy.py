@@ -65,13 +65,24 @@ class CopyWork:
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
         with having(self.settings):
-            boxes = not is_variable_length(self.reader.dtype)
-            done = run_tasks(self.journal, tasks, self.threads, self._run, boxes=boxes)
+            done = run_tasks(self.journal, tasks, self._lanes(), self._run)
             yield from with_changes(self.writer.store, self.name, tasks, done)
+
+    @property
+    def _is_in_place(self) -> bool:
+        """Whether each thread first reads and then writes with the same memory."""
+        is_read_first = self.layout is not Layout.VIEW
+        return is_read_first and self.reader.is_in_place and self.writer.place_bytes > 0
+
+    def _lanes(self) -> Lanes:
+        in_place = self._is_in_place
+        # What was read with is free to be used again where it is written with, or nothing is.
+        keep = in_place or not self.writer.spills
+        boxes = not is_variable_length(self.reader.dtype)
+        return Lanes(self.threads, boxes=boxes, in_place=in_place, keep=keep)
 
     def _run(self, task: int, lanes: Lanes) -> None:
         box = task_box(self.shape, self.grid, task)
-        lanes.keep = not self.writer.spills  # so what was read with is free to be used again
         if self.layout is Layout.VIEW:
             lanes.box.release()  # a unit is read before the box takes its memory
         with error_at(lambda: f"{self.name}, task {task}"):
@@ -83,6 +94,8 @@ class CopyWork:
                     return
             cells = self._cells(box, lanes, held)
             lanes.trim()
+            if self._is_in_place:
+                lanes.cut(self.writer.place_bytes)
             self.writer.write(task, cells, lanes, held)
         del cells
         lanes.trim()

@@ -48,11 +48,12 @@ class Once:
 class Lane:
     """What belongs to one thread of a task: memory to read and write with, and its counts."""
 
-    def __init__(self, once: Once) -> None:
+    def __init__(self, once: Once, *, in_place: bool) -> None:
         self.once = once
         self.encoded = Scratch()
         self.decoded = Scratch()
-        self.written = Scratch()  # apart from what is read, from which a task may write
+        # Usually apart from what is read, from which a task may write.
+        self.written = self.decoded if in_place else Scratch()
         self._counts: Counter[str] = Counter()
         self.cpu_seconds = 0.0  # in a thread of its own
         self.moved = 0  # decoded bytes read and written
@@ -96,24 +97,28 @@ class Lanes:
         of them work. A single one is the calling thread.
     boxes
         Whether tasks take their box from `box`, which may be the memory of the stage before.
+    in_place
+        Whether threads write with the memory that they have read with.
+    keep
+        Whether threads keep their memory from one task to the next, because nothing else is held
+        in between. Otherwise they free it whenever all items are done.
 
     Attributes
     ----------
     box
         Memory of the box of a task.
-    keep
-        Whether threads keep their memory from one task to the next, because nothing else is held
-        in between. Otherwise they free it whenever all items are done.
     """
 
-    def __init__(self, number: int, *, boxes: bool = False) -> None:
+    def __init__(
+        self, number: int, *, boxes: bool = False, in_place: bool = False, keep: bool = False
+    ) -> None:
         if not boxes:
             drop_spare()
         self.box = take_spare()
-        self.keep = False
+        self.keep = keep
         self._trimmed = 0
         once = Once()
-        self._lanes = [Lane(once) for _ in range(number)]
+        self._lanes = [Lane(once, in_place=in_place) for _ in range(number)]
         self._pool = ThreadPoolExecutor(number) if number > 1 else None
 
     def __enter__(self) -> Lanes:
@@ -196,6 +201,11 @@ class Lanes:
             lane.count(retries=take_retries())
             if not self.keep:
                 lane.release()
+
+    def cut(self, nbytes: int) -> None:
+        """Have each thread keep no more of its memory to write with than some bytes."""
+        for lane in self._lanes:
+            lane.written.cut(nbytes)
 
     def trim(self) -> None:
         """Return to the system what codecs freed, before other memory is taken.

@@ -44,6 +44,8 @@ class Reader(Protocol):
     holds_futures
         Whether units are futures on a cluster, which only the cluster's own engine can read;
         false by default.
+    is_in_place
+        Whether a read takes the memory of `Lane.decoded` and no other; false by default.
     """
 
     @property
@@ -63,6 +65,10 @@ class Reader(Protocol):
 
     @property
     def holds_futures(self) -> bool:
+        return False
+
+    @property
+    def is_in_place(self) -> bool:
         return False
 
     def locate(self, index: tuple[int, ...]) -> str:

@@ -8,13 +8,12 @@ from math import prod
 from typing import Any
 
 import numpy.typing as npt
-import zarr
 
 from rechunker.copying.batch import run_tasks
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.reading import Reader
-from rechunker.copying.zarr_settings import changed_settings
+from rechunker.copying.zarr_settings import changed_settings, having
 from rechunker.planning import Grid, blocks_meeting, counts, task_box
 from rechunker.stores import StageJournal
 from rechunker.types import Stage, Traffic
@@ -53,8 +52,8 @@ class SumWork:
     journal: StageJournal | None = None
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
-        with zarr.config.set(dict(self.settings)):
-            yield from run_tasks(self.journal, tasks, self.threads, self._run)
+        with having(self.settings):
+            yield from run_tasks(self.journal, tasks, Lanes(self.threads), self._run)
 
     def _run(self, task: int, lanes: Lanes) -> None:
         box = task_box(self.shape, self.grid, task)

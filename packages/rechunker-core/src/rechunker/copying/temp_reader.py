@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
-from zarr.storage import StorePath
+from zarr.storage import LocalStore, StorePath
 
 from rechunker.copying.checksums import CHECKSUM_BYTES, ChecksumError
 from rechunker.copying.codecs import CellCodec, Piece
@@ -54,6 +54,10 @@ class TempReader(Reader):
     @property
     def store(self) -> Store:
         return self.objects.store
+
+    @property
+    def is_in_place(self) -> bool:
+        return self.objects.codec is None and type(self.objects.store) is LocalStore
 
     def locate(self, index: tuple[int, ...]) -> str:
         place = StorePath(self.objects.store, f"{self.objects.prefix}/{self._task(index)}")

@@ -57,6 +57,10 @@ class TempWriter:
         return spill(self.objects.store, self.objects.codec) > 0
 
     @property
+    def place_bytes(self) -> int:
+        return 0
+
+    @property
     def blank(self) -> npt.NDArray[Any]:
         return np.zeros((), self.objects.dtype)
 

@@ -65,7 +65,7 @@ class TransferWork:
     sums: bool = False
 
     def __call__(self, tasks: range) -> Iterator[Traffic]:
-        done = run_tasks(self.journal, tasks, self.threads, self._run)
+        done = run_tasks(self.journal, tasks, Lanes(self.threads), self._run)
         return with_changes(self.target.store, self.name, tasks, done)
 
     def _run(self, task: int, lanes: Lanes) -> None:

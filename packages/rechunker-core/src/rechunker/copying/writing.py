@@ -13,6 +13,7 @@ from zarr.abc.store import Store
 
 from rechunker.copying.blanks import Held
 from rechunker.copying.buffers import Cells
+from rechunker.copying.codecs import ShardCodec
 from rechunker.copying.errors import error_at
 from rechunker.copying.fill_values import holds_only
 from rechunker.copying.lanes import Lane, Lanes
@@ -37,6 +38,8 @@ class Writer(Protocol):
         Whether the cells of a box must lie back to back in one piece of memory.
     spills
         Whether writing a box takes memory besides the box.
+    place_bytes
+        Bytes that a write takes of `Lane.written` before any other memory; 0 if it takes none.
     blank
         Value of elements beyond the end of the array.
     """
@@ -49,6 +52,8 @@ class Writer(Protocol):
     def packed(self) -> bool: ...
     @property
     def spills(self) -> bool: ...
+    @property
+    def place_bytes(self) -> int: ...
     @property
     def blank(self) -> npt.NDArray[Any]: ...
 
@@ -115,6 +120,11 @@ class ZarrWriter:
     @property
     def spills(self) -> bool:
         return True
+
+    @property
+    def place_bytes(self) -> int:
+        codec = self.array.codec
+        return codec.largest_bytes if isinstance(codec, ShardCodec) else 0
 
     @property
     def blank(self) -> npt.NDArray[Any]:

@@ -23,6 +23,8 @@ PARTS = 16
 def run_shared(stages: Iterable[Stage], runner: BatchRunner) -> Generator[Traffic, None, None]:
     """Run the tasks of stages of one round, several at a time where `Stage.sharing` allows it.
 
+    Each has its part of the requests that one task may have in flight. The last ones have more.
+
     Parameters
     ----------
     stages
