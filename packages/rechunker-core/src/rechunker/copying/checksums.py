@@ -41,10 +41,8 @@ def _function_of_library() -> Callable[[int, int, int], int] | None:
         found = ctypes.CDLL(import_module("google_crc32c._crc32c").__file__).crc32c_extend
     except (AttributeError, ImportError, OSError, TypeError):
         return None
-    found.argtypes, found.restype = (
-        (ctypes.c_uint32, ctypes.c_void_p, ctypes.c_size_t),
-        ctypes.c_uint32,
-    )
+    found.argtypes = (ctypes.c_uint32, ctypes.c_void_p, ctypes.c_size_t)
+    found.restype = ctypes.c_uint32
     return cast("Callable[[int, int, int], int]", found)
 
 
