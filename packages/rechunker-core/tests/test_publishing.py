@@ -191,7 +191,7 @@ def test_chunks_behind_a_link_do_not_show(tmp_path: Path) -> None:
     (tmp_path / "t").mkdir()
     (tmp_path / "t" / "c").symlink_to(tmp_path / "old" / "c")
     rechunked = rechunker.rechunk(source, (4,), "1MB", tmp_path / "t", executor="python")
-    with pytest.raises(OSError, match="t/c"):
+    with pytest.raises(OSError, match="t/c|symbolic link"):
         rechunked.execute()
     assert not (tmp_path / "t" / "zarr.json").exists()
     assert (tmp_path / "old" / "c" / "0").is_file()

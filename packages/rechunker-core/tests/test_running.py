@@ -151,3 +151,34 @@ def test_task_numbers_are_checked_without_walking_the_range(tasks: int | range) 
 
 def test_runners_are_small() -> None:
     assert len(pickle.dumps(BatchRunner(3, 1))) < 200
+
+
+def test_errors_of_the_caller_keep_their_tracebacks() -> None:
+    """Those of tasks that are tried again lose them, with the memory that they hold."""
+    errors: list[BaseException] = []
+
+    def work(tasks: range) -> Iterator[Traffic]:
+        for _ in tasks:
+            if len(errors) < 2:
+                try:
+                    raise OSError("store")
+                except OSError as error:
+                    errors.append(error)
+                    raise ValueError("task") from error
+            yield Traffic(tasks=1)
+
+    caller = None
+    try:
+        raise KeyError("of the caller")
+    except KeyError as error:
+        caller = error
+        assert BatchRunner(retries=2)(Stage("a", 2, work), range(2)).retries == 2
+    assert caller is not None
+    assert caller.__traceback__ is not None
+    assert [error.__traceback__ for error in errors] == [None, None]
+    errors.clear()
+    with pytest.raises(ValueError, match="task") as caught:
+        BatchRunner(retries=1)(Stage("a", 2, work), range(2))
+    assert caught.value.__traceback__ is not None
+    assert caught.value.__cause__ is errors[1]
+    assert errors[1].__traceback__ is not None

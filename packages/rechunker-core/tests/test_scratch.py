@@ -15,7 +15,7 @@ from zarr.codecs import ZstdCodec
 from zarr.storage import MemoryStore
 
 from rechunker import rechunk, scratch
-from rechunker.copying import Lanes
+from rechunker.copying import CopyWork, Lanes, TempReader, ZarrWriter
 from rechunker.copying.buffers import cell_buffer
 from rechunker.executors.python import PythonExecutor
 from rechunker.scratch import Scratch, drop_spare, keep_spare, spare_memory, take_spare
@@ -253,3 +253,54 @@ def test_threads_write_shards_with_the_memory_that_they_have_read_with(
         assert len(mapped) == 3, mapped  # the box, and what grows for each thread
     else:
         assert shards >= plan.stages[-1].tasks
+
+
+@pytest.mark.parametrize(("shard", "max_mem"), [(64, "20MB"), (512, "40MB")])
+def test_memory_of_shards_is_kept_where_all_threads_write(
+    tmp_path: Path, mapped: weakref.WeakSet[Mapped], shard: int, max_mem: str
+) -> None:
+    """Otherwise threads that have read hold memory besides those that write."""
+    values = np.random.default_rng(0).integers(1, 1 << 60, (2048, 4096))
+    source = zarr.create_array(tmp_path / "s", data=values, chunks=(16, 4096))
+    options: Any = {"shards": (2048, shard), "compressors": None}
+    rechunked = rechunk(
+        source,
+        (64, 64),
+        max_mem,
+        tmp_path / "t",
+        options,
+        temp_store=tmp_path / "x",
+        temp_options={"compressor": None},
+        executor=PythonExecutor(threads=4),
+    )
+    (plan,) = rechunked.copy_plan.values()
+    assert (plan.hops, plan.footprint.concurrency) == (1, 4)
+    most, kept = [0], set[bool]()
+    run = CopyWork._run
+
+    def look(work: CopyWork, task: int, lanes: Lanes) -> None:
+        if work.name.endswith("write"):
+            kept.add(work._is_in_place)
+        run(work, task, lanes)
+
+    def watch(*done: int) -> None:
+        most[0] = max(most[0], sum(map(len, mapped)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CopyWork, "_run", look)
+        patch.setattr(ZarrWriter, "_store", looking(ZarrWriter._store, watch))
+        patch.setattr(TempReader, "pieces", looking(TempReader.pieces, watch))
+        result = rechunked.execute()
+    np.testing.assert_array_equal(result[...], values)
+    assert kept == {shard == 64}
+    assert 0 < most[0] <= plan.stages[-1].memory
+
+
+def looking(method: Any, look: Any) -> Any:
+    """Return a method that looks before it does its work."""
+
+    def wrapped(*args: Any) -> Any:
+        look()
+        return method(*args)
+
+    return wrapped

@@ -86,6 +86,16 @@ def test_what_is_in_an_archive_cannot_be_replaced(source: zarr.Array[Any], tmp_p
         rechunk(source, store, tmp_path / "temp", target_options={"overwrite": True})
 
 
+def test_places_in_an_archive_that_is_there(source: zarr.Array[Any], tmp_path: Path) -> None:
+    store = ZipStore(tmp_path / "t.zip", mode="w")
+    zarr.create_group(store)
+    for name in ("a", "deep/b"):
+        target = rechunk(source, StorePath(store, name), tmp_path / "temp").execute()
+        np.testing.assert_array_equal(target[...], source[...])
+    with pytest.raises(FileExistsError, match="there is an array"):
+        rechunk(source, StorePath(store, "a"), tmp_path / "temp")
+
+
 def test_zip_archive_as_source(source: zarr.Array[Any], tmp_path: Path) -> None:
     store = ZipStore(tmp_path / "s.zip", mode="w")
     zarr.create_array(store, data=np.asarray(source[...]), chunks=(6, 60))

@@ -71,11 +71,6 @@ class Scratch:
         self._bytes = np.frombuffer(self._pages, np.uint8)
         return True
 
-    def cut(self, nbytes: int) -> None:
-        """Free what is more than some bytes."""
-        if self._bytes.size > nbytes and not self._resize(nbytes):
-            self.release()
-
     def holds(self, array: npt.NDArray[Any]) -> bool:
         """Return whether an array refers to the buffer, and so to what the next call changes."""
         return bool(np.may_share_memory(self._bytes, array))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy.typing as npt
@@ -68,11 +69,17 @@ class CopyWork:
             done = run_tasks(self.journal, tasks, self._lanes(), self._run)
             yield from with_changes(self.writer.store, self.name, tasks, done)
 
-    @property
+    @cached_property
     def _is_in_place(self) -> bool:
-        """Whether each thread first reads and then writes with the same memory."""
-        is_read_first = self.layout is not Layout.VIEW
-        return is_read_first and self.reader.is_in_place and self.writer.place_bytes > 0
+        """Whether each thread first reads and then writes with the same memory.
+
+        All threads then hold as much as they do when each of them writes. So they must do that in
+        a whole box, and no read may take more.
+        """
+        read, written = self.reader.place_bytes, self.writer.place_bytes
+        if self.layout is Layout.VIEW or read is None or read > written:
+            return False
+        return self.writer.layout(task_box(self.shape, self.grid, 0)).count >= self.threads
 
     def _lanes(self) -> Lanes:
         in_place = self._is_in_place
@@ -94,8 +101,6 @@ class CopyWork:
                     return
             cells = self._cells(box, lanes, held)
             lanes.trim()
-            if self._is_in_place:
-                lanes.cut(self.writer.place_bytes)
             self.writer.write(task, cells, lanes, held)
         del cells
         lanes.trim()

@@ -48,7 +48,7 @@ class Once:
 class Lane:
     """What belongs to one thread of a task: memory to read and write with, and its counts."""
 
-    def __init__(self, once: Once, *, in_place: bool) -> None:
+    def __init__(self, once: Once, *, in_place: bool = False) -> None:
         self.once = once
         self.encoded = Scratch()
         self.decoded = Scratch()
@@ -201,11 +201,6 @@ class Lanes:
             lane.count(retries=take_retries())
             if not self.keep:
                 lane.release()
-
-    def cut(self, nbytes: int) -> None:
-        """Have each thread keep no more of its memory to write with than some bytes."""
-        for lane in self._lanes:
-            lane.written.cut(nbytes)
 
     def trim(self) -> None:
         """Return to the system what codecs freed, before other memory is taken.

@@ -44,8 +44,9 @@ class Reader(Protocol):
     holds_futures
         Whether units are futures on a cluster, which only the cluster's own engine can read;
         false by default.
-    is_in_place
-        Whether a read takes the memory of `Lane.decoded` and no other; false by default.
+    place_bytes
+        Most bytes that a read takes of `Lane.decoded` if it takes no other memory; by default None,
+        for reads that do.
     """
 
     @property
@@ -68,8 +69,8 @@ class Reader(Protocol):
         return False
 
     @property
-    def is_in_place(self) -> bool:
-        return False
+    def place_bytes(self) -> int | None:
+        return None
 
     def locate(self, index: tuple[int, ...]) -> str:
         """Describe the unit at `index`, for errors."""

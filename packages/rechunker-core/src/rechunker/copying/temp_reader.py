@@ -18,7 +18,7 @@ from rechunker.copying.lanes import Lane
 from rechunker.copying.reading import Reader
 from rechunker.copying.scatter import CellLayout
 from rechunker.copying.temp_objects import LENGTH, TempObjects
-from rechunker.planning import Box, Grid, block, counts
+from rechunker.planning import Box, Grid, axis_widest, block, counts
 from rechunker.stores import access
 
 __all__ = ["TempReader"]
@@ -56,8 +56,15 @@ class TempReader(Reader):
         return self.objects.store
 
     @property
-    def is_in_place(self) -> bool:
-        return self.objects.codec is None and type(self.objects.store) is LocalStore
+    def place_bytes(self) -> int | None:
+        objects = self.objects
+        if objects.codec is not None or type(objects.store) is not LocalStore:
+            return None
+        axes = zip(objects.shape, objects.boxes, objects.grid, strict=True)
+        rows, *others = [min(axis_widest(n, axis), width) for n, axis, width in axes] or [1]
+        row = prod(others) * objects.dtype.itemsize
+        at_once = rows if self.slab is None else min(rows, max(1, self.slab // max(1, row)))
+        return at_once * row + CHECKSUM_BYTES
 
     def locate(self, index: tuple[int, ...]) -> str:
         place = StorePath(self.objects.store, f"{self.objects.prefix}/{self._task(index)}")

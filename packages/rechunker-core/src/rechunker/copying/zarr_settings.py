@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -13,9 +12,10 @@ import zarr
 
 __all__ = ["changed_settings", "having"]
 
-_lock = threading.Lock()
+# A collection of garbage may end such a context wherever another begins in the same thread.
+_lock = threading.RLock()
 _users: Counter[str] = Counter()
-_set: dict[str, Any] = {}
+_changes: dict[str, tuple[Mapping[str, Any], Any]] = {}
 
 
 def changed_settings() -> dict[str, Any]:
@@ -41,18 +41,31 @@ def having(settings: Mapping[str, Any]) -> Iterator[None]:
 
     `zarr.config` is that of the process. The first thread changes it, and the last one takes the
     changes back: where each did, one would take back what another is at work with, and in another
-    order than it was set.
+    order than it was set. Of different settings at a time, those that were set last hold for all.
     """
-    key = json.dumps(sorted(settings.items()), default=repr)
+    key = repr(sorted(settings.items()))
     with _lock:
-        if not _users[key]:
-            _set[key] = zarr.config.set(dict(settings))
         _users[key] += 1
+        if _users[key] == 1:
+            _changes[key] = settings, zarr.config.set(dict(settings))
     try:
         yield
     finally:
         with _lock:
             _users[key] -= 1
             if not _users[key]:
-                del _users[key]
-                _set.pop(key).__exit__(None, None, None)
+                _take_back(key)
+
+
+def _take_back(key: str) -> None:
+    """Take back the changes of some settings, and make those anew that were made after them."""
+    later: list[tuple[str, Mapping[str, Any]]] = []
+    while _changes:
+        name, (settings, change) = _changes.popitem()
+        change.__exit__(None, None, None)
+        if name == key:
+            break
+        later.append((name, settings))
+    for name, settings in reversed(later):
+        _changes[name] = settings, zarr.config.set(dict(settings))
+    del _users[key]

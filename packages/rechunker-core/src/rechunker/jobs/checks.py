@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from zarr.storage import StorePath, ZipStore
@@ -102,7 +103,7 @@ def check_path(place: StorePath, what: str) -> None:
     ValueError
         If it does not.
     """
-    path = disk_path(place)
+    path = _on_disk(place)
     if place.path:
         check_name(place.path, f"{what}: the path")
     if path is not None:
@@ -141,10 +142,18 @@ def check_name(name: str, what: str) -> None:
 def _check_writable(place: StorePath, word: str) -> None:
     if place.read_only:
         raise ValueError(f"{word} {place} is read-only; open it for writing")
-    path = disk_path(place)
+    path = _on_disk(place)
     if path is not None:
-        is_archive = isinstance(unwrap(place.store), ZipStore)
-        check_writable(path.parent if is_archive else path, word)
+        check_writable(path.parent if _is_archive(place) else path, word)
+
+
+def _on_disk(place: StorePath) -> Path | None:
+    """Return the path of a place on disk, or of the archive that it lies in; None without one."""
+    return disk_path(StorePath(place.store) if _is_archive(place) else place)
+
+
+def _is_archive(place: StorePath) -> bool:
+    return isinstance(unwrap(place.store), ZipStore)
 
 
 def _check_origin(origin: StorePath, place: StorePath, temp: StorePath | None) -> None:

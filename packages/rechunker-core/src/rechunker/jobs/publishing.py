@@ -286,7 +286,9 @@ class Finish:
             return False
         if not all(_of_each(self.roots, Root.is_published)):
             return False
-        _of_each([claim for claim, _ in left], Claim.release)
+        if self.journal is not None:
+            self.journal.delete()  # an empty folder may be left of it
+        side_by_side(self.store, lambda it: it[0].release(it[1].execution), left)
         return True
 
     def _is_done(self) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -85,6 +86,7 @@ class BatchRunner:
             )
         done = failures = 0
         while done < len(tasks):
+            others = sys.exc_info()[1]  # what the caller deals with at the moment
             try:
                 self._check()
                 for traffic in stage.iterate(tasks[done:]):
@@ -102,7 +104,7 @@ class BatchRunner:
                     raise
                 failures += 1
                 log.warning("%s, task %s: %r; retrying", stage.name, tasks[done], error)
-                _free_memory(error)
+                _free_memory(error, others)
                 self._pause(min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE))
 
     def _check(self) -> None:
@@ -116,17 +118,32 @@ class BatchRunner:
             self.execution.pause(seconds)
 
 
-def _free_memory(error: BaseException) -> None:
+def _free_memory(error: BaseException, others: BaseException | None) -> None:
     """Free what the calls hold that an error has ended, such as the box of the task.
 
     The traceback refers to them. Who has the error may keep it, like a handler of logs; and where
     one of the calls has it (as in zarr.core.sync, zarr 3.4.2), nothing would be freed before the
     next collection of garbage.
+
+    Parameters
+    ----------
+    error
+        The error of a task.
+    others
+        Error at whose handling the task was run, whose tracebacks remain.
     """
+    known = {id(one) for one in _chain(others)}
+    for one in _chain(error):
+        if id(one) not in known:
+            one.__traceback__ = None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, its cause, what was dealt with when it was raised, and so on."""
     left, known = [error], set[int]()
     while left:
-        error = left.pop()
-        if id(error) not in known:
-            known.add(id(error))
-            error.__traceback__ = None
-            left += filter(None, (error.__cause__, error.__context__))
+        one = left.pop()
+        if one is not None and id(one) not in known:
+            known.add(id(one))
+            yield one
+            left += (one.__cause__, one.__context__)
