@@ -124,10 +124,9 @@ def test_threads_keep_their_memory_only_where_writing_takes_none(
     assert held == ({True: {True}, False: {False}} if compressor is None else {False: {False}})
 
 
-def test_stages_hand_on_the_memory_of_their_box(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is mapped for the box of one stage is not mapped again for the next."""
+@pytest.fixture
+def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Bytes of all memory that tasks have mapped, in order."""
     mapped: list[int] = []
     make = scratch._anonymous
 
@@ -136,6 +135,11 @@ def test_stages_hand_on_the_memory_of_their_box(
         return make(nbytes)
 
     monkeypatch.setattr(scratch, "_anonymous", note)
+    return mapped
+
+
+def test_stages_hand_on_the_memory_of_their_box(tmp_path: Path, sizes: list[int]) -> None:
+    """What is mapped for the box of one stage is not mapped again for the next."""
     values = np.arange(4_000_000.0).reshape(2000, 2000)
     source = zarr.create_array(tmp_path / "s", data=values, chunks=(20, 2000))
     rechunked = rechunk(
@@ -143,8 +147,8 @@ def test_stages_hand_on_the_memory_of_their_box(
     )
     assert rechunked.copy_plan[""].hops == 1
     np.testing.assert_array_equal(rechunked.execute()[...], values)
-    boxes = [nbytes for nbytes in mapped if nbytes > 2_000_000]
-    assert len(boxes) == 1, mapped
+    boxes = [nbytes for nbytes in sizes if nbytes > 2_000_000]
+    assert len(boxes) == 1, sizes
 
 
 class Mapped(mmap.mmap):
@@ -221,17 +225,9 @@ def test_a_task_that_is_tried_again_does_not_hold_the_memory_of_the_first_try(
 
 @pytest.mark.parametrize("temp", ["raw", "zstd"])
 def test_threads_write_shards_with_the_memory_that_they_have_read_with(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, temp: str
+    tmp_path: Path, sizes: list[int], temp: str
 ) -> None:
     """Where cells are decoded from other memory, that of shards is freed after each task."""
-    mapped: list[int] = []
-    make = scratch._anonymous
-
-    def note(nbytes: int) -> mmap.mmap:
-        mapped.append(nbytes)
-        return make(nbytes)
-
-    monkeypatch.setattr(scratch, "_anonymous", note)
     values = np.random.default_rng(0).random((1024, 2048))
     source = zarr.create_array(tmp_path / "s", data=values, chunks=(8, 2048))
     rechunked = rechunk(
@@ -248,9 +244,9 @@ def test_threads_write_shards_with_the_memory_that_they_have_read_with(
     assert plan.hops == 1
     assert plan.stages[-1].tasks >= 8
     np.testing.assert_array_equal(rechunked.execute()[...], values)
-    shards = sum(524_288 <= nbytes < 600_000 for nbytes in mapped)
+    shards = sum(524_288 <= nbytes < 600_000 for nbytes in sizes)
     if temp == "raw":
-        assert len(mapped) == 3, mapped  # the box, and what grows for each thread
+        assert len(sizes) == 3, sizes  # the box, and what grows for each thread
     else:
         assert shards >= plan.stages[-1].tasks
 

@@ -63,8 +63,7 @@ class TempReader(Reader):
         axes = zip(objects.shape, objects.boxes, objects.grid, strict=True)
         rows, *others = [min(axis_widest(n, axis), width) for n, axis, width in axes] or [1]
         row = prod(others) * objects.dtype.itemsize
-        at_once = rows if self.slab is None else min(rows, max(1, self.slab // max(1, row)))
-        return at_once * row + CHECKSUM_BYTES
+        return min(rows, self._step(rows, row)) * row + CHECKSUM_BYTES
 
     def locate(self, index: tuple[int, ...]) -> str:
         place = StorePath(self.objects.store, f"{self.objects.prefix}/{self._task(index)}")
@@ -97,7 +96,7 @@ class TempReader(Reader):
         item, checksums = objects.dtype.itemsize, objects.checksums
         rows, *others = cell.shape or (1,)
         row = prod(others) * item
-        step = rows if self.slab is None else max(1, self.slab // row)
+        step = self._step(rows, row)
         sizes = [min(step, rows - first) * row for first in range(0, rows, step)]
         lane.count(gets=1, stored_read=cell.size * item + CHECKSUM_BYTES)
         checksum = checksums.start(task, layout.position(cell))
@@ -111,6 +110,10 @@ class TempReader(Reader):
             shape = (slab.size // row, *others) if cell.shape else ()
             first = (cell.start[0] + number * step, *cell.start[1:]) if cell.shape else ()
             yield first, slab.view(objects.dtype).reshape(shape)
+
+    def _step(self, rows: int, row: int) -> int:
+        """Return how many rows of a raw cell are read at a time; a row has `row` bytes."""
+        return rows if self.slab is None else max(1, self.slab // max(1, row))
 
     def _parts(
         self, task: int, layout: CellLayout, cell: Box, sizes: list[int], lane: Lane
