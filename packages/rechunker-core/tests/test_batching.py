@@ -1,4 +1,4 @@
-"""Tasks are put into batches that are worth a call."""
+"""Tasks are put into batches, and batches into bundles, that are worth a call."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rechunker.running import batches
+from rechunker.running import Batch, batches, bundles
 from rechunker.testing import Nothing
 from rechunker.types import Stage
 
 
-def stage(tasks: int, nbytes: int = 0) -> Stage:
-    return Stage("a", tasks, Nothing(), nbytes=nbytes)
+def stage(tasks: int, nbytes: int = 0, name: str = "a") -> Stage:
+    return Stage(name, tasks, Nothing(), nbytes=nbytes)
+
+
+def tasks_of(bundle: tuple[Batch, ...]) -> list[tuple[str, int]]:
+    return [(batch.name, task) for batch in bundle for task in batch.tasks]
 
 
 @given(
@@ -42,3 +46,41 @@ def test_short_tasks_share_the_cost_of_a_call() -> None:
 @pytest.mark.parametrize("workers", [1, 10])
 def test_every_worker_has_something_to_do(workers: int) -> None:
     assert len(batches(stage(10_000), overhead=10.0, workers=workers)) == 8 * workers
+
+
+@given(
+    sizes=st.lists(st.tuples(st.integers(0, 300), st.integers(0, 10**10)), max_size=60),
+    overhead=st.sampled_from([0.0, 1e-5, 0.01, 10.0]),
+    workers=st.integers(1, 50),
+    most=st.integers(1, 300),
+)
+def test_every_task_of_a_round_is_in_one_bundle(
+    sizes: list[tuple[int, int]], overhead: float, workers: int, most: int
+) -> None:
+    stages = [stage(*size, name=str(i)) for i, size in enumerate(sizes)]
+    made = bundles(stages, overhead=overhead, workers=workers, most=most)
+    wanted = [(each.name, task) for each in stages for task in range(each.tasks)]
+    assert [task for bundle in made for task in tasks_of(bundle)] == wanted
+    assert len(made) <= max(most, 8 * workers)
+    assert all(made)
+    assert sum(batch.nbytes for bundle in made for batch in bundle) == pytest.approx(
+        sum(each.nbytes for each in stages if each.tasks)
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 3, 8, 64, 1000])
+def test_small_arrays_share_calls_but_keep_all_workers_busy(workers: int) -> None:
+    stages = [stage(1, 80_000) for _ in range(10_000)]
+    assert len(bundles(stages, overhead=0.002, workers=workers)) == max(8 * workers, 290)
+
+
+def test_large_arrays_share_no_call() -> None:
+    stages = [stage(10, 10**10) for _ in range(100)]
+    assert {len(bundle) for bundle in bundles(stages, overhead=0.002)} == {1}
+
+
+def test_bundles_take_similar_times() -> None:
+    stages = [stage(1 + i % 90, i % 50 * 10**7) for i in range(1000)]
+    made = bundles(stages, overhead=0.1, workers=2)
+    seconds = [sum(batch.seconds for batch in bundle) for bundle in made]
+    assert max(seconds) < 1.2 * sum(seconds) / len(seconds)

@@ -10,6 +10,7 @@ import pytest
 import growth
 import latency
 import plans
+import small
 from workloads import WORKLOADS
 
 pytestmark = pytest.mark.slow
@@ -48,3 +49,10 @@ def test_latency_is_that_of_a_store_that_answers_slowly(arrays: int | None) -> N
     # No run takes less time than its requests and bytes, with all of them in flight.
     assert ran > run.least() * latency.IN_FLIGHT / run.most
     assert plan.seconds > 0.03
+
+
+def test_what_is_small_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert small.main(["python", "--rounds", "1", "--small", "100"]) == 0
+    *_, arrays, chunks = capsys.readouterr().out.splitlines()
+    assert arrays.startswith("| 10 arrays of 40 kB | python |")
+    assert chunks.startswith("| 400 chunks of 400 bytes | python |")

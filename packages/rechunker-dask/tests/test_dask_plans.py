@@ -88,6 +88,37 @@ def test_large_tasks_have_batches_of_their_own() -> None:
     assert len(DaskExecutor(workers=2).prepare_plan([CopySpec("a", (stage,))]).dask) == 102
 
 
+def arrays(number: int) -> list[CopySpec]:
+    names = [f"a{i}" for i in range(number)]
+    return [CopySpec(name, (Stage(f"{name}: copy", 1, Nothing(), nbytes=80),)) for name in names]
+
+
+def test_small_arrays_share_dask_tasks() -> None:
+    graph = DaskExecutor(workers=2).prepare_plan(arrays(1000)).dask
+    assert len(graph) < 30
+    names = {key_split(key) for key in graph if isinstance(key, tuple)}
+    assert names == {"a0: copy and 999 more"}
+
+
+def test_a_few_small_arrays_have_dask_tasks_of_their_own() -> None:
+    graph = DaskExecutor(workers=2).prepare_plan(arrays(16)).dask
+    names = {key_split(key) for key in graph if isinstance(key, tuple)}
+    assert names == {f"a{i}: copy" for i in range(16)}
+
+
+@pytest.mark.parametrize("number", [3, 1000])
+@pytest.mark.parametrize("sent", [False, True])
+def test_progress_of_many_arrays(number: int, sent: bool) -> None:
+    plan = DaskExecutor("synchronous", workers=2).prepare_plan(arrays(number))
+    if sent:
+        plan = cloudpickle.loads(cloudpickle.dumps(plan))
+    seen: list[tuple[int, int, int]] = []
+    executor = DaskExecutor("synchronous")
+    executor.execute_plan(plan, progress=lambda *state: seen.append(state))
+    assert seen[-1][:2] == (number, number)
+    assert len(seen) in (number, 25)  # each call tells of itself
+
+
 def test_the_dashboard_shows_arrays_and_stages() -> None:
     keys = DaskExecutor().prepare_plan(million()).dask
     names = {key_split(key) for key in keys}

@@ -62,5 +62,5 @@ def test_task_runs_are_named_after_stage_and_tasks() -> None:
 
 
 def test_names_contain_the_number_of_further_batches() -> None:
-    made = bundles([stage(f"a{i}", 1) for i in range(64)], workers=1)
+    made = bundles([stage(f"a{i}", 1) for i in range(16)], workers=1)
     assert [bundle.name for bundle in made[:2]] == ["a0 0 and 1 more", "a2 0 and 1 more"]

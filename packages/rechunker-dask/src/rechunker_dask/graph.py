@@ -1,9 +1,10 @@
-"""The Dask graph of a plan: one Dask task for each batch, and a barrier after each round."""
+"""The Dask graph of a plan: Dask tasks that run batches, and a barrier after each round."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 from uuid import uuid4
 
@@ -12,18 +13,19 @@ from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from dask.highlevelgraph import Layer as HLGLayer
 from dask.task_spec import DataNode, Task, TaskRef
 
-from rechunker.running import BatchRunner, Execution, batches
+from rechunker.running import Batch, BatchRunner, Execution, bundles
 from rechunker.types import Stage
 from rechunker_dask.blocks import HeldBlocks
-from rechunker_dask.tasks import Sealed, passed, run_batch, run_with_blocks, total
+from rechunker_dask.tasks import Sealed, passed, run_batches, run_with_blocks, total
 
-__all__ = ["build", "keys_of_batches", "renew", "stages_of"]
+__all__ = ["batches_of", "build", "keys_of_calls", "renew"]
 
 RUNNER = "rechunk-runner"
 BARRIER = "rechunk-barrier"
 GATE = "rechunk-gate"
 
 Layer = Mapping[Any, Any]
+Bundle = tuple[Batch, ...]
 
 
 def build(
@@ -45,10 +47,10 @@ def build(
 
     Notes
     -----
-    Each batch carries its stage, which is small. A round passes nothing to the next round but that
-    it is done: its traffic goes from barrier to barrier. If
-    Dask loses a worker, it loses the counts of the batches that the worker ran and runs these
-    batches again, which is harmless.
+    Each Dask task carries its stages, which are small: one stage, or several of small arrays that
+    are not worth a Dask task each. A round passes nothing to the next round but that it is done:
+    its traffic goes from barrier to barrier. If Dask loses a worker, it loses the counts of the
+    batches that the worker ran and runs these batches again, which is harmless.
     """
     graph = _Graph(runner, workers, overhead)
     for stages in rounds or [()]:
@@ -72,10 +74,18 @@ class _Graph:
 
     def add(self, stages: Sequence[Stage]) -> None:
         """Add the tasks of a round, and the barrier that waits for them."""
-        place = f"{self._token}-{self._rounds}"
-        names = [f"{_label(stage)}-{place}-{i}" for i, stage in enumerate(stages)]
-        for name, stage in zip(names, stages, strict=True):
-            self._add_stage(name, stage)
+        place, names = f"{self._token}-{self._rounds}", list[str]()
+        before = [TaskRef(key) for key in self._awaited]
+        held = [blocks for stage in stages if (blocks := HeldBlocks.of(stage)) is not None]
+        rest = [stage for stage in stages if HeldBlocks.of(stage) is None]
+        split = bundles(rest, overhead=self._overhead, workers=self._workers)
+        for label, calls in _by_layer(split):
+            names.append(f"{label}-{place}-{len(names)}")
+            self._add_layer(names[-1], _calls(names[-1], calls, before))
+        for blocks in held:
+            names.append(f"{_label(blocks.stage)}-{place}-{len(names)}")
+            self._add_layer(names[-1], _with_blocks(names[-1], blocks, before))
+            self._add_graph(names[-1], blocks)
         last = [] if self._barrier is None else [self._barrier]
         counted = [*last, *(key for name in names for key in self._layers[name])]
         barrier, gate = f"{BARRIER}-{place}", f"{GATE}-{place}"
@@ -87,18 +97,15 @@ class _Graph:
         self._awaited, self._barrier = [self._awaited[0], gate], barrier
         self._rounds += 1
 
-    def _add_stage(self, name: str, stage: Stage) -> None:
-        before = [TaskRef(key) for key in self._awaited]
+    def _add_layer(self, name: str, layer: Iterable[tuple[Any, Task]]) -> None:
+        self._layers[name] = dict(layer)
         self._needs[name] = set(self._awaited)
-        held = HeldBlocks.of(stage)
-        if held is None:
-            split = batches(stage, overhead=self._overhead, workers=self._workers)
-            self._layers[name] = dict(_calls(name, stage, before, split))
-        else:
-            self._layers[name] = dict(_with_blocks(name, held, before))
-            self._layers.update(held.graph.layers)
-            self._needs.update(held.graph.dependencies)
-            self._needs[name].add(held.reader.array.name)
+
+    def _add_graph(self, name: str, held: HeldBlocks) -> None:
+        """Add the graph that computes the blocks which a layer reads."""
+        self._layers.update(held.graph.layers)
+        self._needs.update(held.graph.dependencies)
+        self._needs[name].add(held.reader.array.name)
 
     def delayed(self) -> Delayed:
         """Return a delayed object with the value of the last barrier."""
@@ -116,13 +123,28 @@ def _delayed(key: str, layers: Mapping[str, Layer], needs: Mapping[str, set[str]
     return Delayed(key, HighLevelGraph(made, needs))
 
 
+def _by_layer(split: Sequence[Bundle]) -> Iterator[tuple[str, list[Bundle]]]:
+    """Yield label and calls of each layer: one layer per stage, or one for all if calls have more.
+
+    Dask's dashboard shows one bar for each label.
+    """
+    if any(len(bundle) > 1 for bundle in split):
+        others = len({id(batch.stage) for bundle in split for batch in bundle}) - 1
+        yield f"{_label(split[0][0].stage)} and {others} more", list(split)
+        return
+    for _, calls in groupby(split, key=lambda bundle: id(bundle[0].stage)):
+        layer = list(calls)
+        yield _label(layer[0][0].stage), layer
+
+
 def _calls(
-    name: str, stage: Stage, before: Sequence[TaskRef], split: Sequence[range]
+    name: str, split: Sequence[Bundle], before: Sequence[TaskRef]
 ) -> Iterator[tuple[Any, Task]]:
-    sealed = Sealed(stage)
-    for number, tasks in enumerate(split):
-        key = (name, number)
-        yield key, Task(key, run_batch, sealed, tasks, *before)
+    known: dict[tuple[int, ...], Sealed] = {}
+    for number, bundle in enumerate(split):
+        key, stages = (name, number), tuple(batch.stage for batch in bundle)
+        sealed = known.setdefault(tuple(map(id, stages)), Sealed(stages))
+        yield key, Task(key, run_batches, sealed, tuple(batch.tasks for batch in bundle), *before)
 
 
 def _with_blocks(
@@ -132,11 +154,12 @@ def _with_blocks(
 
     Dask holds these blocks itself: they do not count towards `max_mem`.
     """
-    sealed, (runner, *waits) = Sealed(held.without_array()), before
+    sealed, (runner, *waits) = Sealed((held.without_array(),)), before
     for number in range(held.stage.tasks):
         key, blocks = (name, number), held.needs(number)
         refs = [*waits, *map(TaskRef, blocks.values())]
-        yield key, Task(key, run_with_blocks, sealed, number, runner, tuple(blocks), *refs)
+        ranges = (range(number, number + 1),)
+        yield key, Task(key, run_with_blocks, sealed, ranges, runner, tuple(blocks), *refs)
 
 
 def _label(stage: Stage) -> str:
@@ -178,17 +201,24 @@ def renew(plan: Delayed, execution: Execution | None = None, retries: int | None
     return _delayed(keys[plan.key], layers, needs)
 
 
-def keys_of_batches(plan: Delayed) -> list[Any]:
-    """Return the keys of the batches of a plan, whose values are their traffic."""
-    return [key for layer in _layers_of_batches(plan) for key in layer]
+def keys_of_calls(plan: Delayed) -> list[Any]:
+    """Return the keys of the Dask tasks that run batches; their values are the traffic of these."""
+    return [key for layer in _layers_of_calls(plan) for key in layer]
 
 
-def stages_of(plan: Delayed) -> list[Stage]:
-    """Return the stages of a plan."""
-    return [next(iter(layer.values())).args[0].open() for layer in _layers_of_batches(plan)]
+def batches_of(plan: Delayed) -> list[Batch]:
+    """Return the batches of a plan."""
+    opened: dict[int, tuple[Stage, ...]] = {}
+    found: list[Batch] = []
+    for task in (task for layer in _layers_of_calls(plan) for task in layer.values()):
+        sealed, ranges = task.args[:2]
+        if id(sealed) not in opened:
+            opened[id(sealed)] = sealed.open()
+        found += map(Batch, opened[id(sealed)], ranges)
+    return found
 
 
-def _layers_of_batches(plan: Delayed) -> Iterator[Layer]:
+def _layers_of_calls(plan: Delayed) -> Iterator[Layer]:
     token, others = _token(plan), (f"{RUNNER}-", f"{BARRIER}-", f"{GATE}-")
     for name, layer in plan.dask.layers.items():
         if token in name and not name.startswith(others) and layer:

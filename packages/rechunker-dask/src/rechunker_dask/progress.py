@@ -12,7 +12,7 @@ from dask.delayed import Delayed
 
 from rechunker.running import Progress, Reporter, reporter
 from rechunker_dask.engine import client_of
-from rechunker_dask.graph import keys_of_batches, stages_of
+from rechunker_dask.graph import batches_of, keys_of_calls
 
 __all__ = ["followed"]
 
@@ -35,11 +35,11 @@ def followed(plan: Delayed, progress: Progress, scheduler: Any) -> Iterator[Any]
     object
         What to give to `dask.compute` as `scheduler`.
     """
-    with reporter(progress, [stages_of(plan)]) as report:
+    with reporter(progress, [batches_of(plan)]) as report:
         if not report.wanted:
             yield scheduler
             return
-        keys, client = keys_of_batches(plan), client_of(scheduler)
+        keys, client = keys_of_calls(plan), client_of(scheduler)
         if client is not None:
             yield partial(_get, client, keys, report)
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cloudpickle
@@ -11,42 +11,44 @@ from rechunker.running import BatchRunner
 from rechunker.types import Stage, Traffic
 from rechunker_dask.blocks import Index, with_blocks
 
-__all__ = ["Sealed", "passed", "run_batch", "run_with_blocks", "total"]
+__all__ = ["Sealed", "passed", "run_batches", "run_with_blocks", "total"]
 
 
 class Sealed:
-    """A stage that is unpickled only on the worker that runs it, not by the scheduler.
+    """Stages that are unpickled only on the worker that runs them, not by the scheduler.
 
     Parameters
     ----------
     content
-        A stage, or the bytes of a pickled stage.
+        The stages, or the bytes of the pickled stages.
     """
 
-    def __init__(self, content: Stage | bytes) -> None:
+    def __init__(self, content: tuple[Stage, ...] | bytes) -> None:
         self._content = content
 
     def __reduce__(self) -> tuple[Callable[[bytes], Sealed], tuple[bytes]]:
         content = self._content
         return Sealed, (content if isinstance(content, bytes) else cloudpickle.dumps(content),)
 
-    def open(self) -> Stage:
-        """Return the stage."""
-        if isinstance(self._content, Stage):
-            return self._content
-        stage: Stage = cloudpickle.loads(self._content)
-        return stage
+    def open(self) -> tuple[Stage, ...]:
+        """Return the stages."""
+        if isinstance(self._content, bytes):
+            stages: tuple[Stage, ...] = cloudpickle.loads(self._content)
+            return stages
+        return self._content
 
 
-def run_batch(sealed: Sealed, tasks: range, runner: BatchRunner, *before: None) -> Traffic:
-    """Run a batch: some tasks of a stage, one after another.
+def run_batches(
+    sealed: Sealed, ranges: Sequence[range], runner: BatchRunner, *before: None
+) -> Traffic:
+    """Run batches: some tasks of each of some stages, one after another.
 
     Parameters
     ----------
     sealed
-        The stage.
-    tasks
-        Numbers of the tasks.
+        The stages.
+    ranges
+        Numbers of the tasks of each stage.
     runner
         Runs the tasks, and retries those that fail.
     *before
@@ -57,11 +59,15 @@ def run_batch(sealed: Sealed, tasks: range, runner: BatchRunner, *before: None) 
     Traffic
         Traffic of these tasks.
     """
-    return runner(sealed.open(), tasks)
+    return Traffic.total(map(runner, sealed.open(), ranges))
 
 
 def run_with_blocks(
-    sealed: Sealed, task: int, runner: BatchRunner, indices: tuple[Index, ...], *values: Any
+    sealed: Sealed,
+    ranges: Sequence[range],
+    runner: BatchRunner,
+    indices: tuple[Index, ...],
+    *values: Any,
 ) -> Traffic:
     """Run one task of a stage that reads blocks which Dask has brought to this worker.
 
@@ -69,7 +75,7 @@ def run_with_blocks(
     ----------
     sealed
         The stage.
-    task
+    ranges
         Number of the task.
     runner
         Runs the task, and retries it if it fails.
@@ -84,7 +90,8 @@ def run_with_blocks(
         Traffic of the task.
     """
     blocks = dict(zip(indices, values[len(values) - len(indices) :], strict=True))
-    return runner(with_blocks(sealed.open(), blocks), range(task, task + 1))
+    (stage,), (task,) = sealed.open(), ranges
+    return runner(with_blocks(stage, blocks), task)
 
 
 def passed(traffic: Traffic) -> None:

@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
 
-from rechunker.running import BATCHES_PER_WORKER, batches, least_seconds
+from rechunker import running
+from rechunker.running import Batch
 from rechunker.types import Stage
 
-__all__ = ["Batch", "Bundle", "bundles"]
+__all__ = ["Bundle", "bundles"]
 
 # Measured overhead of Prefect per task run: 4 ms in this process, the rest in the server.
 RUN_SECONDS = 0.02
 # Maximum number of task runs for one stage, and for one round; with more than four workers, eight
 # task runs for each worker are allowed.
 MOST = 32
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Some tasks of a stage.
-
-    Parameters
-    ----------
-    stage
-        The stage.
-    tasks
-        Numbers of the tasks.
-    """
-
-    stage: Stage
-    tasks: range
-
-    @property
-    def seconds(self) -> float:
-        """Low estimate of the run time of the tasks."""
-        return least_seconds(self.stage, len(self.tasks))
 
 
 @dataclass(frozen=True)
@@ -91,24 +70,5 @@ def bundles(stages: Iterable[Stage], workers: int) -> tuple[Bundle, ...]:
     >>> len(bundles(stages[:1], workers=1)), len(bundles(stages, workers=1))
     (8, 32)
     """
-    every = [
-        Batch(stage, tasks)
-        for stage in stages
-        for tasks in batches(stage, overhead=RUN_SECONDS, workers=workers, most=MOST)
-    ]
-    most = max(MOST, BATCHES_PER_WORKER * workers)
-    if len(every) <= most:
-        return tuple(Bundle((batch,)) for batch in every)
-    return _packed(every, most)
-
-
-def _packed(every: Sequence[Batch], most: int) -> tuple[Bundle, ...]:
-    """Join consecutive batches into at most `most` bundles of similar run time."""
-    share = sum(batch.seconds for batch in every) / most
-    before = 0.0
-    places = []
-    for batch in every:
-        places.append(int((before + batch.seconds / 2) / share))
-        before += batch.seconds
-    together = groupby(zip(places, every, strict=True), key=lambda pair: pair[0])
-    return tuple(Bundle(tuple(batch for _, batch in group)) for _, group in together)
+    made = running.bundles(stages, overhead=RUN_SECONDS, workers=workers, most=MOST)
+    return tuple(map(Bundle, made))

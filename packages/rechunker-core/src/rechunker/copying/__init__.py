@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rechunker.copying.alone import is_for_one
 from rechunker.copying.buffers import is_variable_length
 from rechunker.copying.checksums import CHECKSUM_BYTES
 from rechunker.copying.codecs import (
@@ -65,6 +66,7 @@ __all__ = [
     "digest_of_sum",
     "encoded_alike",
     "find_stored",
+    "is_for_one",
     "is_variable_length",
     "name_of_dtype",
     "part_of",

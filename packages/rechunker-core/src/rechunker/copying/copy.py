@@ -44,6 +44,8 @@ class CopyWork:
         How a task holds its box in memory.
     threads
         Number of reads, or writes, that one task has in flight.
+    alone
+        Whether to set `Lanes.alone` while a task reads, and while it writes.
     settings
         Settings of `zarr.config` where the plan was made, by dotted name.
     journal
@@ -60,6 +62,7 @@ class CopyWork:
     writer: Writer
     layout: Layout
     threads: int
+    alone: tuple[bool, bool] = (False, False)
     settings: Mapping[str, Any] = field(default_factory=dict)
     journal: StageJournal | None = None
     sums: bool = False
@@ -99,8 +102,10 @@ class CopyWork:
                 if not held.units and self.writer.leaves_out(held.blank):
                     lanes.first.count(empty=self._layout_of(box).count)
                     return
+            lanes.alone, alone = self.alone
             cells = self._cells(box, lanes, held)
             lanes.trim()
+            lanes.alone = alone
             self.writer.write(task, cells, lanes, held)
         del cells
         lanes.trim()

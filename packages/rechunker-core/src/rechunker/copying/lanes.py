@@ -27,6 +27,8 @@ __all__ = ["TRIM_AFTER", "Lane", "Lanes", "Once"]
 # Bytes read and written after which freed memory goes back to the system. Getting it from there
 # again takes time, which tasks of a few bytes would notice.
 TRIM_AFTER = 1 << 23
+# Seconds that are long enough to tell whether a thread waits.
+LONG = 0.01
 
 T = TypeVar("T")
 
@@ -107,6 +109,9 @@ class Lanes:
     ----------
     box
         Memory of the box of a task.
+    alone
+        Whether the calling thread works alone as long as it does not wait: for requests so small
+        that threads, which then do little but run Python, would wait for each other.
     """
 
     def __init__(
@@ -116,6 +121,7 @@ class Lanes:
             drop_spare()
         self.box = take_spare()
         self.keep = keep
+        self.alone = False
         self._trimmed = 0
         once = Once()
         self._lanes = [Lane(once, in_place=in_place) for _ in range(number)]
@@ -156,7 +162,7 @@ class Lanes:
         pending = _Pending(chain(first, rest), stopping())
         if self._pool is None or len(first) < 2:
             self._drain(pending, work, self._lanes[0])
-        else:
+        elif not self.alone or self._drain(pending, work, self._lanes[0], _waits()):
             self._side_by_side(pending, work, self._lanes[: len(first)])
         pending.check()
 
@@ -189,11 +195,21 @@ class Lanes:
         finally:
             lane.cpu_seconds += time.thread_time() - began
 
-    def _drain(self, pending: _Pending[T], work: Callable[[T, Lane], None], lane: Lane) -> None:
+    def _drain(
+        self,
+        pending: _Pending[T],
+        work: Callable[[T, Lane], None],
+        lane: Lane,
+        leaves: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Work until no item is left, or `leaves` says so; return whether it did."""
         try:
             with until(pending.is_stopped):
                 while (item := pending.next()) is not None:
                     work(item[0], lane)
+                    if leaves():
+                        return True
+                return False
         except BaseException:
             pending.stop()  # not where no item is left: other lanes may have to ask a store again
             raise
@@ -222,6 +238,17 @@ class Lanes:
         for lane in self._lanes:
             lane.sum = 0
         return total
+
+
+def _waits() -> Callable[[], bool]:
+    """Return a function that says whether this thread has mostly waited since the call."""
+    began, worked = time.perf_counter(), time.thread_time()
+
+    def waits() -> bool:
+        elapsed = time.perf_counter() - began
+        return elapsed > LONG and time.thread_time() - worked < elapsed / 2
+
+    return waits
 
 
 class _Pending(Generic[T]):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from rechunker.copying.alone import is_for_one
 from rechunker.copying.batch import run_tasks
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
@@ -37,6 +38,8 @@ class SumWork:
         Where the elements come from.
     threads
         Number of reads that one task has in flight.
+    alone
+        Whether to set `Lanes.alone`.
     settings
         Settings of `zarr.config` where the plan was made, by dotted name.
     journal
@@ -48,6 +51,7 @@ class SumWork:
     grid: Grid
     reader: Reader
     threads: int
+    alone: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     journal: StageJournal | None = None
 
@@ -63,6 +67,7 @@ class SumWork:
 
         with error_at(lambda: f"{self.name}, task {task}"):
             units = blocks_meeting(self.shape, self.reader.grid, box)
+            lanes.alone = self.alone
             self.reader.each(units, box, lanes, add_up)
         lanes.trim()
 
@@ -93,5 +98,7 @@ def sum_stage(
     """
     each, most = memory
     at_once = max(1, min(threads, most // each))
-    work = SumWork(name, shape, grid, reader, at_once, changed_settings(), journal)
-    return Stage(name, prod(counts(shape, grid)), work, at_once * each, nbytes)
+    tasks, units = prod(counts(shape, grid)), prod(counts(shape, reader.grid))
+    alone = is_for_one(reader.store, nbytes, units, tasks)
+    work = SumWork(name, shape, grid, reader, at_once, alone, changed_settings(), journal)
+    return Stage(name, tasks, work, at_once * each, nbytes)

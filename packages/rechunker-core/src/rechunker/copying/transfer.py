@@ -49,6 +49,8 @@ class TransferWork:
         Two arrays that encode their objects alike.
     threads
         Number of objects that one task copies at a time.
+    alone
+        Whether to set `Lanes.alone`.
     journal
         Journal of the stage, with the claim of the run, which is looked at every second; None if
         the target can hold neither.
@@ -61,6 +63,7 @@ class TransferWork:
     source: StoredArray
     target: StoredArray
     threads: int
+    alone: bool = False
     journal: StageJournal | None = None
     sums: bool = False
 
@@ -77,6 +80,7 @@ class TransferWork:
                 held.count(lanes.first, sums=self.sums)
                 lanes.first.count(empty=held.missing)
             objects = blocks_meeting(shape, units, box) if held is None else held.units
+            lanes.alone = self.alone
             lanes.each(objects, self._copy)
 
     def _copy(self, index: tuple[int, ...], lane: Lane) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from zarr.abc.store import Store
 from zarr.storage import StorePath
 
 from rechunker.copying import (
@@ -27,6 +26,7 @@ from rechunker.copying import (
     ZarrWriter,
     digest_of_sum,
     encoded_alike,
+    is_for_one,
     sum_stage,
 )
 from rechunker.jobs.margins import tasks_at_once
@@ -48,8 +48,6 @@ __all__ = ["LAYOUT_VERSION", "ArrayJob", "TempPlace", "fingerprint_of"]
 
 # Bytes of a slab of a cell: it stays in the processor's cache while it is scattered.
 SLAB_BYTES = 1 << 22
-# Decoded bytes that a task reads and writes for which a single thread is enough.
-SMALL_TASK = 1 << 20
 Journals: TypeAlias = Callable[[int], StageJournal | None]
 """Returns the journal of a stage, by its number; None if the target can hold none."""
 
@@ -221,10 +219,16 @@ class ArrayJob:
     ) -> CopyWork | TransferWork:
         plan, stage, sums = self.plan, self.plan.stages[j], verify and j == 0
         reader, writer = ends
-        threads = _threads(plan, stage, reader.store, writer.store)
-        transferred = self._transferred
-        if transferred is not None:
-            return TransferWork(name, stage.grid, transferred, self.target, threads, journal, sums)
+        threads = plan.footprint.concurrency
+        alone = (
+            is_for_one(reader.store, stage.bytes_read, stage.gets, stage.tasks),
+            is_for_one(writer.store, stage.bytes_written, stage.puts, stage.tasks),
+        )
+        source = self._transferred
+        if source is not None:
+            return TransferWork(
+                name, stage.grid, source, self.target, threads, all(alone), journal, sums
+            )
         return CopyWork(
             name,
             plan.shape,
@@ -233,6 +237,7 @@ class ArrayJob:
             writer,
             stage.layout,
             threads,
+            alone,
             settings,
             journal,
             sums,
@@ -310,17 +315,6 @@ def _chunking(document: Document) -> Chunking | None:
     if chunks is None:
         return None
     return Chunking(tuple(max(1, n) for n in chunks), shards)
-
-
-def _threads(plan: RechunkPlan, stage: StagePlan, *stores: Store | None) -> int:
-    """Return the number of threads of a task: one if others would cost more than they save.
-
-    To start a thread takes as long as to copy a few small chunks, and threads that do little but
-    run Python wait for each other; without latency there is nothing else to do in the meantime.
-    """
-    moved = (stage.bytes_read + stage.bytes_written) // max(1, stage.tasks)
-    is_small = moved < SMALL_TASK and all(s is not None and is_quick(s) for s in stores)
-    return 1 if is_small else plan.footprint.concurrency
 
 
 def _verb(stage: int, last: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rechunker.running.arguments import check_numbers, refuse_keywords
-from rechunker.running.batching import BATCHES_PER_WORKER, batches, least_seconds
+from rechunker.running.batching import BATCHES_PER_WORKER, Batch, batches, bundles, least_seconds
 from rechunker.running.cores import available_cores
 from rechunker.running.executions import Execution, StoppedError
 from rechunker.running.progress import Progress, Reporter, reporter
@@ -13,6 +13,7 @@ from rechunker.scratch import spare_memory
 
 __all__ = [
     "BATCHES_PER_WORKER",
+    "Batch",
     "BatchRunner",
     "Execution",
     "Progress",
@@ -20,6 +21,7 @@ __all__ = [
     "StoppedError",
     "available_cores",
     "batches",
+    "bundles",
     "check_numbers",
     "least_seconds",
     "refuse_keywords",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
 from rechunker.types import Stage
 
-__all__ = ["BATCHES_PER_WORKER", "batches", "least_seconds"]
+__all__ = ["BATCHES_PER_WORKER", "Batch", "batches", "bundles", "least_seconds"]
 
 # Seconds that a task takes on a fast machine with a local disk: fixed, and for every byte.
 TASK_SECONDS = 1e-3
@@ -13,6 +17,40 @@ BYTE_SECONDS = 2e-9
 SHARE = 0.05
 # Batches for each worker, so that no worker waits long for the last one.
 BATCHES_PER_WORKER = 8
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some tasks of a stage.
+
+    Parameters
+    ----------
+    stage
+        The stage.
+    tasks
+        Numbers of the tasks.
+    """
+
+    stage: Stage
+    tasks: range
+
+    @property
+    def name(self) -> str:
+        """Name of the stage."""
+        return self.stage.name
+
+    @property
+    def nbytes(self) -> float:
+        """Decoded bytes that the tasks read and write."""
+        return self.stage.nbytes * len(self.tasks) / self.stage.tasks
+
+    @property
+    def seconds(self) -> float:
+        """Low estimate of the run time of the tasks."""
+        return least_seconds(self.stage, len(self.tasks))
+
+    def __len__(self) -> int:
+        return len(self.tasks)
 
 
 def least_seconds(stage: Stage, tasks: int) -> float:
@@ -64,9 +102,61 @@ def batches(
     500
     """
     seconds = least_seconds(stage, stage.tasks)
-    wanted = int(seconds * SHARE / overhead) if overhead else stage.tasks
-    least = BATCHES_PER_WORKER * workers
-    number = min(stage.tasks, max(least, min(wanted, most)))
+    number = min(stage.tasks, _worth(seconds, stage.tasks, overhead, workers, most))
     return tuple(
         range(i * stage.tasks // number, (i + 1) * stage.tasks // number) for i in range(number)
     )
+
+
+def bundles(
+    stages: Iterable[Stage], *, overhead: float, workers: int = 1, most: int = 2000
+) -> tuple[tuple[Batch, ...], ...]:
+    """Split the tasks of a round into batches, and put together what is not worth a call alone.
+
+    Parameters
+    ----------
+    stages
+        Stages of the round, such as those of many small arrays.
+    overhead, workers, most
+        As for `batches`, but for the round.
+
+    Returns
+    -------
+    tuple of tuple of Batch
+        For each call the batches to run one after another; together all tasks, in order. If calls
+        have more than one batch, they take similar times.
+
+    Examples
+    --------
+    >>> stages = [Stage(f"a{i}", 1, lambda _: ()) for i in range(1000)]
+    >>> [len(bundles(stages[:n], overhead=0.002, workers=2)) for n in (3, 1000)]
+    [3, 25]
+    """
+    every = [
+        Batch(stage, tasks)
+        for stage in stages
+        for tasks in batches(stage, overhead=overhead, workers=workers, most=most)
+    ]
+    seconds = sum(batch.seconds for batch in every)
+    number = _worth(seconds, len(every), overhead, workers, most)
+    return tuple((one,) for one in every) if len(every) <= number else _joined(every, number)
+
+
+def _worth(seconds: float, tasks: int, overhead: float, workers: int, most: int) -> int:
+    """Return how many calls are worth it for tasks that take so long together."""
+    wanted = int(seconds * SHARE / overhead) if overhead else tasks
+    return max(BATCHES_PER_WORKER * workers, min(wanted, most))
+
+
+def _joined(every: Sequence[Batch], number: int) -> tuple[tuple[Batch, ...], ...]:
+    """Join consecutive batches into at most `number` calls that take similar times.
+
+    Batches of one stage stay together, so that few calls have to carry it.
+    """
+    share = sum(batch.seconds for batch in every) / number
+    before, places = 0.0, []
+    for batch in every:
+        places.append(int((before + batch.seconds / 2) / share))
+        before += batch.seconds
+    together = groupby(zip(places, every, strict=True), key=lambda pair: pair[0])
+    return tuple(tuple(batch for _, batch in group) for _, group in together)

@@ -16,12 +16,12 @@ of all tasks, and the (decoded) bytes read and written so far."""
 
 
 class Counted(Protocol):
-    """What is known of a stage before it runs: a `rechunker.types.Stage` has it."""
+    """What is known of tasks of a stage before they run: a stage has it, and so has a `Batch`."""
 
     @property
     def name(self) -> str: ...
     @property
-    def nbytes(self) -> int: ...
+    def nbytes(self) -> float: ...
     def __len__(self) -> int: ...
 
 
@@ -35,7 +35,8 @@ class Reporter:
     Parameters
     ----------
     stages
-        All stages of the plan. Stages without bytes do not count: they start and finish a plan.
+        All stages of the plan, or their batches. Those without bytes do not count: they start and
+        finish a plan.
     show
         Shows the number of tasks done, the number of all tasks, the bytes read and written, and the
         bytes that an earlier run had read and written; None if nobody wants to see it.
@@ -105,7 +106,7 @@ def reporter(progress: Progress, rounds: Sequence[Sequence[Counted]]) -> Iterato
     progress
         What the user wants to see: the argument `progress` of `execute`.
     rounds
-        All stages of the plan, round by round.
+        All stages of the plan, or their batches, round by round.
 
     Raises
     ------
@@ -129,7 +130,7 @@ def reporter(progress: Progress, rounds: Sequence[Sequence[Counted]]) -> Iterato
     if progress is None or progress is False:
         yield Reporter(stages, None)
     elif progress is True:
-        nbytes = sum(stage.nbytes for stage in stages)
+        nbytes = round(sum(stage.nbytes for stage in stages))
         with _bar(nbytes) as bar:
             report = Reporter(stages, _Shown(bar))
             yield report
