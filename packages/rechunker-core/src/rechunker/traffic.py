@@ -47,7 +47,8 @@ class Traffic:
     bytes_read, bytes_written
         Decoded bytes of the elements that were read and written.
     stored_read, stored_written
-        Encoded bytes that were read from and written to stores.
+        Encoded bytes that were read from and written to stores; of chunks in an irregular grid,
+        which Zarr reads, the decoded bytes.
     empty
         Number of target chunks (or shards) that contain only the fill value and were not written.
     missing

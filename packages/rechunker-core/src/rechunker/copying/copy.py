@@ -102,10 +102,11 @@ class CopyWork:
                 if not held.units and self.writer.leaves_out(held.blank):
                     lanes.first.count(empty=self._layout_of(box).count)
                     return
-            lanes.alone, alone = self.alone
+            reads_alone, writes_alone = self.alone
+            lanes.alone = reads_alone
             cells = self._cells(box, lanes, held)
             lanes.trim()
-            lanes.alone = alone
+            lanes.alone = writes_alone
             self.writer.write(task, cells, lanes, held)
         del cells
         lanes.trim()

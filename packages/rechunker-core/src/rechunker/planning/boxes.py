@@ -7,6 +7,7 @@ import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 from rechunker.planning.grids import Grid, axis_bounds, axis_count, axis_meets, unravel
 
@@ -50,13 +51,17 @@ class Box:
 
     def from_origin(self, origin: Sequence[int]) -> Box:
         """Return the box as it is numbered from the element `origin` on."""
-        parts = self.slices(origin)
-        return Box(tuple(part.start for part in parts), tuple(part.stop for part in parts))
+        start, stop = (tuple(map(operator.sub, edge, origin)) for edge in (self.start, self.stop))
+        return Box(start, stop)
 
-    def slices(self, origin: Sequence[int]) -> tuple[slice, ...]:
-        """Return the slices that select this box from a buffer whose first element is `origin`."""
+    def slices(self, origin: Sequence[int]) -> Any:
+        """Return the index that selects this box from a buffer whose first element is `origin`.
+
+        It ends with an ellipsis: without axes, NumPy would return a scalar and not a view. That has
+        neither the byte order of its array nor all the bytes of a string.
+        """
         parts = zip(self.start, self.stop, origin, strict=True)
-        return tuple(slice(lo - base, hi - base) for lo, hi, base in parts)
+        return (*(slice(lo - base, hi - base) for lo, hi, base in parts), ...)
 
 
 def counts(shape: Sequence[int], grid: Grid) -> tuple[int, ...]:

@@ -217,7 +217,8 @@ class ZarrCodec:
         for first in itertools.product(*(range(lo // w * w, hi, w) for lo, hi, w in axes)):
             region = tuple(slice(i, i + w) for i, w in zip(first, self.inner, strict=True))
             found = complete(array.getitem(region)) if self.whole else zarr.Array(array)[region]
-            chunk = np.asarray(found).reshape(self.inner)
+            chunk = np.asarray(found) if self.inner else _without_axes(found, self.dtype)
+            chunk = chunk.reshape(self.inner)
             if self.whole:
                 objects.clear()  # so that the encoded bytes can go while the chunk is in use
             yield first, chunk
@@ -246,6 +247,16 @@ class ZarrCodec:
             region = tuple(map(slice, chunk.shape if extent is None else extent))
             zarr.Array(array)[region] = values[region]  # inner chunks in several threads
         return objects[self.key]
+
+
+def _without_axes(element: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return the only element of an array of no axes, which Zarr returns as a scalar, as an array.
+
+    NumPy would make a string with a fixed number of characters of one of variable length.
+    """
+    array = np.empty((), dtype)
+    array[()] = element[()] if isinstance(element, np.ndarray) and not element.ndim else element
+    return array
 
 
 def _array_of_one_object(metadata: Any, objects: dict[str, Buffer]) -> zarr.AsyncArray[Any]:

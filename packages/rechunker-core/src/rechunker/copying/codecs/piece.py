@@ -22,5 +22,4 @@ def part_of(start: Sequence[int], data: npt.NDArray[Any], box: Box) -> tuple[Box
     """Return the part of a piece that lies in a box: where it is, and a view of its elements."""
     stop = tuple(lo + n for lo, n in zip(start, data.shape, strict=True))
     part = Box(tuple(start), stop) & box
-    index: Any = (*part.slices(start), ...)  # an array also where there are no axes
-    return part, data[index]
+    return part, data[part.slices(start)]

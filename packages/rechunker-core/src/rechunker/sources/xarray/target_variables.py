@@ -133,6 +133,9 @@ class TargetVariables:
             )
             own = target_document(stored.array, self.encodings[name]["chunks"], options)
             document = {**own, "attributes": encoded["attributes"]}
+            if self.zarr_format == 2 and not same_format:
+                # Xarray takes the fill value of an array of format 2 for that of missing values.
+                document["fill_value"] = encoded["fill_value"]
             if "dimension_names" in encoded:
                 document["dimension_names"] = encoded["dimension_names"]
         if not same_format and stored.is_numeric:
