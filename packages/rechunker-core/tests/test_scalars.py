@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -88,7 +88,7 @@ def test_scalars_of_a_dataset(zarr_format: Any) -> None:
     ).execute(verify=True)
     wanted: dict[str, Any] = {}
     dataset.to_zarr(wanted, zarr_format=zarr_format, consolidated=False)
-    found, expected = (zarr.open_group(place, mode="r") for place in (stored, wanted))
+    found, expected = (cast(Any, zarr.open_group(place, mode="r")) for place in (stored, wanted))
     for name in dataset.variables:
         np.testing.assert_array_equal(found[str(name)][...], expected[str(name)][...])
 
@@ -97,7 +97,8 @@ def test_scalars_of_a_dataset(zarr_format: Any) -> None:
 def test_empty_texts_of_a_dataset_are_not_missing(formats: tuple[Any, Any]) -> None:
     values: list[Any] = [np.array(["a", "", "é"], kind) for kind in (object, "U1")]
     values += [np.array([b"a", b"", b"c"]), np.array([0, 1, 2]), np.array([False, True, True])]
-    source, target = {}, dict[str, Any]()
+    source: dict[str, Any] = {}
+    target: dict[str, Any] = {}
     dataset = xr.Dataset({f"v{i}": ("x", value) for i, value in enumerate(values)})
     dataset.to_zarr(source, zarr_format=formats[0], consolidated=False)
     opened = xr.open_zarr(source, consolidated=False)
