@@ -114,7 +114,8 @@ class ViewCells:
         self._data = data
 
     def cell(self, cell: Box) -> npt.NDArray[Any]:
-        return self._data[cell.slices(self._start)]
+        elements: npt.NDArray[Any] = self._data[cell.slices(self._start)]
+        return elements
 
 
 def cell_buffer(layout: CellLayout, dtype: np.dtype[Any], memory: Scratch) -> CellBuffer:
