@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ from zarr.storage import LocalStore, MemoryStore, StorePath, WrapperStore
 from rechunker import rechunk
 from rechunker.copying import CopyError
 from rechunker.plugins import get_executor
-from rechunker.stores import CLAIM, Claim, TargetInUseError
+from rechunker.stores import CLAIM, Claim, Journal, TargetInUseError
 from rechunker.testing import Recorder
 
 RUN, OTHER = "1" * 32, "2" * 32
@@ -150,6 +151,45 @@ def test_a_target_that_appeared_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match="was not there when"):
         plan.execute()
     assert values(tmp_path / "t") == [7, 7, 7]
+
+
+@pytest.mark.parametrize("in_group", [False, True])
+def test_a_plan_does_not_replace_what_another_has_published(tmp_path: Path, in_group: bool) -> None:
+    """Both targets have the same metadata but their attributes."""
+    if in_group:
+        zarr.create_group(tmp_path / "g")
+    target = tmp_path / "g" / "t"
+    old, new = (planned(make(tmp_path / f"s{i}", i), target) for i in (1, 2))
+    new.execute(verify=True)
+    for resume in (False, True):
+        with pytest.raises(FileExistsError, match="was not there when"):
+            old.execute(resume=resume)
+    with pytest.raises(FileExistsError, match="was not there when"):
+        pickle.loads(pickle.dumps(old)).execute()
+    with pytest.raises(TargetInUseError, match="is gone"):
+        old.plan()
+    assert values(target)[0][0] == 2
+    new.execute()  # its own it may replace
+    new.execute(verify=True)
+    assert values(target)[0][0] == 2
+    (target / "zarr.json").unlink()
+    old.execute()
+    assert values(target)[0][0] == 1
+
+
+def test_a_run_that_died_while_it_published_is_no_obstacle(tmp_path: Path) -> None:
+    source, target = make(tmp_path / "s", 3), tmp_path / "t"
+
+    def die(journal: Journal) -> None:
+        raise InterruptedError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Journal, "delete", die)
+        with pytest.raises(InterruptedError):
+            planned(source, target).execute()
+    assert (target / "zarr.json").exists()
+    planned(source, target).execute()
+    assert values(target) == [[3] * 40] * 40
 
 
 def test_arrays_below_a_target_are_not_taken_for_its_chunks(tmp_path: Path) -> None:

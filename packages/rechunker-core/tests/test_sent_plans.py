@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ def test_a_loop_goes_on_beside_it(tmp_path: Path) -> None:
     assert asyncio.run(both())[39, 39] == 1599
 
 
-def test_what_is_cancelled_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize("threads", [1, 8])
+def test_what_is_cancelled_ends(tmp_path: Path, threads: int) -> None:
     done: list[int] = []
 
     async def cancel() -> None:
@@ -69,6 +71,7 @@ def test_what_is_cancelled_ends(tmp_path: Path) -> None:
             asyncio.run_coroutine_threadsafe(asyncio.sleep(0.3), loop).result()
 
         loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(threads))  # the run may have all of them
         execution = asyncio.ensure_future(planned(tmp_path).execute_async(progress=progress))
         while not done:
             await asyncio.sleep(0.01)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
@@ -17,8 +17,8 @@ from zarr.storage import StorePath
 from rechunker.pictures import ArrayFigures, PlanFigures, Shown
 from rechunker.planning import RechunkPlan, StagePlan
 from rechunker.report import Report
-from rechunker.running import check_numbers
-from rechunker.stores import secrets_hidden, without_secrets
+from rechunker.running import check_numbers, in_thread
+from rechunker.stores import TargetInUseError, secrets_hidden, without_secrets
 from rechunker.types import Changes, CopySpec, Executor, Traffic
 
 __all__ = ["Intermediate", "Rechunked"]
@@ -52,6 +52,7 @@ class Run(Protocol[Target_co]):
     def gather(self, changes: Iterable[Changes]) -> None: ...
     def open(self) -> Target_co: ...
     def continued(self, *, verify: bool) -> Run[Target_co]: ...
+    def repeated(self) -> Run[Target_co]: ...
     def planned_for(self, workers: int | None, threads: int | None) -> Any: ...
     def give_free(self) -> None: ...
     def check_reachable(self) -> None: ...
@@ -59,8 +60,6 @@ class Run(Protocol[Target_co]):
 
 # Characters of a source that is shown, which may be a whole dataset.
 _LONGEST = 300
-# Seconds between two looks at an execution that was cancelled.
-_PAUSE = 0.2
 
 
 @dataclass(frozen=True)
@@ -145,6 +144,7 @@ class Rechunked(Shown, Generic[Target]):
         self.copy_plan = dict(run.copy_plan) if run is not None else {}
         self._run = run
         self._shown = run
+        self._executed = False  # so that the target may be what this plan has published
 
     @property
     def plan(self) -> Any:
@@ -176,16 +176,8 @@ class Rechunked(Shown, Generic[Target]):
         zarr.Array or zarr.Group
             The target, opened.
         """
-        execution = asyncio.ensure_future(asyncio.to_thread(self.execute, **kwargs))
-        try:
-            return await asyncio.shield(execution)
-        except asyncio.CancelledError:
-            while not execution.done():
-                if self._run is not None:
-                    await asyncio.to_thread(self._run.give_free)
-                await asyncio.wait([execution], timeout=_PAUSE)
-            execution.exception()  # it is known to have been cancelled
-            raise
+        stop = (lambda: None) if self._run is None else self._run.give_free
+        return await in_thread(partial(self.execute, **kwargs), stop)
 
     def execute(self, *, resume: bool = False, verify: bool = False, **kwargs: Any) -> Target:
         """Run the plan and return the target. After a failure, it may be called again.
@@ -229,13 +221,15 @@ class Rechunked(Shown, Generic[Target]):
             if not isinstance(value, bool):
                 raise TypeError(f"{name} must be True or False, got {value!r}")
         run, plan = self._run, self.plan
+        if run is not None and self._executed:
+            run = run.repeated()
         if run is not None and resume:
             run = run.continued(verify=verify)
         if run is not None and (verify or run is not self._run):
             plan = self.executor.prepare_plan(run.specs(verify=verify))
             self.copy_plan, self._shown = run.copy_plan, run
         began, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
-        with secrets_hidden(), nullcontext() if run is None else run.held(resume=resume):
+        with secrets_hidden(), self._executing(), run.held(resume=resume) if run else nullcontext():
             traffic = self.executor.execute_plan(plan, **kwargs)
             changes = traffic.changes if isinstance(traffic, Traffic) else ()
             if run is not None:
@@ -253,6 +247,16 @@ class Rechunked(Shown, Generic[Target]):
             digests={} if run is None else run.digests(sums),
         )
         return self.target
+
+    @contextmanager
+    def _executing(self) -> Iterator[None]:
+        """Note that the plan is executed, unless it ends because of what others have done."""
+        before, self._executed = self._executed, True
+        try:
+            yield
+        except (FileExistsError, TargetInUseError):
+            self._executed = before
+            raise
 
     def save(
         self,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from rechunker.stores import StageJournal
+from zarr.storage import StorePath
 
-__all__ = ["Check", "VerificationError"]
+from rechunker.jobs.job import ArrayJob, Journals
+from rechunker.stores import StageJournal, without_secrets
+
+__all__ = ["Check", "VerificationError", "checks_of"]
 
 
 class VerificationError(RuntimeError):
@@ -64,3 +68,34 @@ class Check:
                 "again, look for a faulty disk or memory"
             )
         return sums[0]
+
+
+def checks_of(
+    place: StorePath, jobs: Iterable[ArrayJob], journals_of: Callable[[ArrayJob], Journals]
+) -> Iterator[Check]:
+    """Yield the checks of all arrays of a target.
+
+    Parameters
+    ----------
+    place
+        Place of the target.
+    jobs
+        Its arrays.
+    journals_of
+        Returns what returns the journal of each stage of an array.
+
+    Raises
+    ------
+    ValueError
+        If the target can hold no journal.
+    """
+    for job in jobs:
+        journals, stages = journals_of(job), job.plan.stages
+        read, written = journals(0), journals(len(stages))
+        if read is None or written is None or read.place is None:
+            raise ValueError(
+                "verify=True needs a target that can hold a journal: "
+                f"{without_secrets(place)} cannot; call rechunker.verify(source, target) "
+                "when the run is done, and before you commit a session"
+            )
+        yield Check(job.name, read, stages[0].tasks, written, stages[-1].tasks)

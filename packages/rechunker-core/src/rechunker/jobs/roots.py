@@ -15,6 +15,7 @@ from zarr.storage import LocalStore, StorePath
 
 from rechunker.stores import (
     CLAIM,
+    COPIED,
     JOURNAL,
     METADATA,
     NODES_V2,
@@ -67,6 +68,10 @@ class Root:
         Whether what is there may be deleted.
     claim
         Claim of this run; None if the store cannot hold one.
+    journal
+        Journal of the target; None if it can hold none.
+    again
+        Whether the plan was executed before, so that what it has published may be deleted.
     """
 
     place: StorePath
@@ -76,6 +81,8 @@ class Root:
     own: frozenset[str]
     overwrite: bool
     claim: Claim | None
+    journal: Journal | None = None
+    again: bool = False
 
     def take(self, *, is_copied: bool = False) -> Holder | None:
         """Claim the place, and return the claim if the place is to be made ready for chunks.
@@ -122,7 +129,8 @@ class Root:
         if node is not None and node.metadata == self.planned:
             return
         nodes = self.contents().nodes
-        if self._is_new(node) and (not nodes or self.own == frozenset(filter(is_node, nodes))):
+        is_ours = self._is_new(node) and (not nodes or self.own == set(filter(is_node, nodes)))
+        if is_ours and (self.again or self._is_of_this_run() or self._is_unfinished()):
             return  # this plan is executed once more
         shown = without_secrets(self.place)
         if node is not None:
@@ -137,6 +145,16 @@ class Root:
                 "would be deleted; choose another target_store, or call zarr.create_group() there "
                 "to have the target added to the group"
             )
+
+    def _is_of_this_run(self) -> bool:
+        """Return whether the run goes on that has published what is there."""
+        holder = None if self.claim is None else self.claim.holder()
+        return holder is not None and holder.run == self.claim.run and holder.cleared
+
+    def _is_unfinished(self) -> bool:
+        """Return whether a run has died while it published the target."""
+        facts = None if self.journal is None else self.journal.facts()
+        return bool(facts and facts.get(COPIED))
 
     def is_there(self) -> bool:
         """Return whether there is an array or a group with the metadata that this plan writes."""

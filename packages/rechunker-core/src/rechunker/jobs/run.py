@@ -111,6 +111,10 @@ class Run:
         wanted = now._replace(workers=workers or now.workers, threads=threads or now.threads)
         return self.job if wanted == now else self.plan(wanted)
 
+    def repeated(self) -> Run:
+        """Return the run that may replace what an earlier one of this plan has published."""
+        return replace(self, job=replace(self.job, again=True))
+
     def continued(self, *, verify: bool) -> Run:
         """Return the run that goes on with what an earlier one has left in the target.
 
@@ -131,6 +135,6 @@ class Run:
             return self
         job, parallelism = self.job, Parallelism.recorded(recorded)
         if parallelism not in (None, job.parallelism):
-            job = replace(self.plan(parallelism), run=job.run)
+            job = replace(self.plan(parallelism), run=job.run, again=job.again)
         check_facts(recorded, job.facts(verify=verify), job.place)
         return self if job is self.job else replace(self, job=job)

@@ -15,7 +15,7 @@ from zarr.storage import StorePath
 from rechunker.copying import RecordedStage, changed_settings
 from rechunker.jobs.apart import Apart
 from rechunker.jobs.array_plan import Parallelism
-from rechunker.jobs.equality import Check
+from rechunker.jobs.equality import checks_of
 from rechunker.jobs.facts import facts_of
 from rechunker.jobs.job import ArrayJob, Journals
 from rechunker.jobs.published import Documents, Published
@@ -38,7 +38,6 @@ from rechunker.stores import (
     outermost,
     retried,
     side_by_side,
-    without_secrets,
 )
 from rechunker.types import Changes, CopySpec, Stage
 
@@ -71,6 +70,8 @@ class TargetJob:
         Places of the arrays and groups that are read, with the digests of their metadata.
     temp
         Where temporary objects may go; None if there is no temp store.
+    again
+        Whether the plan was executed before, so that it replaces what it has published.
     """
 
     place: StorePath
@@ -83,6 +84,7 @@ class TargetJob:
     parallelism: Parallelism
     nodes: tuple[tuple[StorePath, str | None], ...]
     temp: StorePath | None = None
+    again: bool = False
 
     def specs(self, *, verify: bool = False) -> Iterator[CopySpec]:
         """Yield one copy spec per array, and last the one that starts and finishes the whole.
@@ -133,7 +135,7 @@ class TargetJob:
         sources = self._sources()
         finish = self._finish(roots, sources, documents, consolidated)
         if verify:
-            finish = replace(finish, checks=tuple(self._checks()))
+            finish = replace(finish, checks=tuple(checks_of(self.place, self.jobs, self._journals)))
         temp = None if isinstance(self.place.store, SessionStore) else self._temp_claim()
         begin = Start(roots, sources, self._apart(), self._resumption(verify), temp)
         return Stage("start", 1, begin), Stage("finish", 1, finish)
@@ -176,18 +178,6 @@ class TargetJob:
             return journal.stage(claim, job.fingerprint, number)
 
         return of_stage
-
-    def _checks(self) -> Iterator[Check]:
-        for job in self.jobs:
-            journals, stages = self._journals(job), job.plan.stages
-            read, written = journals(0), journals(len(stages))
-            if read is None or written is None or read.place is None:
-                raise ValueError(
-                    "verify=True needs a target that can hold a journal: "
-                    f"{without_secrets(self.place)} cannot; call rechunker.verify(source, target) "
-                    "when the run is done, and before you commit a session"
-                )
-            yield Check(job.name, read, stages[0].tasks, written, stages[-1].tasks)
 
     def facts(self, *, verify: bool) -> Mapping[str, Any]:
         """Return what makes this plan the plan it is."""
@@ -255,6 +245,8 @@ class TargetJob:
                 own=frozenset(key for key in below if is_node(key) and is_below(key, place)),
                 overwrite=self._may_replace(root),
                 claim=self.claim(root),
+                journal=self.journal,
+                again=self.again,
             )
 
     def _apart(self) -> Apart:

@@ -6,6 +6,7 @@ from rechunker.running.arguments import check_numbers, refuse_keywords
 from rechunker.running.batching import BATCHES_PER_WORKER, Batch, batches, bundles, least_seconds
 from rechunker.running.cores import available_cores
 from rechunker.running.executions import Execution, StoppedError
+from rechunker.running.in_thread import in_thread
 from rechunker.running.progress import Progress, Reporter, reporter
 from rechunker.running.retries import BatchRunner
 from rechunker.running.sharing import run_shared
@@ -23,6 +24,7 @@ __all__ = [
     "batches",
     "bundles",
     "check_numbers",
+    "in_thread",
     "least_seconds",
     "refuse_keywords",
     "reporter",
