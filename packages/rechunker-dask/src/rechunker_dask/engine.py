@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from math import inf
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 import dask
 from dask.system import CPU_COUNT
 
-from rechunker.running import Execution
+from rechunker.running import Execution, refuse_keywords
 
 __all__ = [
+    "check_keywords",
     "check_thread",
     "client_of",
     "connected",
@@ -26,6 +27,13 @@ __all__ = [
 
 SYNCHRONOUS = ("sync", "synchronous", "single-threaded")
 LOCAL = ("threads", "threading", *SYNCHRONOUS)
+# Keywords of `dask.compute`, of the schedulers of one machine, and of `distributed.Client.get`.
+KEYWORDS = (
+    *("scheduler", "optimize_graph", "traverse"),
+    *("num_workers", "pool", "cache", "chunksize", "initializer", "rerun_exceptions_locally"),
+    *("workers", "allow_other_workers", "resources", "priority", "fifo_timeout", "actors"),
+    "direct",
+)
 
 
 def is_local(scheduler: Any) -> bool:
@@ -175,10 +183,31 @@ def is_client(scheduler: Any) -> bool:
     scheduler
         Anything that `dask.compute` takes as `scheduler`.
     """
-    distributed = sys.modules.get("distributed")
-    if distributed is None:
+    if sys.modules.get("distributed") is None:
         return False
+    import distributed  # another thread may be about to import it
+
     return isinstance(getattr(scheduler, "__self__", scheduler), distributed.Client)
+
+
+def check_keywords(keywords: Mapping[str, Any], scheduler: Any) -> None:
+    """Check the keywords of an execution, since the schedulers of Dask ignore those of others.
+
+    Parameters
+    ----------
+    keywords
+        Keyword arguments of `dask.compute`.
+    scheduler
+        Anything that `dask.compute` takes as `scheduler`.
+
+    Raises
+    ------
+    TypeError
+        If no scheduler of Dask knows one of them, and users do not bring their own.
+    """
+    if not callable(scheduler) or is_client(scheduler):
+        unknown = {name: value for name, value in keywords.items() if name not in KEYWORDS}
+        refuse_keywords("dask", unknown, ("progress", "retries", *KEYWORDS))
 
 
 def check_thread(scheduler: Any = None) -> None:
@@ -225,9 +254,10 @@ def _client(scheduler: Any) -> Any:
 
 def _any_client(scheduler: Any) -> Any:
     """Return the client that will compute a graph; None if there is none."""
-    distributed = sys.modules.get("distributed")  # nobody has made a client without importing it
-    if distributed is None:
-        return None
+    if sys.modules.get("distributed") is None:
+        return None  # nobody has made a client without importing it
+    import distributed  # another thread may be about to import it
+
     client = getattr(scheduler, "__self__", scheduler)  # the client, for its method `get`
     if scheduler is None or scheduler in ("distributed", "dask.distributed"):
         try:

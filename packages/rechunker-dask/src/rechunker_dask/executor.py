@@ -14,6 +14,7 @@ from rechunker.running import BatchRunner, Execution, Progress, check_numbers
 from rechunker.sizes import format_bytes
 from rechunker.types import CopySpec, Executor, Stage, Traffic, rounds
 from rechunker_dask.engine import (
+    check_keywords,
     check_thread,
     connected,
     count_workers,
@@ -168,13 +169,14 @@ class DaskExecutor(Executor[Delayed]):
             Number of times to retry a failed task; by default the executor's. Unlike the `retries`
             of `dask.compute`, it works with every scheduler.
         **kwargs
-            Keyword arguments of `dask.compute`: `scheduler`, `num_workers`, `resources`,
-            `priority` and so on.
+            Keyword arguments of `dask.compute` and of its schedulers: `scheduler`, `num_workers`,
+            `resources`, `priority` and so on. A scheduler of your own may take any.
 
         Raises
         ------
         TypeError
-            If `progress` is not a boolean or a function, or Dask does not know a keyword argument.
+            If `progress` is not a boolean or a function, or no scheduler of Dask knows a keyword
+            argument: they ignore those.
         ImportError
             If `progress` is True and tqdm is not installed.
         ValueError
@@ -184,6 +186,7 @@ class DaskExecutor(Executor[Delayed]):
         Exception
             The error of a task that failed after all its retries.
         """
+        check_keywords(kwargs, kwargs.get("scheduler") or self.scheduler)
         check_thread(kwargs.get("scheduler") or self.scheduler)
         execution = Execution()
         # New keys: a cluster still knows the keys of tasks that failed, and would fail at once.

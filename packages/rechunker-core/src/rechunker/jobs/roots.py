@@ -148,7 +148,9 @@ class Root:
 
     def _is_of_this_run(self) -> bool:
         """Return whether the run goes on that has published what is there."""
-        holder = None if self.claim is None else self.claim.holder()
+        if self.claim is None:
+            return False
+        holder = self.claim.holder()
         return holder is not None and holder.run == self.claim.run and holder.cleared
 
     def _is_unfinished(self) -> bool:

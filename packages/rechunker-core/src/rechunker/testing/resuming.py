@@ -10,6 +10,7 @@ import pytest
 import zarr
 
 import rechunker
+from rechunker.stores import JOURNAL
 from rechunker.testing.arrays import make
 from rechunker.testing.engine import EngineTests
 from rechunker.types import Executor, Traffic
@@ -38,17 +39,17 @@ def check_report(rechunked: rechunker.Rechunked[Any]) -> None:
 class ResumingTests(EngineTests):
     """Part of `rechunker.testing.ExecutorTests`."""
 
-    @pytest.mark.parametrize("max_mem", [3000, 8000], ids=["by a temp store", "directly"])
+    @pytest.mark.parametrize("max_mem", [3000, 5000], ids=["in three stages", "in two stages"])
     def test_a_failed_run_goes_on(
         self, engine: Executor[Any], tmp_path: Path, max_mem: int
     ) -> None:
-        """A chunk of the source is damaged; it is restored, and the run resumed.
+        """A chunk in the middle of the source is damaged; it is restored, and the run resumed.
 
         The executor gets a plan made anew, as in another process. Tasks that were done before are
         counted as known, and not run again.
         """
         source = make(tmp_path / "s", (60, 50), (1, 50))
-        chunk = tmp_path / "s" / "c" / "50" / "0"
+        chunk = tmp_path / "s" / "c" / "30" / "0"
         content = chunk.read_bytes()
         chunk.write_bytes(b"damaged")
 
@@ -62,8 +63,12 @@ class ResumingTests(EngineTests):
                 executor=engine,
             )
 
-        with pytest.raises(Exception, match=r"chunk \(50, 0\)"):
-            plan().execute(resume=True, **self.options)
+        journal = tmp_path / "t" / JOURNAL
+        for _ in range(10):  # an engine may begin with the task that fails
+            with pytest.raises(Exception, match=r"chunk \(30, 0\)"):
+                plan().execute(resume=True, **self.options)
+            if any(path.is_file() and path.name != "plan" for path in journal.rglob("*")):
+                break
         with pytest.raises(FileNotFoundError):
             zarr.open(tmp_path / "t", mode="r")
         chunk.write_bytes(content)
