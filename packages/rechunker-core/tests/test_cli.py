@@ -156,6 +156,7 @@ def test_what_is_there_is_replaced_only_if_that_is_said(run: Run) -> None:
     ended = run("copy", *MAPS)
     assert ended.code == 2
     assert "there is an array at" in ended.err
+    assert "or give --overwrite to have execute() replace them" in ended.err
     assert tree() == before
     assert run("copy", *MAPS, "--overwrite").code == 0
     assert "old" not in zarr.open_group("series.zarr").attrs

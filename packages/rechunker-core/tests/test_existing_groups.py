@@ -61,6 +61,26 @@ def test_what_the_error_advises_deletes_what_was_named_alone(tmp_path: Path) -> 
     assert zarr.open_array(tmp_path / "t/x", mode="r").shape == (40, 30)
 
 
+def test_an_error_names_all_that_is_in_the_way(tmp_path: Path) -> None:
+    """And what it advises replaces these alone."""
+    source, names_of = zarr.create_group(tmp_path / "s"), [f"a{i:02}" for i in range(12)]
+    group_with("kept", tmp_path / "t")
+    for place in (source, zarr.open_group(tmp_path / "t")):
+        for name in names_of:
+            place.create_array(name, shape=(4,), chunks=(2,), dtype="i4")
+    chunks = dict.fromkeys(names_of, (4,))
+    with pytest.raises(FileExistsError, match=r"a00 already, and so are 11 more: a01.*a09, \.\.\."):
+        rechunk(source, chunks, tmp_path / "t")
+    with pytest.raises(FileExistsError) as caught:
+        rechunk(source, chunks, tmp_path / "t")
+    option = "{'*': {'overwrite': True}}"
+    assert f"give target_options={option} to have execute() replace them" in str(caught.value)
+    options = {"*": {"overwrite": True}}
+    rechunk(source, chunks, tmp_path / "t", target_options=options).execute()
+    assert names(tmp_path / "t") == [*names_of, "kept"]
+    assert zarr.open_array(tmp_path / "t/a11").chunks == (4,)
+
+
 def test_a_group_is_replaced_as_a_whole_if_it_is_said(tmp_path: Path) -> None:
     source = group_with("x", tmp_path / "s")
     group_with("lost", tmp_path / "t", zarr_format=2)

@@ -1,4 +1,4 @@
-"""Lanes: one thread does what is little but Python, several do what takes time or is waited for."""
+"""Lanes: one thread does what is little but Python, several do what takes long."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ def lanes_for_one(number: int) -> Lanes:
 
 
 @pytest.mark.parametrize("number", [1, 3, 8, 64])
-def test_one_thread_does_what_nobody_waits_for(
-    number: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_thread_does_what_is_quick(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes_module, "LONG", 60)  # the test may itself wait for the processor
     work = Threads()
     with lanes_for_one(number) as lanes:
@@ -52,7 +50,7 @@ def test_one_thread_does_what_nobody_waits_for(
 
 
 @pytest.mark.parametrize("number", [2, 8, 64])
-def test_other_threads_join_one_that_waits(number: int) -> None:
+def test_other_threads_join_where_items_take_long(number: int) -> None:
     work, barrier = Threads(), threading.Barrier(number)
 
     def wait(item: int, lane: Lane) -> None:

@@ -157,6 +157,24 @@ def test_the_package_to_install_has_its_name_in_lower_case() -> None:
         get_executor("Beam")
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("dusk", "dask"), ("pyhton", "python"), ("mile", "mine")]
+)
+def test_what_was_meant_is_suggested(install: Install, name: str, meant: str) -> None:
+    install("mine")
+    with pytest.raises(
+        ValueError, match=f"^unrecognized executor {name!r}: did you mean {meant!r}"
+    ) as caught:
+        get_executor(name)
+    assert "pip" not in str(caught.value)
+
+
+def test_nobody_is_told_to_install_a_package_that_nobody_knows() -> None:
+    with pytest.raises(ValueError, match="'warp': install the package that has it") as caught:
+        get_executor("warp")
+    assert "pip" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["rechunker-beam", "Rechunker-Beam", "rechunker_beam"])
 def test_the_name_of_a_package_is_not_that_of_its_executor(install: Install, name: str) -> None:
     advice = f"unrecognized executor {name!r}: use executor='beam'"

@@ -222,3 +222,16 @@ def test_an_executor_adds_up_what_a_plan_did() -> None:
 
 def work(tasks: range) -> Iterator[Traffic]:
     return (Traffic(tasks=1) for _ in tasks)
+
+
+def test_a_report_of_many_arrays_is_short() -> None:
+    group = zarr.create_group({})
+    for i in range(100):
+        group.create_array(f"a{i}", data=np.arange(6), chunks=(2,))
+    plan = rechunk(group, {f"a{i}": (3,) for i in range(100)}, "1MB", {}, executor="python")
+    plan.execute()
+    assert plan.report is not None
+    shown = str(plan.report)
+    assert "and 70 more stages: to_dict() has them all" in shown
+    assert len(shown.splitlines()) < 80
+    assert len(plan.report.to_dict()["stages"]) == 100

@@ -582,3 +582,20 @@ def test_a_log_of_a_store_that_cannot_append_is_written_seldom() -> None:
     logs = [parse_log(value.to_bytes())[1] for value in store._store_dict.values()]
     assert sorted(len(records) for records in logs) == [500, 1000, 1000]
     assert sorted(task for records in logs for task in records["task"]) == list(range(2500))
+
+
+def test_an_error_says_that_the_run_can_go_on(tmp_path: Path) -> None:
+    source = zarr.create_array(tmp_path / "s", shape=(8, 8), chunks=(1, 8), dtype="i4")
+    source[...] = 1
+    (tmp_path / "s/c/7/0").write_bytes(b"damaged")
+    notes = []
+    places: list[Any] = [tmp_path / "t", {}]
+    for place in places:
+        plan = rechunk(source, (8, 1), "1MB", place, executor="python")
+        with pytest.raises(RuntimeError, match=r"chunk \(7, 0\)") as caught:
+            plan.execute()
+        notes.append(getattr(caught.value, "__notes__", []))
+    assert notes[0] == ["execute(resume=True) goes on with what was done"]
+    with pytest.raises(TypeError, match="takes no speed") as refused:
+        rechunk(source, (8, 1), "1MB", tmp_path / "u", executor="python").execute(speed=2)
+    assert not hasattr(refused.value, "__notes__")

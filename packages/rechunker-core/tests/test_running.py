@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rechunker.running import BatchRunner, Execution, StoppedError
+from rechunker.running import BatchRunner, Execution, StoppedError, reporter
 from rechunker.testing import Flaky, Nothing
 from rechunker.types import Stage, Traffic
 
@@ -182,3 +182,18 @@ def test_errors_of_the_caller_keep_their_tracebacks() -> None:
     assert caught.value.__traceback__ is not None
     assert caught.value.__cause__ is errors[1]
     assert errors[1].__traceback__ is not None
+
+
+def test_progress_that_failed_is_not_shown_again() -> None:
+    seen = []
+
+    def show(done: int, *_: int) -> None:
+        seen.append(done)
+        raise InterruptedError
+
+    stage = Stage("a", 3, Nothing(), nbytes=3)
+    with reporter(show, [[stage]]) as report:
+        with pytest.raises(InterruptedError):
+            report(Traffic(tasks=1))
+        report(Traffic(tasks=1))
+    assert seen == [1]

@@ -409,7 +409,9 @@ def test_a_run_that_is_verified_goes_on(tmp_path: Path) -> None:
 
         with pytest.raises(InterruptedError):
             plan().execute(verify=True, resume=True, progress=stop)
-    with pytest.raises(rechunker.ResumeError, match="verify was True, is False"):
+    with pytest.raises(
+        rechunker.ResumeError, match=r"call execute\(resume=True, verify=True\) to go on"
+    ):
         plan().execute(resume=True)
     last = plan()
     target = last.execute(verify=True, resume=True)

@@ -16,9 +16,11 @@ from dask.utils import key_split
 
 from rechunker import Rechunked, rechunk
 from rechunker.plugins import get_executor
+from rechunker.running import BatchRunner
 from rechunker.testing import Nothing
-from rechunker.types import CopySpec, Stage, Traffic
+from rechunker.types import Changes, CopySpec, Stage, Traffic
 from rechunker_dask import DaskExecutor
+from rechunker_dask.tasks import Sealed, run_batches
 
 
 @pytest.fixture
@@ -150,3 +152,17 @@ def test_what_a_round_has_written_is_not_sent_to_the_next() -> None:
     batches = {key: task for key, task in graph.items() if isinstance(key, tuple)}
     needed = {str(name) for task in batches.values() for name in task.dependencies}
     assert {key_split(name) for name in needed} == {"rechunk-gate", "rechunk-runner"}
+
+
+def test_a_call_hands_back_what_is_written_to_a_session_once() -> None:
+    """Each stage hands back all that was written through the fork which the call has."""
+
+    def written(number: int) -> Stage:
+        done = tuple((f"a{i}", (0,)) for i in range(number))
+        traffic = Traffic(tasks=1, changes=(Changes(done, b"fork"),))
+        return Stage(f"a{number}", 1, lambda tasks: iter([traffic]))
+
+    sealed = Sealed((written(1), written(2), Stage("temp", 1, Nothing())))
+    traffic = run_batches(sealed, (range(1),) * 3, BatchRunner())
+    assert traffic.tasks == 3
+    assert traffic.changes == (Changes((("a0", (0,)), ("a1", (0,))), b"fork"),)

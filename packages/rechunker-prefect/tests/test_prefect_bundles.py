@@ -24,7 +24,7 @@ def tasks_of(made: tuple[Bundle, ...]) -> list[tuple[str, int]]:
 def test_every_task_is_in_one_bundle(arrays: int, workers: int) -> None:
     stages = [stage(f"a{i}", 1 + 37 * i % 100, i * GIGABYTE) for i in range(arrays)]
     wanted = [(stage.name, task) for stage in stages for task in range(stage.tasks)]
-    assert tasks_of(bundles(stages, workers)) == wanted
+    assert sorted(tasks_of(bundles(stages, workers))) == sorted(wanted)
 
 
 def test_a_large_stage_has_32_task_runs() -> None:

@@ -15,6 +15,8 @@ from rechunker.types import Executor
 __all__ = ["GROUP", "get_executor", "list_executors"]
 
 GROUP = "rechunker.executors"
+# Executors of this project, whose packages are named after them.
+_OURS = ("beam", "dask", "prefect", "python", "pywren")
 
 
 def list_executors() -> tuple[str, ...]:
@@ -102,8 +104,13 @@ def _advice(name: str, installed: Mapping[str, object]) -> str:
         return ""  # cannot be part of the name of a package
     # By convention a package is named after its executor, so people may write its name instead.
     is_package = re.fullmatch(r"rechunker[-_](.+)", name)
-    if is_package is None:
+    if is_package is None and name in _OURS:
         return f": {_pip_install(name)}"
+    if is_package is None:
+        from difflib import get_close_matches  # a name is seldom wrong
+
+        alike = get_close_matches(name, {*installed, *_OURS}, 1)
+        return f": did you mean {alike[0]!r}?" if alike else ": install the package that has it"
     executor = "python" if is_package[1] == "core" else is_package[1]
     advice = f": use executor={executor!r}"
     return advice if executor in installed else f"{advice} after {_pip_install(executor)}"

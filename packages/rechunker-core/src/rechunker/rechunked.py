@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from zarr.storage import StorePath
 
-from rechunker.pictures import ArrayFigures, PlanFigures, Shown
+from rechunker.pictures import ArrayFigures, PlanFigures, Shown, in_a_line
 from rechunker.planning import RechunkPlan, StagePlan
 from rechunker.report import Report
 from rechunker.running import check_numbers, in_thread
@@ -53,13 +53,10 @@ class Run(Protocol[Target_co]):
     def open(self) -> Target_co: ...
     def continued(self, *, verify: bool) -> Run[Target_co]: ...
     def repeated(self) -> Run[Target_co]: ...
+    def can_go_on(self) -> bool: ...
     def planned_for(self, workers: int | None, threads: int | None) -> Any: ...
     def give_free(self) -> None: ...
     def check_reachable(self) -> None: ...
-
-
-# Characters of a source that is shown, which may be a whole dataset.
-_LONGEST = 300
 
 
 @dataclass(frozen=True)
@@ -229,7 +226,8 @@ class Rechunked(Shown, Generic[Target]):
             plan = self.executor.prepare_plan(run.specs(verify=verify))
             self.copy_plan, self._shown = run.copy_plan, run
         began, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
-        with secrets_hidden(), self._executing(), run.held(resume=resume) if run else nullcontext():
+        held = nullcontext() if run is None else run.held(resume=resume)
+        with secrets_hidden(), self._executing(run), held:
             traffic = self.executor.execute_plan(plan, **kwargs)
             changes = traffic.changes if isinstance(traffic, Traffic) else ()
             if run is not None:
@@ -249,13 +247,17 @@ class Rechunked(Shown, Generic[Target]):
         return self.target
 
     @contextmanager
-    def _executing(self) -> Iterator[None]:
+    def _executing(self, run: Run[Target] | None) -> Iterator[None]:
         """Note that the plan is executed, unless it ends because of what others have done."""
         before, self._executed = self._executed, True
         try:
             yield
         except (FileExistsError, TargetInUseError):
             self._executed = before
+            raise
+        except BaseException as error:
+            if run is not None and run.can_go_on():
+                error.add_note("execute(resume=True) goes on with what was done")
             raise
 
     def save(
@@ -321,7 +323,4 @@ class Rechunked(Shown, Generic[Target]):
         """Yield what source, intermediate and target are called, without credentials."""
         between = [("Intermediate", self.intermediate)] if self.intermediate else []
         for name, place in (("Source", self.source), *between, ("Target", self.target)):
-            # A dataset, an array of numbers and a store of icechunk 2 have several lines.
-            text = " ".join(without_secrets(repr(place)).split())
-            text = text.partition(" Coordinates: ")[0].partition(" Data variables: ")[0]
-            yield name, text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
+            yield name, in_a_line(without_secrets(repr(place)))

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from typing import Any
 
 from rechunker.planning import StagePlan
@@ -122,19 +123,30 @@ class Report:
         }
 
     def __repr__(self) -> str:
+        digests = [
+            f"digest of {name or 'the array'}: {of}"
+            for name, of in islice(self.digests.items(), _SHOWN)
+        ]
         packages = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         return "\n".join(
             (
                 f"{self.executor}, {self.began}, {self.seconds:.3g} seconds",
-                *_table(self.stages),
+                *_shortened(_table(self.stages[:_SHOWN]), len(self.stages), "stages"),
                 *_totals(self.traffic),
-                *(f"digest of {name or 'the array'}: {of}" for name, of in self.digests.items()),
+                *_shortened(digests, len(self.digests), "digests"),
                 packages,
             )
         )
 
 
 _NAMES = (*_PREDICTED, "memory")
+# Stages, and digests, that are shown.
+_SHOWN = 30
+
+
+def _shortened(lines: list[str], number: int, what: str) -> list[str]:
+    left = f"and {number - _SHOWN:,} more {what}: to_dict() has them all"
+    return [*lines, left] if number > _SHOWN else lines
 
 
 def _figures(traffic: Traffic) -> dict[str, int | float]:

@@ -124,17 +124,18 @@ def _delayed(key: str, layers: Mapping[str, Layer], needs: Mapping[str, set[str]
 
 
 def _by_layer(split: Sequence[Bundle]) -> Iterator[tuple[str, list[Bundle]]]:
-    """Yield label and calls of each layer: one layer per stage, or one for all if calls have more.
+    """Yield label and calls of each layer: one layer per stage, and one for calls of several.
 
     Dask's dashboard shows one bar for each label.
     """
-    if any(len(bundle) > 1 for bundle in split):
-        others = len({id(batch.stage) for bundle in split for batch in bundle}) - 1
-        yield f"{_label(split[0][0].stage)} and {others} more", list(split)
-        return
-    for _, calls in groupby(split, key=lambda bundle: id(bundle[0].stage)):
-        layer = list(calls)
+    joined = [bundle for bundle in split if len(bundle) > 1]
+    alone = (bundle for bundle in split if len(bundle) == 1)
+    for _, calls in groupby(alone, key=lambda bundle: id(bundle[0].stage)):
+        layer: list[Bundle] = list(calls)
         yield _label(layer[0][0].stage), layer
+    if joined:
+        others = len({id(batch.stage) for bundle in joined for batch in bundle}) - 1
+        yield f"{_label(joined[0][0].stage)} and {others} more", joined
 
 
 def _calls(

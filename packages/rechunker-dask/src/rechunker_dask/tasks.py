@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import cloudpickle
@@ -59,7 +60,9 @@ def run_batches(
     Traffic
         Traffic of these tasks.
     """
-    return Traffic.total(map(runner, sealed.open(), ranges))
+    total = Traffic.total(map(runner, sealed.open(), ranges))
+    # All stages write to one session, and each has handed back all that is written to it so far.
+    return replace(total, changes=total.changes[-1:])
 
 
 def run_with_blocks(

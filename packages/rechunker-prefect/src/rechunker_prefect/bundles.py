@@ -70,5 +70,7 @@ def bundles(stages: Iterable[Stage], workers: int) -> tuple[Bundle, ...]:
     >>> len(bundles(stages[:1], workers=1)), len(bundles(stages, workers=1))
     (8, 32)
     """
-    made = running.bundles(stages, overhead=RUN_SECONDS, workers=workers, most=MOST)
+    made = running.bundles(
+        tuple(stages), overhead=RUN_SECONDS, workers=workers, most=MOST, in_all=MOST
+    )
     return tuple(map(Bundle, made))

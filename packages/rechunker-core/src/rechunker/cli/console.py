@@ -28,6 +28,11 @@ _WORDS = {
     "target_store": "TARGET",
     "temp_store": "--temp",
 }
+# How errors name the option that lets something be replaced.
+_OVERWRITE = re.compile(
+    r"target_options=\{('\*': \{)?'overwrite': True\}+|"
+    r"'overwrite': True in the target_options of '[^']*'"
+)
 _ARGUMENT = re.compile(rf"(?<![\w/.'\"-])({'|'.join(_WORDS)})(?![\w/'\"-]|\.\w)")
 
 
@@ -86,6 +91,7 @@ class Console:
         text = str(shown) or type(shown).__name__
         if isinstance(shown, KeyError):  # its text is the key
             text = f"KeyError: {text}"
+        text = _OVERWRITE.sub("--overwrite", text)
         self.note(f"Error: {_ARGUMENT.sub(lambda match: _WORDS[match[1]], text)}")
 
     def interrupted(self) -> None:

@@ -16,7 +16,7 @@ SMALL_TASK = 1 << 19
 
 
 def is_for_one(store: Store | None, nbytes: int, requests: int, tasks: int = 1) -> bool:
-    """Return whether one thread is to read or write alone, as long as it does not wait.
+    """Return whether one thread is to read or write alone, as long as that is quick.
 
     Parameters
     ----------

@@ -27,8 +27,9 @@ __all__ = ["TRIM_AFTER", "Lane", "Lanes", "Once"]
 # Bytes read and written after which freed memory goes back to the system. Getting it from there
 # again takes time, which tasks of a few bytes would notice.
 TRIM_AFTER = 1 << 23
-# Seconds that are long enough to tell whether a thread waits.
-LONG = 0.01
+# Seconds after which items are known to be long or short, and those that a short one takes at most:
+# what Python does for it takes less than a tenth of a millisecond.
+LONG, SHORT = 0.01, 3e-4
 
 T = TypeVar("T")
 
@@ -110,8 +111,9 @@ class Lanes:
     box
         Memory of the box of a task.
     alone
-        Whether the calling thread works alone as long as it does not wait: for requests so small
-        that threads, which then do little but run Python, would wait for each other.
+        Whether the calling thread works alone as long as items are short: for requests so small
+        that threads, which then do little but run Python, would wait for each other. Items are long
+        where a disk is waited for, or a slow codec.
     """
 
     def __init__(
@@ -162,7 +164,7 @@ class Lanes:
         pending = _Pending(chain(first, rest), stopping())
         if self._pool is None or len(first) < 2:
             self._drain(pending, work, self._lanes[0])
-        elif not self.alone or self._drain(pending, work, self._lanes[0], _waits()):
+        elif not self.alone or self._drain(pending, work, self._lanes[0], _items_are_long()):
             self._side_by_side(pending, work, self._lanes[: len(first)])
         pending.check()
 
@@ -240,15 +242,17 @@ class Lanes:
         return total
 
 
-def _waits() -> Callable[[], bool]:
-    """Return a function that says whether this thread has mostly waited since the call."""
-    began, worked = time.perf_counter(), time.thread_time()
+def _items_are_long() -> Callable[[], bool]:
+    """Return a function to be called after each item, which says whether they take long."""
+    began, done = time.perf_counter(), 0
 
-    def waits() -> bool:
+    def are_long() -> bool:
+        nonlocal done
+        done += 1
         elapsed = time.perf_counter() - began
-        return elapsed > LONG and time.thread_time() - worked < elapsed / 2
+        return elapsed > LONG and elapsed > done * SHORT
 
-    return waits
+    return are_long
 
 
 class _Pending(Generic[T]):

@@ -42,6 +42,13 @@ def check_facts(recorded: Mapping[str, Any], facts: Mapping[str, Any], place: St
         If they differ; the message says how.
     """
     found = list(_differences(recorded, facts))
+    if len(found) == 1 and recorded.get("verify") != facts.get("verify"):
+        was = f"verify={recorded.get('verify')}"
+        raise ResumeError(
+            f"the target {without_secrets(place)} holds an unfinished run with {was}: call "
+            f"execute(resume=True, {was}) to go on with it, or execute() without resume to start "
+            "anew"
+        )
     if found:
         more = f", and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
         raise ResumeError(

@@ -115,6 +115,13 @@ class Run:
         """Return the run that may replace what an earlier one of this plan has published."""
         return replace(self, job=replace(self.job, again=True))
 
+    def can_go_on(self) -> bool:
+        """Return whether there is something that another run can go on with."""
+        try:
+            return self.job.journal is not None and self.job.journal.facts() is not None
+        except Exception:  # noqa: BLE001 - the error of the run says more
+            return False
+
     def continued(self, *, verify: bool) -> Run:
         """Return the run that goes on with what an earlier one has left in the target.
 

@@ -27,6 +27,9 @@ from rechunker.stores import (
 
 __all__ = ["TargetPlanner", "plan_target"]
 
+# Arrays in the way that an error names.
+_NAMED = 10
+
 
 @dataclass(frozen=True)
 class TargetPlanner:
@@ -134,26 +137,30 @@ def _replaced(
     hierarchy: Hierarchy, place: StorePath, roots: Sequence[str]
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the paths of nodes to replace, with their metadata."""
-    places = [place / root for root in roots]
-    found = side_by_side(place.store, find_node, places)
-    for root, there, node in zip(roots, places, found, strict=True):
-        if node is None:
-            continue
-        if not {"", root} & hierarchy.overwrite:
-            if is_unfinished(place / roots[0]):
-                continue
-            raise FileExistsError(_in_the_way(node, there, root))
+    found = side_by_side(place.store, lambda root: find_node(place / root), roots)
+    there = {root: node for root, node in zip(roots, found, strict=True) if node is not None}
+    kept = {root: node for root, node in there.items() if not {"", root} & hierarchy.overwrite}
+    if kept and not is_unfinished(place / roots[0]):
+        raise FileExistsError(_in_the_way(kept, place))
+    for root in (root for root in there if root not in kept):
         if not place.store.supports_deletes:
-            raise FileExistsError(cannot_be_replaced(there))
-        yield root, node.metadata
+            raise FileExistsError(cannot_be_replaced(place / root))
+        yield root, there[root].metadata
 
 
-def _in_the_way(node: Node, place: StorePath, root: str) -> str:
-    """Return what to do about a node that nobody has said may be replaced."""
-    found = f"there is {node} at {without_secrets(place)} already"
-    if node.kind == "group":  # whatever else is in it would be deleted with it
+def _in_the_way(nodes: Mapping[str, Node], place: StorePath) -> str:
+    """Return what to do about nodes that nobody has said may be replaced."""
+    root, node = next(iter(nodes.items()))
+    found = f"there is {node} at {without_secrets(place / root)} already"
+    if len(nodes) > 1:
+        found += f", and so are {len(nodes) - 1} more: {', '.join([*nodes][1:_NAMED])}"
+        found += ", ..." * (len(nodes) > _NAMED)
+    if "group" in {node.kind for node in nodes.values()}:  # all that is in it would be deleted
         return f"{found}; choose another target_store or name, or move that group away"
-    option = "target_options={'overwrite': True}"
+    option, what = "target_options={'overwrite': True}", "it"
     if root:
         option = f"'overwrite': True in the target_options of {root!r}"
-    return f"{found}; choose another target_store, or give {option} to have execute() replace it"
+    if len(nodes) > 1:
+        option, what = "target_options={'*': {'overwrite': True}}", "them"
+    advice = f"give {option} to have execute() replace {what}"
+    return f"{found}; choose another target_store, or {advice}"

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from rechunker.pictures.figures import ArrayFigures, Division, PlanFigures, StageFigures
 from rechunker.pictures.shown import Shown
-from rechunker.pictures.text import plan_table
+from rechunker.pictures.text import in_a_line, plan_table
 
-__all__ = ["ArrayFigures", "Division", "PlanFigures", "Shown", "StageFigures", "plan_table"]
+__all__ = [
+    "ArrayFigures",
+    "Division",
+    "PlanFigures",
+    "Shown",
+    "StageFigures",
+    "in_a_line",
+    "plan_table",
+]

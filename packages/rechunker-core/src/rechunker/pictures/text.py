@@ -8,10 +8,12 @@ from rechunker.pictures.figures import ArrayFigures, PlanFigures
 from rechunker.pictures.wording import chunks, counted, duration, facts, first_of, printable
 from rechunker.sizes import format_bytes
 
-__all__ = ["plan_table", "plan_text"]
+__all__ = ["in_a_line", "plan_table", "plan_text"]
 
 # Arrays that are listed.
 _ROWS = 10
+# Characters of a source that is shown.
+_LONGEST = 300
 
 
 def plan_text(plan: PlanFigures) -> str:
@@ -79,3 +81,10 @@ def plan_table(array: ArrayFigures) -> str:
             f"estimate: {duration(array.seconds)}",
         )
     )
+
+
+def in_a_line(shown: str) -> str:
+    """Return the beginning of what a source is shown as: a whole dataset has many lines."""
+    text = " ".join(shown.split())
+    text = text.partition(" Coordinates: ")[0].partition(" Data variables: ")[0]
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."

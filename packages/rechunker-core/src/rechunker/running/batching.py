@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -102,14 +103,21 @@ def batches(
     500
     """
     seconds = least_seconds(stage, stage.tasks)
-    number = min(stage.tasks, _worth(seconds, stage.tasks, overhead, workers, most))
+    wanted = int(seconds * SHARE / overhead) if overhead else stage.tasks
+    least = BATCHES_PER_WORKER * workers
+    number = min(stage.tasks, max(least, min(wanted, most)))
     return tuple(
         range(i * stage.tasks // number, (i + 1) * stage.tasks // number) for i in range(number)
     )
 
 
 def bundles(
-    stages: Iterable[Stage], *, overhead: float, workers: int = 1, most: int = 2000
+    stages: Sequence[Stage],
+    *,
+    overhead: float,
+    workers: int = 1,
+    most: int = 2000,
+    in_all: int | None = None,
 ) -> tuple[tuple[Batch, ...], ...]:
     """Split the tasks of a round into batches, and put together what is not worth a call alone.
 
@@ -118,13 +126,16 @@ def bundles(
     stages
         Stages of the round, such as those of many small arrays.
     overhead, workers, most
-        As for `batches`, but for the round.
+        As for `batches`. The stages of a round share the workers.
+    in_all
+        Largest number of calls of the round, unless that is less than eight for each worker; by
+        default there is none.
 
     Returns
     -------
     tuple of tuple of Batch
-        For each call the batches to run one after another; together all tasks, in order. If calls
-        have more than one batch, they take similar times.
+        For each call the batches to run one after another; together all tasks. Calls of more than
+        one batch come last, and take similar times.
 
     Examples
     --------
@@ -132,20 +143,30 @@ def bundles(
     >>> [len(bundles(stages[:n], overhead=0.002, workers=2)) for n in (3, 1000)]
     [3, 25]
     """
-    every = [
-        Batch(stage, tasks)
-        for stage in stages
-        for tasks in batches(stage, overhead=overhead, workers=workers, most=most)
-    ]
-    seconds = sum(batch.seconds for batch in every)
-    number = _worth(seconds, len(every), overhead, workers, most)
-    return tuple((one,) for one in every) if len(every) <= number else _joined(every, number)
+    every = list(_batches_of(stages, overhead, workers, most))
+    least = BATCHES_PER_WORKER * workers
+    if len(every) <= least:
+        return tuple((batch,) for batch in every)
+    enough = overhead / SHARE  # seconds that are worth a call
+    alone = [batch for batch in every if batch.seconds >= enough / 2]
+    small = [batch for batch in every if batch.seconds < enough / 2]
+    number = max(1, least - len(alone))
+    if overhead:
+        number = max(number, int(sum(batch.seconds for batch in small) / enough))
+    made = (*((batch,) for batch in alone), *_joined(small, number))
+    cap = len(made) if in_all is None else max(in_all, least)
+    return made if len(made) <= cap else _joined(every, cap)
 
 
-def _worth(seconds: float, tasks: int, overhead: float, workers: int, most: int) -> int:
-    """Return how many calls are worth it for tasks that take so long together."""
-    wanted = int(seconds * SHARE / overhead) if overhead else tasks
-    return max(BATCHES_PER_WORKER * workers, min(wanted, most))
+def _batches_of(
+    stages: Sequence[Stage], overhead: float, workers: int, most: int
+) -> Iterator[Batch]:
+    """Yield the batches of all stages; a stage has its share of the workers, at least one."""
+    seconds = [least_seconds(stage, stage.tasks) for stage in stages]
+    for stage, own in zip(stages, seconds, strict=True):
+        share = math.ceil(workers * own / sum(seconds)) if own else 1
+        for tasks in batches(stage, overhead=overhead, workers=share, most=most):
+            yield Batch(stage, tasks)
 
 
 def _joined(every: Sequence[Batch], number: int) -> tuple[tuple[Batch, ...], ...]:
@@ -153,10 +174,20 @@ def _joined(every: Sequence[Batch], number: int) -> tuple[tuple[Batch, ...], ...
 
     Batches of one stage stay together, so that few calls have to carry it.
     """
+    if len(every) <= number:
+        return tuple((batch,) for batch in every)
     share = sum(batch.seconds for batch in every) / number
     before, places = 0.0, []
     for batch in every:
         places.append(int((before + batch.seconds / 2) / share))
         before += batch.seconds
     together = groupby(zip(places, every, strict=True), key=lambda pair: pair[0])
-    return tuple(tuple(batch for _, batch in group) for _, group in together)
+    return tuple(tuple(_merged(batch for _, batch in group)) for _, group in together)
+
+
+def _merged(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield batches, of which those of one stage that follow each other are one."""
+    for _, group in groupby(batches, key=lambda batch: id(batch.stage)):
+        first, *others = group
+        stop = others[-1].tasks.stop if others else first.tasks.stop
+        yield Batch(first.stage, range(first.tasks.start, stop))

@@ -86,7 +86,9 @@ class Reporter:
         self._nbytes = max(self._nbytes, nbytes)
         if self._show is not None and self._shown < self._done:
             self._shown = self._done
-            self._show(self._done, self._tasks, self._nbytes, self._skipped)
+            show, self._show = self._show, None  # it is not called again after an error
+            show(self._done, self._tasks, self._nbytes, self._skipped)
+            self._show = show
 
     def finish(self) -> None:
         """Show that all tasks are done, unless that was shown."""
