@@ -128,6 +128,17 @@ def test_memory_that_needs_no_temporary_store_is_named(tmp_path: Path) -> None:
     rechunker.rechunk(array, (1000, 1), named, tmp_path / "t", executor="python")
 
 
+def test_memory_that_is_enough_for_all_arrays_is_named(tmp_path: Path) -> None:
+    group = zarr.create_group(tmp_path / "s")
+    for name, n in (("small", 400), ("large", 1000), ("middle", 700)):
+        group.create_array(name, shape=(n, n), chunks=(1, n), dtype="f8")
+    chunks = {"small": (400, 1), "large": (1000, 1), "middle": (700, 1)}
+    with pytest.raises(ValueError, match=r"provided for array 'large': .*raise max_mem") as caught:
+        rechunker.rechunk(group, chunks, "1MB", tmp_path / "t", executor="python")
+    (named,) = re.findall(r"\((\d+) bytes\)", str(caught.value))
+    rechunker.rechunk(group, chunks, named, tmp_path / "t", executor="python")
+
+
 PLACES: dict[str, Callable[[Path], tuple[Any, Any]]] = {
     "target is the source": lambda path: (path / "s.zarr", None),
     "target in the source": lambda path: (path / "s.zarr" / "c", None),

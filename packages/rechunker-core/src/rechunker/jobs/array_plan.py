@@ -30,7 +30,7 @@ from rechunker.sources import ArrayRequest, SourceArray
 from rechunker.stores import unwrap
 from rechunker.types import Executor
 
-__all__ = ["Parallelism", "plan_job"]
+__all__ = ["Parallelism", "TempNeededError", "plan_job"]
 
 # Price in seconds of reading a decoded byte of a chunk, however little of it is stored: to decode
 # LZ4 and to put the values into their box takes 0.4 to 0.85 ns of CPU time. Two cores share it, but
@@ -77,6 +77,22 @@ class Parallelism(NamedTuple):
         return self._replace(workers=max(1, workers))
 
 
+class TempNeededError(ValueError):
+    """A plan needs a temp store, and there is none.
+
+    Parameters
+    ----------
+    message
+        Text of the error.
+    needed
+        Value of `max_mem`, in bytes, with which it needs none.
+    """
+
+    def __init__(self, message: str, needed: int):
+        super().__init__(message)
+        self.needed = needed
+
+
 def plan_job(
     request: ArrayRequest,
     target: StoredArray,
@@ -104,9 +120,10 @@ def plan_job(
     ------
     MemoryLimitError
         If no plan fits in `max_mem`.
+    TempNeededError
+        If the plan needs a temp store, and there is none.
     ValueError
-        If the plan needs a temp store, and there is none, or if chunks or cells of temporary
-        objects are too large for their codecs.
+        If chunks or cells of temporary objects are too large for their codecs.
     """
     where = f"array {request.name!r}: " if request.name else ""
     search = _Search.of(request.source, target, temp, parallelism)
@@ -127,7 +144,7 @@ def plan_job(
     except MemoryLimitError as error:
         raise MemoryLimitError(f"{where}{error}", error.needed, request.name) from None
     if enough is not None:
-        raise ValueError(_temp_needed(request.name, plan, enough))
+        raise TempNeededError(_temp_needed(request.name, plan, enough), enough)
     if temp is not None:
         _check_cells(plan, temp.limit, where)
     tasks = max(stage.tasks for stage in plan.stages)

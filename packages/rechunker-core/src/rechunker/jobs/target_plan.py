@@ -9,7 +9,7 @@ from uuid import uuid4
 from zarr.storage import StorePath
 
 from rechunker.copying import StoredArray
-from rechunker.jobs.array_plan import Parallelism, plan_job
+from rechunker.jobs.array_plan import Parallelism, TempNeededError, plan_job
 from rechunker.jobs.group_of_target import is_unfinished
 from rechunker.jobs.job import ArrayJob, TempPlace
 from rechunker.jobs.roots import cannot_be_replaced
@@ -97,25 +97,25 @@ def plan_target(
         roots = tuple(request.name for request in hierarchy.arrays)
     replaced = dict(_replaced(hierarchy, place, roots))
     total = sum(request.source.nbytes for request in hierarchy.arrays)
-    jobs = tuple(
-        plan_job(
-            request,
-            StoredArray.of(place / request.name, request.document, request.source.itemsize),
-            temp=temp[request.name] if temp else None,
-            max_mem=max_mem,
-            # The arrays are copied side by side.
-            parallelism=parallelism.share(request.source.nbytes, total),
-        )
-        for request in hierarchy.arrays
-    )
+    jobs, errors = list[ArrayJob](), list[TempNeededError]()
+    for request in hierarchy.arrays:
+        stored = StoredArray.of(place / request.name, request.document, request.source.itemsize)
+        # The arrays are copied side by side.
+        share = parallelism.share(request.source.nbytes, total)
+        own = temp[request.name] if temp else None
+        try:
+            jobs.append(plan_job(request, stored, temp=own, max_mem=max_mem, parallelism=share))
+        except TempNeededError as error:
+            errors.append(error)
+    if errors:
+        raise max(errors, key=lambda error: error.needed)  # what is enough for it is for all
     run = uuid4().hex
     # Where no claim keeps two runs of one plan apart, their temporary objects are.
     apart = () if holds_claims(place.store) else (run,)
-    jobs = tuple(_in_one_folder(jobs, apart))
     nodes = tuple(_with_digests(hierarchy))
     temp_store = next((it.path for it in (temp or {}).values()), None)
     facts = (run, max_mem, parallelism, nodes, temp_store)
-    return TargetJob(place, hierarchy, jobs, replaced, roots, *facts)
+    return TargetJob(place, hierarchy, tuple(_in_one_folder(jobs, apart)), replaced, roots, *facts)
 
 
 def _with_digests(hierarchy: Hierarchy) -> Iterator[tuple[StorePath, str | None]]:
