@@ -352,3 +352,16 @@ def test_an_archive_that_is_being_written_is_read(tmp_path: Path) -> None:
 def test_a_store_in_a_file_holds_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert kind_at(LocalStore(tmp_path / "file")) is None
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_the_home_folder_of_a_user_is_found(
+    kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    assert resolve_store(kind("~/t")) == resolve_store(tmp_path / "home" / "t")
+    assert resolve_store(kind("~t")) == resolve_store(tmp_path / "~t")
+    assert not (tmp_path / "~").exists()

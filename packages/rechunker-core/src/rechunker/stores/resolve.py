@@ -160,6 +160,8 @@ def _make_store(store_like: Any) -> Store:
 def _path_store(path: str | os.PathLike[str]) -> Store:
     name = os.fspath(path)
     root = _path_of_url(name) if name.startswith("file:") else Path(name)
+    if root.parts[:1] == ("~",):  # as a shell and Xarray do; nobody wants a folder of this name
+        root = root.expanduser()
     if os.path.isfile(root):  # False for a name that is too long, which is refused later on
         raise ValueError(
             f"{str(root)!r} is a file, not a folder; for a zip archive give "
