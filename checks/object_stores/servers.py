@@ -58,7 +58,8 @@ def _seaweedfs(program: Path, folder: Path) -> Iterator[str]:
         for suffix in ("", ".grpc")
     ]
     options |= dict(zip(names, _free_ports(len(names)), strict=True))
-    command = [program, "server", "-s3", *(f"-{name}={value}" for name, value in options.items())]
+    given = (f"-{name}={value}" for name, value in options.items())
+    command = [str(program), "server", "-s3", *given]
     with (
         open(folder / "log", "w") as log,
         subprocess.Popen(command, stdout=log, stderr=log) as process,

@@ -63,7 +63,7 @@ WRONG: dict[str, tuple[dict[str, Any], Any, str]] = {
     "codec of no sense": ({"target_options": {"compressors": "best"}}, (ValueError, TypeError), ""),
     "shards that do not fit": ({"target_options": {"shards": (7, 7)}}, ValueError, "shards"),
     "unknown temp option": ({"temp_options": {"level": 3}}, ValueError, "temp_options"),
-    "unknown executor": ({"executor": "spark"}, ValueError, "pip install rechunker-spark"),
+    "unknown executor": ({"executor": "spark"}, ValueError, "install the package that has it"),
     "executor of no type": ({"executor": 3}, TypeError, "executor"),
     "name without a group": ({"array_name": "a"}, ValueError, "leave it out"),
     "no store": ({"target_store": 5}, TypeError, "cannot use 5 as a store"),

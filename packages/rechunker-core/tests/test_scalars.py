@@ -49,8 +49,10 @@ def assert_equal(found: Any, wanted: Any) -> None:
 def test_a_scalar_of_zarr(value: Any, zarr_format: Any, options: dict[str, Any]) -> None:
     source = zarr.create_array({}, shape=(), dtype=value.dtype, zarr_format=zarr_format)
     source[...] = value
+    # Metadata in format 3 of zarr before 3.2 leave out the byte order of fields.
+    wanted = value if value.dtype.names is None else zarr.open_array(source.store_path)
     target = rechunk(source, None, "1MB", {}, options, executor="python").execute(verify=True)
-    assert_equal(target, value)
+    assert_equal(target, wanted)
     assert rechunker.verify(source, target)
 
 

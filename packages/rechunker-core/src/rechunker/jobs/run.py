@@ -142,6 +142,7 @@ class Run:
             return self
         job, parallelism = self.job, Parallelism.recorded(recorded)
         if parallelism not in (None, job.parallelism):
-            job = replace(self.plan(parallelism), run=job.run, again=job.again)
+            planned = self.plan(parallelism)
+            job = replace(planned, run=job.run, settings=job.settings, again=job.again)
         check_facts(recorded, job.facts(verify=verify), job.place)
         return self if job is self.job else replace(self, job=job)

@@ -70,6 +70,8 @@ class TargetJob:
         Places of the arrays and groups that are read, with the digests of their metadata.
     temp
         Where temporary objects may go; None if there is no temp store.
+    settings
+        Settings of `zarr.config` where the plan was made, by dotted name; None for those of now.
     again
         Whether the plan was executed before, so that it replaces what it has published.
     """
@@ -84,6 +86,7 @@ class TargetJob:
     parallelism: Parallelism
     nodes: tuple[tuple[StorePath, str | None], ...]
     temp: StorePath | None = None
+    settings: Mapping[str, Any] | None = None
     again: bool = False
 
     def specs(self, *, verify: bool = False) -> Iterator[CopySpec]:
@@ -121,7 +124,7 @@ class TargetJob:
 
     def copying(self, *, verify: bool) -> Iterator[CopySpec]:
         """Yield one copy spec per array, without what comes before and after."""
-        settings = changed_settings()
+        settings = changed_settings() if self.settings is None else self.settings
         for job in self.jobs:
             yield job.spec(self._journals(job), settings, verify=verify)
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from zarr.storage import StorePath
 
-from rechunker.copying import StoredArray
+from rechunker.copying import StoredArray, changed_settings
 from rechunker.jobs.array_plan import Parallelism, TempNeededError, plan_job
 from rechunker.jobs.group_of_target import is_unfinished
 from rechunker.jobs.job import ArrayJob, TempPlace
@@ -114,7 +114,7 @@ def plan_target(
     apart = () if holds_claims(place.store) else (run,)
     nodes = tuple(_with_digests(hierarchy))
     temp_store = next((it.path for it in (temp or {}).values()), None)
-    facts = (run, max_mem, parallelism, nodes, temp_store)
+    facts = (run, max_mem, parallelism, nodes, temp_store, changed_settings())
     return TargetJob(place, hierarchy, tuple(_in_one_folder(jobs, apart)), replaced, roots, *facts)
 
 
