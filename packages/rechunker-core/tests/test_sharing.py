@@ -222,6 +222,16 @@ def test_settings_of_zarr_are_those_of_before_when_all_has_ended(source: SlowSto
     assert seen == {7}
 
 
+def test_all_stages_have_the_settings_of_the_plan(source: SlowStore) -> None:
+    with zarr.config.set({"async.concurrency": 7}):
+        rechunked = planned(source, ChunkStore(), "10MB")
+    (spec, *_) = rechunked._run.specs(verify=True)
+    assert [stage.work.settings for stage in spec.stages if stage.tasks] == [
+        {"async.concurrency": 7},
+        {"async.concurrency": 7},
+    ]
+
+
 def test_different_settings_of_zarr_end_in_any_order() -> None:
     name, before = "async.concurrency", zarr.config.get("async.concurrency")
     settings: list[dict[str, int]] = [{name: 1}, {name: 2}, {name: 1}, {}]

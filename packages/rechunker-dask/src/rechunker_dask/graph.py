@@ -76,13 +76,13 @@ class _Graph:
         """Add the tasks of a round, and the barrier that waits for them."""
         place, names = f"{self._token}-{self._rounds}", list[str]()
         before = [TaskRef(key) for key in self._awaited]
-        held = [blocks for stage in stages if (blocks := HeldBlocks.of(stage)) is not None]
-        rest = [stage for stage in stages if HeldBlocks.of(stage) is None]
+        held = [HeldBlocks.of(stage) for stage in stages]
+        rest = [stage for stage, blocks in zip(stages, held, strict=True) if blocks is None]
         split = bundles(rest, overhead=self._overhead, workers=self._workers)
         for label, calls in _by_layer(split):
             names.append(f"{label}-{place}-{len(names)}")
             self._add_layer(names[-1], _calls(names[-1], calls, before))
-        for blocks in held:
+        for blocks in filter(None, held):
             names.append(f"{_label(blocks.stage)}-{place}-{len(names)}")
             self._add_layer(names[-1], _with_blocks(names[-1], blocks, before))
             self._add_graph(names[-1], blocks)

@@ -14,7 +14,7 @@ from rechunker.copying.batch import run_tasks
 from rechunker.copying.errors import error_at
 from rechunker.copying.lanes import Lane, Lanes
 from rechunker.copying.reading import Reader
-from rechunker.copying.zarr_settings import changed_settings, having
+from rechunker.copying.zarr_settings import having
 from rechunker.planning import Grid, blocks_meeting, counts, task_box
 from rechunker.stores import StageJournal
 from rechunker.types import Stage, Traffic
@@ -81,13 +81,14 @@ def sum_stage(
     memory: tuple[int, int],
     threads: int,
     nbytes: int,
+    settings: Mapping[str, Any],
     journal: StageJournal | None,
 ) -> Stage:
     """Return the stage that adds up an array, with as many reads in flight as fit in memory.
 
     Parameters
     ----------
-    name, grid, reader, shape, journal
+    name, grid, reader, shape, settings, journal
         As for `SumWork`.
     memory
         Bytes that one read takes, and those of a task at most.
@@ -100,5 +101,5 @@ def sum_stage(
     at_once = max(1, min(threads, most // each))
     tasks, units = prod(counts(shape, grid)), prod(counts(shape, reader.grid))
     alone = is_for_one(reader.store, nbytes, units, tasks)
-    work = SumWork(name, shape, grid, reader, at_once, alone, changed_settings(), journal)
+    work = SumWork(name, shape, grid, reader, at_once, alone, settings, journal)
     return Stage(name, tasks, work, at_once * each, nbytes)

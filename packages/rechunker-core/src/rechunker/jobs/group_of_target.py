@@ -12,7 +12,6 @@ from rechunker.jobs.checks import check_name, check_path
 from rechunker.jobs.published import parents
 from rechunker.sources import Hierarchy
 from rechunker.stores import (
-    COPIED,
     Claim,
     Journal,
     TargetInUseError,
@@ -78,9 +77,7 @@ def _replaces_all(options: Any) -> bool:
 
 def is_unfinished(place: StorePath) -> bool:
     """Return whether a run has died while it published what is at a place."""
-    if not place.store.supports_listing or not holds_claims(place.store):
-        return False
-    return bool((Journal(place).facts() or {}).get(COPIED))
+    return holds_claims(place.store) and Journal(place).is_copied
 
 
 def _check_free(place: StorePath) -> None:

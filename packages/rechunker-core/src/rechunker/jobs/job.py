@@ -137,7 +137,8 @@ class ArrayJob:
             Whether to read the target at the end, and to add up what is read from both sides.
         """
         stages = tuple(self._stages(journals, settings, verify))
-        return CopySpec(self.label, (*stages, self._check(journals)) if verify else stages)
+        checks = (self._check(journals, settings),) if verify else ()
+        return CopySpec(self.label, (*stages, *checks))
 
     def _stage_name(self, j: int) -> str:
         return f"{self.label}: {_verb(j, self.plan.hops)}"
@@ -180,7 +181,7 @@ class ArrayJob:
             if (journal := journals(j)) is not None
         )
 
-    def _check(self, journals: Journals) -> Stage:
+    def _check(self, journals: Journals, settings: Mapping[str, Any]) -> Stage:
         """Return the stage that reads the target."""
         plan, last = self.plan, self.plan.stages[-1]
         return sum_stage(
@@ -191,6 +192,7 @@ class ArrayJob:
             memory=(max(1, self.target.codec.read_bytes), plan.max_mem),
             threads=plan.footprint.concurrency,
             nbytes=last.bytes_written,
+            settings=settings,
             journal=journals(len(plan.stages)),
         )
 

@@ -15,7 +15,6 @@ from zarr.storage import LocalStore, StorePath
 
 from rechunker.stores import (
     CLAIM,
-    COPIED,
     JOURNAL,
     METADATA,
     NODES_V2,
@@ -155,8 +154,7 @@ class Root:
 
     def _is_unfinished(self) -> bool:
         """Return whether a run has died while it published the target."""
-        facts = None if self.journal is None else self.journal.facts()
-        return bool(facts and facts.get(COPIED))
+        return self.journal is not None and self.journal.is_copied
 
     def is_there(self) -> bool:
         """Return whether there is an array or a group with the metadata that this plan writes."""

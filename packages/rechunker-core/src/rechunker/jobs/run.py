@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -118,7 +118,7 @@ class Run:
     def can_go_on(self) -> bool:
         """Return whether there is something that another run can go on with."""
         try:
-            return self.job.journal is not None and self.job.journal.facts() is not None
+            return self._recorded() is not None
         except Exception:  # noqa: BLE001 - the error of the run says more
             return False
 
@@ -137,7 +137,7 @@ class Run:
         ResumeError
             If it is the run of another plan.
         """
-        recorded = None if self.job.journal is None else self.job.journal.facts()
+        recorded = self._recorded()
         if recorded is None:
             return self
         job, parallelism = self.job, Parallelism.recorded(recorded)
@@ -146,3 +146,7 @@ class Run:
             job = replace(planned, run=job.run, settings=job.settings, again=job.again)
         check_facts(recorded, job.facts(verify=verify), job.place)
         return self if job is self.job else replace(self, job=job)
+
+    def _recorded(self) -> Mapping[str, Any] | None:
+        """Return the facts of the run that has left a journal; None if there is none."""
+        return None if self.job.journal is None else self.job.journal.facts()

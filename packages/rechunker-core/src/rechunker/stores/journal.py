@@ -304,6 +304,11 @@ class Journal:
         """Whether there is a journal, of whatever run."""
         return self._is_kept and access.get(self._plan.store, self._plan.path) is not None
 
+    @property
+    def is_copied(self) -> bool:
+        """Whether there is one of a run that has written all chunks, and was to publish them."""
+        return bool((self.facts() or {}).get(COPIED))
+
     def void(self) -> None:
         """Make the journal, if there is one, worthless."""
         if self._is_kept:

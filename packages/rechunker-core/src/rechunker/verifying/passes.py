@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from zarr.storage import MemoryStore, StorePath
 
-from rechunker.copying import digest_of_sum, sum_stage
+from rechunker.copying import changed_settings, digest_of_sum, sum_stage
 from rechunker.planning import Grid, MemoryLimitError, axis_widest, counts, regular_grid
 from rechunker.plugins import get_executor
 from rechunker.sizes import format_bytes, parse_bytes
@@ -68,6 +68,7 @@ class _Pass:
             memory=(each, max_mem),
             threads=threads,
             nbytes=prod(source.shape) * source.itemsize,
+            settings=changed_settings(),
             journal=self.journal,
         )
         return CopySpec(self.name, (stage,))
